@@ -1,0 +1,26 @@
+# Shared by the scripts here: settings, progress, stamps. Sourced, not run.
+# shellcheck shell=bash
+set -euo pipefail
+
+deploy_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+repo_dir=$(dirname "$deploy_dir")
+OI_CACHE=${OI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/oi}
+export OI_CACHE
+bin_dir=$OI_CACHE/bin
+cni_dir=$OI_CACHE/cni
+registry_dir=$OI_CACHE/registry
+stamp_dir=$OI_CACHE/stamps
+# shellcheck source=versions.env
+source "$deploy_dir/versions.env"
+# More Kubernetes versions can be asked for, separated by spaces.
+OI_KUBERNETES_VERSIONS=${OI_KUBERNETES_VERSIONS:-$KUBERNETES_VERSION}
+
+say() { printf '==> [%4ds] %s\n' "$SECONDS" "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# Whether an artefact was made from exactly these inputs.
+stamped() { [ "$(cat "$stamp_dir/$1" 2>/dev/null)" = "$2" ]; }
+stamp() { mkdir -p "$stamp_dir"; printf '%s' "$2" > "$stamp_dir/$1.part"; mv "$stamp_dir/$1.part" "$stamp_dir/$1"; }
+
+# The last kube-apiserver's path for a version: the newest has the plain name.
+kube_bin_dir() { printf '%s/kubernetes-%s' "$OI_CACHE" "$1"; }

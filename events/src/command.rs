@@ -1,0 +1,235 @@
+//! Commands: what may be asked.
+
+use crate::ids::{ClusterName, Generation, HypervisorName, JobId, KubernetesVersion, NodeName};
+use crate::record::records;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// Names of files, on the worker's machine, for mutual TLS with a CRI endpoint.
+/// Only names: key material never enters a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsFiles {
+    /// PEM file of the authority that signed the endpoint's certificate.
+    pub ca_file: String,
+    /// PEM file of the client certificate.
+    pub certificate_file: String,
+    /// PEM file of the client key.
+    pub key_file: String,
+}
+
+/// Asks that a machine with a CRI socket be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegisterHypervisorV1 {
+    /// Its name.
+    pub name: HypervisorName,
+    /// `unix:///path` or `tcp://host:port`.
+    pub cri_endpoint: String,
+    /// Mutual TLS, for a `tcp://` endpoint.
+    pub tls: Option<TlsFiles>,
+    /// Public ones carry ingresses, private ones control planes.
+    pub public: bool,
+    /// Where others reach the host ports of its pods.
+    pub address: IpAddr,
+    /// First host port that may be used.
+    pub port_low: u16,
+    /// Last host port that may be used.
+    pub port_high: u16,
+    /// Directory on the hypervisor for files and etcd data.
+    pub data_dir: String,
+    /// How many nodes it may carry; none for no limit.
+    pub max_nodes: Option<u32>,
+}
+
+/// Asks that no new node be placed on a hypervisor, or that it be used again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CordonHypervisorV1 {
+    /// Which one.
+    pub name: HypervisorName,
+    /// False to use it again.
+    pub cordoned: bool,
+}
+
+/// Asks for a cluster; its nodes are asked for one by one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateClusterV1 {
+    /// Its name.
+    pub name: ClusterName,
+    /// The release that its components run.
+    pub kubernetes_version: KubernetesVersion,
+    /// Addresses of pods, CIDR.
+    pub pod_cidr: String,
+    /// Addresses of Services, CIDR.
+    pub service_cidr: String,
+    /// The cluster's DNS domain.
+    pub dns_domain: String,
+    /// More names or addresses for the API server's certificate.
+    pub extra_sans: Vec<String>,
+}
+
+/// Asks that a cluster and all its nodes be removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeleteClusterV1 {
+    /// Which one.
+    pub name: ClusterName,
+}
+
+/// What a node does for its cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Role {
+    /// etcd, API server, controller manager and scheduler.
+    ControlPlane,
+    /// haproxy in front of the API servers.
+    ControlPlaneIngress,
+}
+
+impl Role {
+    /// The role's name in flags and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::ControlPlane => "controlplane",
+            Role::ControlPlaneIngress => "controlplane-ingress",
+        }
+    }
+}
+
+/// Asks for one more node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddNodeV1 {
+    /// The cluster it is for.
+    pub cluster: ClusterName,
+    /// Its name in the cluster.
+    pub name: NodeName,
+    /// What it does.
+    pub role: Role,
+    /// Where to put it; none to let placement choose.
+    pub hypervisor: Option<HypervisorName>,
+}
+
+/// Asks that a node be removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoveNodeV1 {
+    /// The cluster it is in.
+    pub cluster: ClusterName,
+    /// Which one.
+    pub name: NodeName,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JobResult {
+    /// What it is for holds now.
+    Succeeded,
+    /// It did not work out; it is tried again after a pause.
+    Failed(String),
+    /// It was delivered too often without any outcome.
+    Abandoned,
+}
+
+/// A worker tells how a job ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportJobV1 {
+    /// The job.
+    pub job: JobId,
+    /// The outcome.
+    pub result: JobResult,
+    /// How long it took, milliseconds.
+    pub took_ms: u64,
+}
+
+/// What a worker saw, unasked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Observation {
+    /// The CRI endpoint answers.
+    HypervisorReachable {
+        /// Which one.
+        name: HypervisorName,
+        /// Runtime name and version, for example `containerd v2.3.7`.
+        runtime: String,
+    },
+    /// The CRI endpoint does not answer, or is none.
+    HypervisorUnreachable {
+        /// Which one.
+        name: HypervisorName,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A pod had died and was started again.
+    PodRestarted {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The node.
+        node: NodeName,
+        /// The node's generation.
+        generation: Generation,
+        /// What was restarted, for example `control-plane/kube-apiserver`.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A worker tells what it saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportObservationV1 {
+    /// What.
+    pub observation: Observation,
+}
+
+/// The pause after a failure is over (entered by a decider when it falls due),
+/// or a person asks not to wait for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryJobV1 {
+    /// The job.
+    pub job: JobId,
+}
+
+/// A client certificate was signed for a user of a cluster. Recorded before it
+/// is handed out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordKubeconfigV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// User name.
+    pub common_name: String,
+    /// Groups.
+    pub organizations: Vec<String>,
+    /// Serial number of the certificate, hexadecimal.
+    pub serial: String,
+    /// When it ends, Unix milliseconds.
+    pub not_after_ms: u64,
+}
+
+/// Asks that a hypervisor without nodes be forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnregisterHypervisorV1 {
+    /// Which one.
+    pub name: HypervisorName,
+}
+
+records!(
+    /// A request. It can be refused.
+    Command {
+        /// See [`RegisterHypervisorV1`].
+        RegisterHypervisor = 1 [; 1 => RegisterHypervisorV1],
+        /// See [`CordonHypervisorV1`].
+        CordonHypervisor = 2 [; 1 => CordonHypervisorV1],
+        /// See [`CreateClusterV1`].
+        CreateCluster = 3 [; 1 => CreateClusterV1],
+        /// See [`DeleteClusterV1`].
+        DeleteCluster = 4 [; 1 => DeleteClusterV1],
+        /// See [`AddNodeV1`].
+        AddNode = 5 [; 1 => AddNodeV1],
+        /// See [`RemoveNodeV1`].
+        RemoveNode = 6 [; 1 => RemoveNodeV1],
+        /// See [`ReportJobV1`].
+        ReportJob = 7 [; 1 => ReportJobV1],
+        /// See [`ReportObservationV1`].
+        ReportObservation = 8 [; 1 => ReportObservationV1],
+        /// See [`RetryJobV1`].
+        RetryJob = 9 [; 1 => RetryJobV1],
+        /// See [`RecordKubeconfigV1`].
+        RecordKubeconfig = 10 [; 1 => RecordKubeconfigV1],
+        /// See [`UnregisterHypervisorV1`].
+        UnregisterHypervisor = 11 [; 1 => UnregisterHypervisorV1],
+    }
+);

@@ -1,0 +1,25 @@
+//! Key material as the log may carry it: public parts in the clear, private
+//! parts sealed.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A certificate or public key with its private key sealed under the cluster's
+/// data key. Frozen: part of stored events.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    /// What it is for, for example `apiserver` or `etcd-ca`.
+    pub name: String,
+    /// X.509 certificate or SPKI public key, DER; empty for a bare secret.
+    pub public: Vec<u8>,
+    /// The private part, sealed; the cluster's uid and `name` are bound to it.
+    pub sealed: Vec<u8>,
+    /// When the certificate ends, Unix milliseconds; 0 where there is no end.
+    pub not_after_ms: u64,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credential({}, {} bytes sealed)", self.name, self.sealed.len())
+    }
+}

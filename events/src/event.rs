@@ -1,0 +1,284 @@
+//! Events: what has happened. Every choice that was made on the way (ids, keys,
+//! ports, places, times) is in them, so that reading never chooses again.
+
+use crate::command::{RegisterHypervisorV1, Role};
+use crate::credential::Credential;
+use crate::ids::{
+    ClusterName, ClusterUid, Generation, HypervisorName, JobId, KubernetesVersion, NodeName,
+};
+use crate::record::records;
+use serde::{Deserialize, Serialize};
+
+/// A hypervisor is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HypervisorRegisteredV1 {
+    /// As asked for.
+    pub hypervisor: RegisterHypervisorV1,
+    /// Its first generation.
+    pub generation: Generation,
+}
+
+/// A hypervisor takes new nodes, or no longer does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HypervisorCordonedV1 {
+    /// Which one.
+    pub name: HypervisorName,
+    /// False where it takes nodes again.
+    pub cordoned: bool,
+}
+
+/// A hypervisor's CRI endpoint was seen to answer, or not to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HypervisorObservedV1 {
+    /// Which one.
+    pub name: HypervisorName,
+    /// Whether it answers.
+    pub reachable: bool,
+    /// Runtime and version where it answers, otherwise what went wrong.
+    pub detail: String,
+}
+
+/// A hypervisor is forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HypervisorUnregisteredV1 {
+    /// Which one.
+    pub name: HypervisorName,
+}
+
+/// A cluster exists, without nodes yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterCreatedV1 {
+    /// Its name.
+    pub name: ClusterName,
+    /// This life of that name.
+    pub uid: ClusterUid,
+    /// The release that its components run.
+    pub kubernetes_version: KubernetesVersion,
+    /// Addresses of pods, CIDR.
+    pub pod_cidr: String,
+    /// Addresses of Services, CIDR.
+    pub service_cidr: String,
+    /// DNS domain.
+    pub dns_domain: String,
+    /// More names for the API server's certificate.
+    pub extra_sans: Vec<String>,
+    /// Authorities, the service account key pair and the key for encryption at
+    /// rest, private parts sealed.
+    pub credentials: Vec<Credential>,
+}
+
+/// A cluster is going away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterDeletionStartedV1 {
+    /// Which one.
+    pub name: ClusterName,
+    /// Names the work that the deletion owes.
+    pub generation: Generation,
+}
+
+/// Nothing is left of a cluster; its data key is destroyed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterDeletedV1 {
+    /// Which one.
+    pub name: ClusterName,
+    /// Which life of that name.
+    pub uid: ClusterUid,
+}
+
+/// All that a cluster needs to answer runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterBecameReadyV1 {
+    /// Which one.
+    pub name: ClusterName,
+}
+
+/// What a host port is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum PortUse {
+    /// The API server, or the ingress in front of it.
+    ApiServer,
+    /// etcd for its clients.
+    EtcdClient,
+    /// etcd for its peers.
+    EtcdPeer,
+}
+
+/// A host port was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortV1 {
+    /// What for.
+    pub port_use: PortUse,
+    /// The port on the hypervisor.
+    pub port: u16,
+}
+
+/// A node has a place, ports and identities.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeAddedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Its name.
+    pub name: NodeName,
+    /// What it does.
+    pub role: Role,
+    /// Where it was placed.
+    pub hypervisor: HypervisorName,
+    /// Its first generation.
+    pub generation: Generation,
+    /// Host ports taken on that hypervisor.
+    pub ports: Vec<PortV1>,
+    /// Certificates of its components, private parts sealed.
+    pub credentials: Vec<Credential>,
+}
+
+/// A node's certificate was replaced; the component reads it anew by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateReplacedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The node.
+    pub node: NodeName,
+    /// The node's generation from here on.
+    pub generation: Generation,
+    /// The certificate under the name that it replaces.
+    pub credential: Credential,
+}
+
+/// What must run on a node changed: its files and pods are looked at again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeChangedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The node.
+    pub node: NodeName,
+    /// The node's generation from here on.
+    pub generation: Generation,
+}
+
+/// A node is going away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRemovalStartedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The node.
+    pub name: NodeName,
+    /// Its generation from here on.
+    pub generation: Generation,
+}
+
+/// Nothing is left of a node; its ports are free.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRemovedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The node.
+    pub name: NodeName,
+}
+
+/// What a job is for holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSucceededV1 {
+    /// The job.
+    pub job: JobId,
+    /// How long it took, milliseconds.
+    pub took_ms: u64,
+}
+
+/// A job did not work out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobFailedV1 {
+    /// The job.
+    pub job: JobId,
+    /// How often it was tried, this time included.
+    pub attempt: u32,
+    /// What went wrong.
+    pub message: String,
+    /// When it is due again, Unix milliseconds.
+    pub retry_at_ms: u64,
+}
+
+/// A job is owed again after its pause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobRetriedV1 {
+    /// The job.
+    pub job: JobId,
+}
+
+/// A job was given up by the queue; a person can retry it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobAbandonedV1 {
+    /// The job.
+    pub job: JobId,
+}
+
+/// A dead part of a node was started again on the spot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodRestartedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The node.
+    pub node: NodeName,
+    /// Pod and container.
+    pub what: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A client certificate was issued to a user of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KubeconfigIssuedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// User name.
+    pub common_name: String,
+    /// Groups.
+    pub organizations: Vec<String>,
+    /// Serial number, hexadecimal.
+    pub serial: String,
+    /// When it ends, Unix milliseconds.
+    pub not_after_ms: u64,
+}
+
+records!(
+    /// A fact. It cannot be refused.
+    Event {
+        /// See [`HypervisorRegisteredV1`].
+        HypervisorRegistered = 101 [; 1 => HypervisorRegisteredV1],
+        /// See [`HypervisorCordonedV1`].
+        HypervisorCordoned = 102 [; 1 => HypervisorCordonedV1],
+        /// See [`HypervisorObservedV1`].
+        HypervisorObserved = 103 [; 1 => HypervisorObservedV1],
+        /// See [`HypervisorUnregisteredV1`].
+        HypervisorUnregistered = 104 [; 1 => HypervisorUnregisteredV1],
+        /// See [`ClusterCreatedV1`].
+        ClusterCreated = 105 [; 1 => ClusterCreatedV1],
+        /// See [`ClusterDeletionStartedV1`].
+        ClusterDeletionStarted = 106 [; 1 => ClusterDeletionStartedV1],
+        /// See [`ClusterDeletedV1`].
+        ClusterDeleted = 107 [; 1 => ClusterDeletedV1],
+        /// See [`ClusterBecameReadyV1`].
+        ClusterBecameReady = 108 [; 1 => ClusterBecameReadyV1],
+        /// See [`NodeAddedV1`].
+        NodeAdded = 109 [; 1 => NodeAddedV1],
+        /// See [`CertificateReplacedV1`].
+        CertificateReplaced = 110 [; 1 => CertificateReplacedV1],
+        /// See [`NodeChangedV1`].
+        NodeChanged = 111 [; 1 => NodeChangedV1],
+        /// See [`NodeRemovalStartedV1`].
+        NodeRemovalStarted = 112 [; 1 => NodeRemovalStartedV1],
+        /// See [`NodeRemovedV1`].
+        NodeRemoved = 113 [; 1 => NodeRemovedV1],
+        /// See [`JobSucceededV1`].
+        JobSucceeded = 114 [; 1 => JobSucceededV1],
+        /// See [`JobFailedV1`].
+        JobFailed = 115 [; 1 => JobFailedV1],
+        /// See [`JobRetriedV1`].
+        JobRetried = 116 [; 1 => JobRetriedV1],
+        /// See [`JobAbandonedV1`].
+        JobAbandoned = 117 [; 1 => JobAbandonedV1],
+        /// See [`PodRestartedV1`].
+        PodRestarted = 118 [; 1 => PodRestartedV1],
+        /// See [`KubeconfigIssuedV1`].
+        KubeconfigIssued = 119 [; 1 => KubeconfigIssuedV1],
+    }
+);

@@ -1,0 +1,206 @@
+//! Typed ids. A name that is not valid cannot be constructed or decoded.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// Why a name or a version was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// Not an RFC 1123 label.
+    #[error(
+        "{kind} {value:?} is not a DNS label: use 1 to 40 of a-z, 0-9 and '-', starting and ending with a letter or digit"
+    )]
+    Label {
+        /// What was to be named.
+        kind: &'static str,
+        /// The refused text.
+        value: String,
+    },
+    /// Not a Kubernetes release.
+    #[error(
+        "Kubernetes version {0:?} is malformed: write it as vMAJOR.MINOR.PATCH, for example v1.36.3"
+    )]
+    Version(String),
+    /// Not an id.
+    #[error("{0:?} is not a UUID")]
+    Uuid(String),
+}
+
+fn is_label(s: &str) -> bool {
+    let edge = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let bytes = s.as_bytes();
+    // 40, not 63: names are joined into host names, job ids and sandbox names.
+    (1..=40).contains(&bytes.len())
+        && bytes.iter().all(|&c| edge(c) || c == b'-')
+        && edge(bytes[0])
+        && edge(bytes[bytes.len() - 1])
+}
+
+macro_rules! label {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+            fn try_from(value: String) -> Result<Self, IdError> {
+                if is_label(&value) { Ok(Self(value)) } else { Err(IdError::Label { kind: $kind, value }) }
+            }
+        }
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(s: &str) -> Result<Self, IdError> {
+                Self::try_from(s.to_owned())
+            }
+        }
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+label!(
+    /// The name of a hypervisor: a machine that exposes a CRI socket.
+    HypervisorName,
+    "hypervisor name"
+);
+label!(
+    /// The name of a cluster, unique among clusters that are not deleted.
+    ClusterName,
+    "cluster name"
+);
+label!(
+    /// The name of a node, unique within its cluster.
+    NodeName,
+    "node name"
+);
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(s: &str) -> Result<Self, IdError> {
+                Uuid::try_parse(s).map(Self).map_err(|_| IdError::Uuid(s.to_owned()))
+            }
+        }
+    };
+}
+
+uuid_id!(
+    /// One command, named by whoever sends it: the same id is decided once.
+    CommandId
+);
+uuid_id!(
+    /// One life of a cluster: a name can be used again after deletion, a uid
+    /// cannot. It is the id of the command that created the cluster.
+    ClusterUid
+);
+
+/// Rises with each decision that changes what must run. It is the log position
+/// of that decision, so it is never used twice.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
+)]
+#[serde(transparent)]
+pub struct Generation(pub u64);
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a job is for, as dot-separated tokens: a pure function of its target,
+/// generation and step. It is usable as the tail of a NATS subject.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(pub String);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A Kubernetes release, `vMAJOR.MINOR.PATCH`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct KubernetesVersion {
+    major: u16,
+    minor: u16,
+    patch: u16,
+}
+
+impl KubernetesVersion {
+    /// The minor release, `36` in `v1.36.3`.
+    pub fn minor(&self) -> u16 {
+        self.minor
+    }
+    /// The major release, `1` in `v1.36.3`.
+    pub fn major(&self) -> u16 {
+        self.major
+    }
+}
+
+impl TryFrom<String> for KubernetesVersion {
+    type Error = IdError;
+    fn try_from(value: String) -> Result<Self, IdError> {
+        let number = |s: &str| -> Option<u16> {
+            let canonical = s == "0" || !s.starts_with('0');
+            (canonical && s.bytes().all(|b| b.is_ascii_digit())).then(|| s.parse().ok())?
+        };
+        let parse = || {
+            let mut parts = value.strip_prefix('v')?.split('.').map(number);
+            let version =
+                Self { major: parts.next()??, minor: parts.next()??, patch: parts.next()?? };
+            parts.next().is_none().then_some(version)
+        };
+        parse().ok_or_else(|| IdError::Version(value.clone()))
+    }
+}
+
+impl FromStr for KubernetesVersion {
+    type Err = IdError;
+    fn from_str(s: &str) -> Result<Self, IdError> {
+        Self::try_from(s.to_owned())
+    }
+}
+
+impl From<KubernetesVersion> for String {
+    fn from(v: KubernetesVersion) -> String {
+        v.to_string()
+    }
+}
+
+impl fmt::Display for KubernetesVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "v{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}

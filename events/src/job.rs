@@ -1,0 +1,56 @@
+//! Jobs: work that the state owes. The queue carries them; the state is what
+//! makes them due.
+
+use crate::ids::{ClusterName, ClusterUid, Generation, HypervisorName, JobId, NodeName};
+use serde::{Deserialize, Serialize};
+
+/// What a job makes true.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum JobKind {
+    /// The hypervisor's CRI endpoint was looked at, and is prepared.
+    ProbeHypervisor,
+    /// The node's etcd member runs and is healthy.
+    EnsureEtcd,
+    /// API server, controller manager and scheduler run and are ready.
+    EnsureControlPlane,
+    /// haproxy runs and the API answers through it.
+    EnsureIngress,
+    /// Nothing of the node is left on its hypervisor.
+    RemoveNode,
+    /// The cluster's data key is destroyed.
+    ShredKey,
+}
+
+impl JobKind {
+    /// The last token of the job's id.
+    pub fn token(&self) -> &'static str {
+        match self {
+            JobKind::ProbeHypervisor => "probe",
+            JobKind::EnsureEtcd => "etcd",
+            JobKind::EnsureControlPlane => "control-plane",
+            JobKind::EnsureIngress => "ingress",
+            JobKind::RemoveNode => "remove",
+            JobKind::ShredKey => "shred",
+        }
+    }
+}
+
+/// One piece of owed work.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Job {
+    /// A pure function of the fields below.
+    pub id: JobId,
+    /// What it makes true.
+    pub kind: JobKind,
+    /// The hypervisor it acts on; none for work on no hypervisor.
+    pub hypervisor: Option<HypervisorName>,
+    /// The cluster it is for.
+    pub cluster: Option<ClusterName>,
+    /// Which life of that cluster.
+    pub cluster_uid: Option<ClusterUid>,
+    /// The node it is for.
+    pub node: Option<NodeName>,
+    /// The generation it serves, which is also the log position that a worker's
+    /// view must have reached. A worker never acts for a lower one.
+    pub generation: Generation,
+}

@@ -1,0 +1,13 @@
+//! The public API of `oi`: the gRPC messages generated from `oi/v1/oi.proto`, and
+//! the YAML documents that `oi` reads and writes ([`manifest`]).
+
+pub mod manifest;
+
+/// Version 1 of the API.
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+pub mod v1 {
+    tonic::include_proto!("oi.v1");
+
+    /// The compiled descriptors, for server reflection.
+    pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/oi.v1.bin"));
+}

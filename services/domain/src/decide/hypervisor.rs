@@ -1,0 +1,129 @@
+//! Decisions about hypervisors.
+
+use super::next_generation;
+use crate::rejection::Rejection;
+use crate::state::{Reach, State};
+use oi_events::{
+    CordonHypervisorV1, Event, HypervisorCordonedV1, HypervisorObservedV1, HypervisorRegisteredV1,
+    HypervisorUnregisteredV1, Observation, PodRestartedV1, RegisterHypervisorV1,
+    UnregisterHypervisorV1,
+};
+
+pub(super) fn register(state: &State, c: &RegisterHypervisorV1) -> Result<Vec<Event>, Rejection> {
+    if let Some(known) = state.hypervisors.get(&c.name) {
+        if known.spec == *c {
+            return Ok(Vec::new());
+        }
+        return Err(Rejection::HypervisorExists(c.name.clone()));
+    }
+    check(state, c)
+        .map_err(|problem| Rejection::HypervisorInvalid { name: c.name.clone(), problem })?;
+    Ok(vec![
+        HypervisorRegisteredV1 { hypervisor: c.clone(), generation: next_generation(state) }.into(),
+    ])
+}
+
+fn absolute(path: &str) -> bool {
+    path.len() > 1 && path.starts_with('/') && !path.split('/').any(|part| part == "..")
+}
+
+fn check(state: &State, c: &RegisterHypervisorV1) -> Result<(), String> {
+    match (c.cri_endpoint.strip_prefix("unix://"), c.cri_endpoint.strip_prefix("tcp://")) {
+        (Some(path), _) if absolute(path) && c.tls.is_none() => {}
+        (Some(path), _) if absolute(path) => return Err("TLS is for tcp:// endpoints".to_owned()),
+        (_, Some(host))
+            if host
+                .rsplit_once(':')
+                .is_some_and(|(h, p)| !h.is_empty() && p.parse::<u16>().is_ok_and(|p| p > 0)) =>
+        {
+            if c.tls.is_none() {
+                return Err(format!(
+                    "endpoint {} needs mutual TLS: give ca, certificate and key files",
+                    c.cri_endpoint
+                ));
+            }
+        }
+        _ => {
+            return Err(format!(
+                "endpoint {:?} is malformed: write unix:///path or tcp://host:port",
+                c.cri_endpoint
+            ));
+        }
+    }
+    if c.port_low == 0 || c.port_low > c.port_high {
+        return Err(format!("port range {} to {} is empty", c.port_low, c.port_high));
+    }
+    if !absolute(&c.data_dir) {
+        return Err(format!("data directory {:?} is not an absolute path", c.data_dir));
+    }
+    if c.address.is_unspecified() || c.address.is_multicast() {
+        return Err(format!("address {} cannot be connected to", c.address));
+    }
+    let same = |other: &RegisterHypervisorV1| other.cri_endpoint == c.cri_endpoint;
+    if let Some((name, _)) = state.hypervisors.iter().find(|(_, h)| same(&h.spec)) {
+        return Err(format!("endpoint {} belongs to hypervisor {name} already", c.cri_endpoint));
+    }
+    Ok(())
+}
+
+pub(super) fn cordon(state: &State, c: &CordonHypervisorV1) -> Result<Vec<Event>, Rejection> {
+    let known = state
+        .hypervisors
+        .get(&c.name)
+        .ok_or_else(|| Rejection::HypervisorUnknown(c.name.clone()))?;
+    if known.cordoned == c.cordoned {
+        return Ok(Vec::new());
+    }
+    Ok(vec![HypervisorCordonedV1 { name: c.name.clone(), cordoned: c.cordoned }.into()])
+}
+
+pub(super) fn unregister(
+    state: &State,
+    c: &UnregisterHypervisorV1,
+) -> Result<Vec<Event>, Rejection> {
+    if !state.hypervisors.contains_key(&c.name) {
+        return Err(Rejection::HypervisorUnknown(c.name.clone()));
+    }
+    if state.nodes_on(&c.name).next().is_some() {
+        return Err(Rejection::HypervisorInUse(c.name.clone()));
+    }
+    Ok(vec![HypervisorUnregisteredV1 { name: c.name.clone() }.into()])
+}
+
+/// Only what changes the picture becomes an event.
+pub(super) fn observe(state: &State, seen: &Observation) -> Result<Vec<Event>, Rejection> {
+    let (name, reach) = match seen {
+        Observation::HypervisorReachable { name, runtime } => {
+            (name, Reach::Reachable(runtime.clone()))
+        }
+        Observation::HypervisorUnreachable { name, reason } => {
+            (name, Reach::Unreachable(reason.clone()))
+        }
+        Observation::PodRestarted { cluster, node, generation, what, reason } => {
+            let current = state.clusters.get(cluster).and_then(|c| c.nodes.get(node));
+            if current.is_none_or(|n| n.generation != *generation) {
+                return Ok(Vec::new());
+            }
+            return Ok(vec![
+                PodRestartedV1 {
+                    cluster: cluster.clone(),
+                    node: node.clone(),
+                    what: what.clone(),
+                    reason: reason.clone(),
+                }
+                .into(),
+            ]);
+        }
+    };
+    let known =
+        state.hypervisors.get(name).ok_or_else(|| Rejection::HypervisorUnknown(name.clone()))?;
+    if known.reach == reach {
+        return Ok(Vec::new());
+    }
+    let (reachable, detail) = match reach {
+        Reach::Reachable(runtime) => (true, runtime),
+        Reach::Unreachable(reason) => (false, reason),
+        Reach::Unknown => return Ok(Vec::new()),
+    };
+    Ok(vec![HypervisorObservedV1 { name: name.clone(), reachable, detail }.into()])
+}

@@ -1,0 +1,90 @@
+//! Decisions about the outcomes of jobs.
+
+use crate::owed::{JobTarget, owed_by_cluster};
+use crate::rejection::Rejection;
+use crate::state::{ClusterPhase, State};
+use oi_events::{
+    ClusterBecameReadyV1, ClusterDeletedV1, Event, JobAbandonedV1, JobFailedV1, JobId, JobKind,
+    JobResult, JobRetriedV1, JobSucceededV1, NodeRemovedV1, ReportJobV1, RetryJobV1,
+};
+
+/// The pause after the nth failure: 1 s, 2 s, 4 s … up to a minute.
+fn pause_ms(attempt: u32) -> u64 {
+    (1000_u64 << attempt.saturating_sub(1).min(6)).min(60_000)
+}
+
+fn is_owed(state: &State, job: &JobId) -> bool {
+    match JobTarget::parse(job) {
+        Some(JobTarget::Hypervisor { name, generation }) => {
+            state.hypervisors.get(&name).is_some_and(|h| h.generation == generation && !h.prepared)
+        }
+        Some(target) => target.cluster().is_some_and(|name| {
+            state
+                .clusters
+                .get(name)
+                .is_some_and(|c| owed_by_cluster(name, c).iter().any(|owed| owed.id == *job))
+        }),
+        None => false,
+    }
+}
+
+/// A report about what is no longer owed (done already, or of an older
+/// generation) changes nothing.
+pub(super) fn report(state: &State, c: &ReportJobV1, now_ms: u64) -> Result<Vec<Event>, Rejection> {
+    if !is_owed(state, &c.job) {
+        return Ok(Vec::new());
+    }
+    match &c.result {
+        JobResult::Succeeded => Ok(succeeded(state, c)),
+        JobResult::Failed(message) => {
+            let attempt = state.troubles.get(&c.job).map_or(0, |t| t.attempts).saturating_add(1);
+            Ok(vec![
+                JobFailedV1 {
+                    job: c.job.clone(),
+                    attempt,
+                    message: message.clone(),
+                    retry_at_ms: now_ms.saturating_add(pause_ms(attempt)),
+                }
+                .into(),
+            ])
+        }
+        JobResult::Abandoned => Ok(vec![JobAbandonedV1 { job: c.job.clone() }.into()]),
+    }
+}
+
+fn succeeded(state: &State, c: &ReportJobV1) -> Vec<Event> {
+    let mut events: Vec<Event> =
+        vec![JobSucceededV1 { job: c.job.clone(), took_ms: c.took_ms }.into()];
+    match JobTarget::parse(&c.job) {
+        Some(JobTarget::Node { cluster, node, step: JobKind::RemoveNode, .. }) => {
+            events.push(NodeRemovedV1 { cluster, name: node }.into());
+        }
+        Some(JobTarget::Node { cluster: name, node, step, .. }) => {
+            let Some(cluster) = state.clusters.get(&name) else { return events };
+            if cluster.phase == ClusterPhase::Creating {
+                let mut after = cluster.clone();
+                if let Some(n) = after.nodes.get_mut(&node) {
+                    n.done.insert(step);
+                }
+                if after.is_converged() {
+                    events.push(ClusterBecameReadyV1 { name }.into());
+                }
+            }
+        }
+        Some(JobTarget::Cluster { name, .. }) => {
+            if let Some(cluster) = state.clusters.get(&name) {
+                events.push(ClusterDeletedV1 { name, uid: cluster.uid }.into());
+            }
+        }
+        Some(JobTarget::Hypervisor { .. }) | None => {}
+    }
+    events
+}
+
+pub(super) fn retry(state: &State, c: &RetryJobV1) -> Result<Vec<Event>, Rejection> {
+    match state.troubles.get(&c.job) {
+        None => Err(Rejection::JobUnknown(c.job.clone())),
+        Some(trouble) if trouble.retry_at_ms.is_none() => Ok(Vec::new()),
+        Some(_) => Ok(vec![JobRetriedV1 { job: c.job.clone() }.into()]),
+    }
+}

@@ -1,0 +1,27 @@
+//! The rules of `oi`, pure: no I/O, no clock, no randomness, no async.
+//!
+//! - [`decide`] answers a command with events or a [`Rejection`];
+//! - [`evolve`] folds an event into the [`State`], and never fails;
+//! - [`owed`] says which jobs the state owes, [`due`] which commands time owes;
+//! - [`Mint`] is the port through which keys come in, to be recorded in events.
+//!
+//! Replaying the events of a log gives the same state, bit for bit: see
+//! [`State::hash`].
+
+mod decide;
+mod evolve;
+mod mint;
+mod network;
+mod owed;
+mod placement;
+mod rejection;
+mod state;
+
+pub use decide::{Context, decide};
+pub use evolve::{apply, evolve};
+pub use mint::{Authority, ENCRYPTION_KEY, Leaf, Mint, MintError, SERVICE_ACCOUNT};
+pub use network::{SUPPORTED_MINORS, service_ip};
+pub use owed::{JobTarget, due, job_id, owed, owed_by_cluster};
+pub use placement::place;
+pub use rejection::Rejection;
+pub use state::*;

@@ -1,0 +1,189 @@
+//! Which work the state owes: a pure function, so that losing the queue loses
+//! nothing.
+
+use crate::state::{Cluster, ClusterPhase, State};
+use oi_events::{
+    ClusterName, Command, Generation, HypervisorName, Job, JobId, JobKind, NodeName, RetryJobV1,
+    Role,
+};
+
+/// What a job id says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobTarget {
+    /// Work on a hypervisor.
+    Hypervisor {
+        /// Which one.
+        name: HypervisorName,
+        /// Its generation.
+        generation: Generation,
+    },
+    /// Work on a node.
+    Node {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The node.
+        node: NodeName,
+        /// Its generation.
+        generation: Generation,
+        /// Which step.
+        step: JobKind,
+    },
+    /// Work on a cluster as a whole.
+    Cluster {
+        /// Which one.
+        name: ClusterName,
+        /// Its generation.
+        generation: Generation,
+    },
+}
+
+const NODE_STEPS: [JobKind; 4] =
+    [JobKind::EnsureEtcd, JobKind::EnsureControlPlane, JobKind::EnsureIngress, JobKind::RemoveNode];
+
+impl JobTarget {
+    /// Reads a job id; none where it is not one of ours.
+    pub fn parse(id: &JobId) -> Option<JobTarget> {
+        let parts: Vec<&str> = id.0.split('.').collect();
+        let generation = |s: &str| s.parse().map(Generation).ok();
+        match parts.as_slice() {
+            ["hypervisor", name, g, "probe"] => {
+                Some(JobTarget::Hypervisor { name: name.parse().ok()?, generation: generation(g)? })
+            }
+            ["node", cluster, node, g, step] => Some(JobTarget::Node {
+                cluster: cluster.parse().ok()?,
+                node: node.parse().ok()?,
+                generation: generation(g)?,
+                step: NODE_STEPS.into_iter().find(|k| k.token() == *step)?,
+            }),
+            ["cluster", name, g, "shred"] => {
+                Some(JobTarget::Cluster { name: name.parse().ok()?, generation: generation(g)? })
+            }
+            _ => None,
+        }
+    }
+
+    /// The cluster it is for, if any.
+    pub fn cluster(&self) -> Option<&ClusterName> {
+        match self {
+            JobTarget::Hypervisor { .. } => None,
+            JobTarget::Node { cluster, .. } => Some(cluster),
+            JobTarget::Cluster { name, .. } => Some(name),
+        }
+    }
+}
+
+/// The id of a job: a pure function of what it is for.
+pub fn job_id(target: &JobTarget) -> JobId {
+    JobId(match target {
+        JobTarget::Hypervisor { name, generation } => {
+            format!("hypervisor.{name}.{generation}.probe")
+        }
+        JobTarget::Node { cluster, node, generation, step } => {
+            format!("node.{cluster}.{node}.{generation}.{}", step.token())
+        }
+        JobTarget::Cluster { name, generation } => format!("cluster.{name}.{generation}.shred"),
+    })
+}
+
+/// All jobs that the state owes, in a fixed order. A job that has failed is owed
+/// again once its pause is over (see [`due`]).
+pub fn owed(state: &State) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    for (name, h) in &state.hypervisors {
+        if !h.prepared {
+            let target = JobTarget::Hypervisor { name: name.clone(), generation: h.generation };
+            jobs.push(Job {
+                id: job_id(&target),
+                kind: JobKind::ProbeHypervisor,
+                hypervisor: Some(name.clone()),
+                cluster: None,
+                cluster_uid: None,
+                node: None,
+                generation: h.generation,
+            });
+        }
+    }
+    for (name, cluster) in &state.clusters {
+        jobs.extend(owed_by_cluster(name, cluster));
+    }
+    jobs.retain(|job| state.troubles.get(&job.id).is_none_or(|t| t.retry_at_ms.is_none()));
+    jobs
+}
+
+/// The jobs of one cluster, those in trouble included.
+pub fn owed_by_cluster(name: &ClusterName, cluster: &Cluster) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    if cluster.phase == ClusterPhase::Deleting && cluster.nodes.is_empty() {
+        let target = JobTarget::Cluster { name: name.clone(), generation: cluster.generation };
+        jobs.push(Job {
+            id: job_id(&target),
+            kind: JobKind::ShredKey,
+            hypervisor: None,
+            cluster: Some(name.clone()),
+            cluster_uid: Some(cluster.uid),
+            node: None,
+            generation: cluster.generation,
+        });
+    }
+    for (node_name, node) in &cluster.nodes {
+        for step in owed_steps(cluster, node_name) {
+            let target = JobTarget::Node {
+                cluster: name.clone(),
+                node: node_name.clone(),
+                generation: node.generation,
+                step: step.clone(),
+            };
+            jobs.push(Job {
+                id: job_id(&target),
+                kind: step,
+                hypervisor: Some(node.hypervisor.clone()),
+                cluster: Some(name.clone()),
+                cluster_uid: Some(cluster.uid),
+                node: Some(node_name.clone()),
+                generation: node.generation,
+            });
+        }
+    }
+    jobs
+}
+
+/// etcd members come one at a time, the oldest first, and an API server waits
+/// for its own member; the very first node's parts all start at once.
+fn owed_steps(cluster: &Cluster, name: &NodeName) -> Vec<JobKind> {
+    let Some(node) = cluster.nodes.get(name) else { return Vec::new() };
+    if node.removing {
+        return vec![JobKind::RemoveNode];
+    }
+    let not_done = |step: &JobKind| !node.done.contains(step);
+    if node.role == Role::ControlPlaneIngress {
+        // Without a control plane there is nothing to answer behind it.
+        let useful = !cluster.control_planes().is_empty();
+        return node.steps().iter().filter(|s| useful && not_done(s)).cloned().collect();
+    }
+    let older_are_members = cluster
+        .control_planes()
+        .into_iter()
+        .take_while(|(other, _)| *other != name)
+        .all(|(_, older)| older.done.contains(&JobKind::EnsureEtcd));
+    let first = cluster.control_planes().first().is_some_and(|(oldest, _)| *oldest == name);
+    node.steps()
+        .iter()
+        .filter(|step| not_done(step))
+        .filter(|step| match step {
+            JobKind::EnsureEtcd => older_are_members,
+            _ => first || node.done.contains(&JobKind::EnsureEtcd),
+        })
+        .cloned()
+        .collect()
+}
+
+/// The commands that time owes: pauses that are over at `now_ms` (Unix
+/// milliseconds). Deciders enter them, so that a replay sees them too.
+pub fn due(state: &State, now_ms: u64) -> Vec<Command> {
+    state
+        .troubles
+        .iter()
+        .filter(|(_, t)| t.retry_at_ms.is_some_and(|at| at <= now_ms))
+        .map(|(job, _)| Command::RetryJob(RetryJobV1 { job: job.clone() }))
+        .collect()
+}

@@ -1,0 +1,100 @@
+//! Where a node goes, and which host ports it gets. Deterministic: the same
+//! state gives the same place.
+
+use crate::rejection::Rejection;
+use crate::state::{Hypervisor, Reach, State};
+use oi_events::{ClusterName, HypervisorName, PortUse, PortV1, Role};
+use std::collections::BTreeSet;
+
+fn ports_needed(role: Role) -> &'static [PortUse] {
+    match role {
+        Role::ControlPlane => &[PortUse::ApiServer, PortUse::EtcdClient, PortUse::EtcdPeer],
+        Role::ControlPlaneIngress => &[PortUse::ApiServer],
+    }
+}
+
+/// The lowest free ports; ports of removed nodes are used again.
+fn free_ports(state: &State, name: &HypervisorName, h: &Hypervisor, role: Role) -> Vec<u16> {
+    let taken: BTreeSet<u16> =
+        state.nodes_on(name).flat_map(|(_, _, n)| n.ports.values().copied()).collect();
+    (h.spec.port_low..=h.spec.port_high)
+        .filter(|p| !taken.contains(p))
+        .take(ports_needed(role).len())
+        .collect()
+}
+
+/// Chooses a hypervisor and its ports for a new node of `cluster`.
+///
+/// Control planes go to private hypervisors, ingresses to public ones; never to
+/// cordoned or unreachable ones. Among those with room: first the one with the
+/// fewest nodes of the same cluster and role, then the fewest nodes, then by name.
+///
+/// # Errors
+/// Says why none can take it.
+pub fn place(
+    state: &State,
+    cluster: &ClusterName,
+    role: Role,
+    wanted: Option<&HypervisorName>,
+) -> Result<(HypervisorName, Vec<PortV1>), Rejection> {
+    if let Some(name) = wanted
+        && !state.hypervisors.contains_key(name)
+    {
+        return Err(Rejection::HypervisorUnknown(name.clone()));
+    }
+    let public = role == Role::ControlPlaneIngress;
+    let kind = if public { "public" } else { "private" };
+    let refuse = |reason: String| Rejection::NoHypervisor { kind, role: role.as_str(), reason };
+    let of_kind: Vec<_> = state
+        .hypervisors
+        .iter()
+        .filter(|(name, h)| h.spec.public == public && wanted.is_none_or(|w| w == *name))
+        .collect();
+    if of_kind.is_empty() {
+        return Err(refuse(match wanted {
+            Some(name) => format!("{name} is not {kind}"),
+            None => "none is registered".to_owned(),
+        }));
+    }
+    let usable: Vec<_> = of_kind
+        .into_iter()
+        .filter(|(_, h)| !h.cordoned && !matches!(h.reach, Reach::Unreachable(_)))
+        .collect();
+    if usable.is_empty() {
+        return Err(refuse("all are cordoned or unreachable".to_owned()));
+    }
+    let with_room: Vec<_> = usable
+        .into_iter()
+        .filter(|(name, h)| {
+            h.spec.max_nodes.is_none_or(|max| state.nodes_on(name).count() < max as usize)
+        })
+        .collect();
+    if with_room.is_empty() {
+        return Err(refuse("all carry as many nodes as they may".to_owned()));
+    }
+    let needed = ports_needed(role);
+    let mut best: Option<((usize, usize), &HypervisorName, Vec<u16>)> = None;
+    let mut most_free = (0, with_room[0].0);
+    for (name, h) in with_room {
+        let ports = free_ports(state, name, h, role);
+        if ports.len() < needed.len() {
+            most_free = most_free.max((ports.len(), name));
+            continue;
+        }
+        let nodes = state.nodes_on(name).count();
+        let same = state.nodes_on(name).filter(|(c, _, n)| *c == cluster && n.role == role).count();
+        if best.as_ref().is_none_or(|(rank, ..)| (same, nodes) < *rank) {
+            best = Some(((same, nodes), name, ports));
+        }
+    }
+    let Some((_, name, ports)) = best else {
+        return Err(Rejection::PortsExhausted {
+            hypervisor: most_free.1.clone(),
+            free: most_free.0,
+            needed: needed.len(),
+        });
+    };
+    let ports =
+        needed.iter().zip(ports).map(|(&port_use, port)| PortV1 { port_use, port }).collect();
+    Ok((name.clone(), ports))
+}

@@ -1,0 +1,104 @@
+//! Why a command was refused. Each has a stable code for scripts and a message
+//! that names the thing, what is wrong, and what to do.
+
+use crate::mint::MintError;
+use oi_events::{ClusterName, CommandId, HypervisorName, JobId, KubernetesVersion, NodeName};
+
+/// A refusal. Nothing has changed.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each message says it
+pub enum Rejection {
+    #[error("cluster {0} exists already: choose another name, or delete it first")]
+    ClusterExists(ClusterName),
+    #[error("cluster {0} is not known: create it first (`oi cluster list` shows what there is)")]
+    ClusterUnknown(ClusterName),
+    #[error("cluster {0} is being deleted: wait until it is gone")]
+    ClusterDeleting(ClusterName),
+    #[error("node {node} exists already in cluster {cluster}: choose another name")]
+    NodeExists { cluster: ClusterName, node: NodeName },
+    #[error("node {node} is not known in cluster {cluster}")]
+    NodeUnknown { cluster: ClusterName, node: NodeName },
+    #[error(
+        "node {node} is the last control-plane node of cluster {cluster}, and its removal would lose the cluster's data: add another node first, or delete the cluster"
+    )]
+    LastControlPlane { cluster: ClusterName, node: NodeName },
+    #[error(
+        "another control-plane node of cluster {cluster} is still {what}: etcd members change one at a time, so wait until it is done"
+    )]
+    MembershipBusy { cluster: ClusterName, what: &'static str },
+    #[error(
+        "hypervisor {0} exists already with other settings: remove it first, or register it as it was"
+    )]
+    HypervisorExists(HypervisorName),
+    #[error(
+        "hypervisor {0} is not known: register it first (`oi hypervisor list` shows what there is)"
+    )]
+    HypervisorUnknown(HypervisorName),
+    #[error("hypervisor {0} still carries nodes: remove them first")]
+    HypervisorInUse(HypervisorName),
+    #[error("hypervisor {name}: {problem}")]
+    HypervisorInvalid { name: HypervisorName, problem: String },
+    #[error("no {kind} hypervisor can take a {role} node: {reason}")]
+    NoHypervisor { kind: &'static str, role: &'static str, reason: String },
+    #[error(
+        "hypervisor {hypervisor} has only {free} of {needed} host ports left: widen its port range or remove nodes"
+    )]
+    PortsExhausted { hypervisor: HypervisorName, free: usize, needed: usize },
+    #[error("Kubernetes version {version} is not supported: use {supported}")]
+    VersionUnsupported { version: KubernetesVersion, supported: String },
+    #[error("{field} {value:?} is not usable: {problem}")]
+    Invalid { field: &'static str, value: String, problem: String },
+    #[error("{a_field} {a} and {b_field} {b} overlap: choose ranges that are apart")]
+    Overlap { a_field: &'static str, a: String, b_field: String, b: String },
+    #[error("job {0} is not known, or already done")]
+    JobUnknown(JobId),
+    #[error(
+        "the log is at position {actual}, not at {expected} as the command requires: look at what changed and ask again"
+    )]
+    PositionMoved { expected: u64, actual: u64 },
+    #[error(
+        "command {0} is older than the memory of processed commands: send it again under a new id"
+    )]
+    TooOld(CommandId),
+    #[error("key material is not to be had: {}", crate::rejection::chain(.0))]
+    Mint(#[from] MintError),
+}
+
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+impl Rejection {
+    /// A stable word for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Rejection::ClusterExists(_) => "cluster-exists",
+            Rejection::ClusterUnknown(_) => "cluster-unknown",
+            Rejection::ClusterDeleting(_) => "cluster-deleting",
+            Rejection::NodeExists { .. } => "node-exists",
+            Rejection::NodeUnknown { .. } => "node-unknown",
+            Rejection::LastControlPlane { .. } => "last-control-plane",
+            Rejection::MembershipBusy { .. } => "membership-busy",
+            Rejection::HypervisorExists(_) => "hypervisor-exists",
+            Rejection::HypervisorUnknown(_) => "hypervisor-unknown",
+            Rejection::HypervisorInUse(_) => "hypervisor-in-use",
+            Rejection::HypervisorInvalid { .. } => "hypervisor-invalid",
+            Rejection::NoHypervisor { .. } => "no-hypervisor",
+            Rejection::PortsExhausted { .. } => "ports-exhausted",
+            Rejection::VersionUnsupported { .. } => "version-unsupported",
+            Rejection::Invalid { .. } => "invalid",
+            Rejection::Overlap { .. } => "overlap",
+            Rejection::JobUnknown(_) => "job-unknown",
+            Rejection::PositionMoved { .. } => "position-moved",
+            Rejection::TooOld(_) => "too-old",
+            Rejection::Mint(_) => "key-material",
+        }
+    }
+}

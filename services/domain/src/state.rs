@@ -1,0 +1,245 @@
+//! The state: what the events so far amount to.
+
+use oi_events::{
+    ClusterName, ClusterUid, CommandId, Credential, Generation, Hash, HypervisorName, JobId,
+    JobKind, KubernetesVersion, NodeName, PortUse, RegisterHypervisorV1, Role,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Names the layout of [`State`]: snapshots of another layout are not read.
+/// Change it with each change of the types in this file or of `evolve`.
+pub const STATE_SCHEMA: &str = "oi-state-1";
+
+/// How many processed command ids are remembered.
+pub const PROCESSED_HORIZON: usize = 65_536;
+
+/// Everything that is known. Equal logs give equal states.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct State {
+    /// The log position of the last commit folded in.
+    pub position: u64,
+    /// The hash of that commit.
+    pub head: Hash,
+    /// Hypervisors by name.
+    pub hypervisors: BTreeMap<HypervisorName, Hypervisor>,
+    /// Clusters by name, deleted ones no longer.
+    pub clusters: BTreeMap<ClusterName, Cluster>,
+    /// Jobs that have failed and are not done yet.
+    pub troubles: BTreeMap<JobId, Trouble>,
+    /// Commands that were decided.
+    pub processed: Processed,
+}
+
+impl State {
+    /// A digest over all of the state. Equal for a replay and the live state at
+    /// the same position.
+    pub fn hash(&self) -> Hash {
+        // A state holds only maps, sequences, strings and integers: it encodes.
+        let bytes = oi_events::to_bytes(self).unwrap_or_default();
+        Hash::of(&[b"oi/state/v1", STATE_SCHEMA.as_bytes(), &bytes])
+    }
+
+    /// All nodes on a hypervisor, with their clusters.
+    pub fn nodes_on<'a>(
+        &'a self,
+        hypervisor: &'a HypervisorName,
+    ) -> impl Iterator<Item = (&'a ClusterName, &'a NodeName, &'a Node)> {
+        self.clusters.iter().flat_map(move |(cluster_name, cluster)| {
+            cluster
+                .nodes
+                .iter()
+                .filter(move |(_, node)| &node.hypervisor == hypervisor)
+                .map(move |(name, node)| (cluster_name, name, node))
+        })
+    }
+}
+
+/// Whether a hypervisor's CRI endpoint answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reach {
+    /// Not looked at yet.
+    Unknown,
+    /// It answered; runtime and version.
+    Reachable(String),
+    /// It did not, or is not a CRI endpoint; why.
+    Unreachable(String),
+}
+
+/// A machine that exposes a CRI socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hypervisor {
+    /// As registered.
+    pub spec: RegisterHypervisorV1,
+    /// The position at which it was registered.
+    pub generation: Generation,
+    /// Takes no new nodes.
+    pub cordoned: bool,
+    /// Whether it answers.
+    pub reach: Reach,
+    /// Whether the job that prepares it is done.
+    pub prepared: bool,
+}
+
+/// How far a cluster is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClusterPhase {
+    /// Its nodes are not all ready for the first time.
+    Creating,
+    /// The API has answered through an ingress.
+    Ready,
+    /// It is going away.
+    Deleting,
+}
+
+/// A Kubernetes control plane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// This life of its name.
+    pub uid: ClusterUid,
+    /// The release that its components run.
+    pub kubernetes_version: KubernetesVersion,
+    /// Addresses of pods, CIDR.
+    pub pod_cidr: String,
+    /// Addresses of Services, CIDR.
+    pub service_cidr: String,
+    /// DNS domain.
+    pub dns_domain: String,
+    /// More names for the API server's certificate.
+    pub extra_sans: Vec<String>,
+    /// Authorities and cluster-wide keys, by name.
+    pub credentials: BTreeMap<String, Credential>,
+    /// How far it is.
+    pub phase: ClusterPhase,
+    /// The position of the creation, then of the deletion.
+    pub generation: Generation,
+    /// Its nodes by name.
+    pub nodes: BTreeMap<NodeName, Node>,
+    /// Client certificates issued to users, by serial number.
+    pub kubeconfigs: BTreeMap<String, Kubeconfig>,
+}
+
+impl Cluster {
+    /// Control-plane nodes that are to stay, the oldest first.
+    pub fn control_planes(&self) -> Vec<(&NodeName, &Node)> {
+        let mut nodes: Vec<_> = self
+            .nodes
+            .iter()
+            .filter(|(_, n)| n.role == Role::ControlPlane && !n.removing)
+            .collect();
+        nodes.sort_by_key(|(_, n)| n.added);
+        nodes
+    }
+
+    /// Ingress nodes that are to stay, the oldest first.
+    pub fn ingresses(&self) -> Vec<(&NodeName, &Node)> {
+        let mut nodes: Vec<_> = self
+            .nodes
+            .iter()
+            .filter(|(_, n)| n.role == Role::ControlPlaneIngress && !n.removing)
+            .collect();
+        nodes.sort_by_key(|(_, n)| n.added);
+        nodes
+    }
+
+    /// Whether each node that is to stay has all its steps done, and there is at
+    /// least one of each role.
+    pub fn is_converged(&self) -> bool {
+        !self.control_planes().is_empty()
+            && !self.ingresses().is_empty()
+            && self.nodes.values().all(|n| n.removing || n.is_ready())
+    }
+}
+
+/// A member of a cluster, placed on a hypervisor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// What it does.
+    pub role: Role,
+    /// Where it is.
+    pub hypervisor: HypervisorName,
+    /// The position at which it was added: its age.
+    pub added: Generation,
+    /// Rises with each decision that changes what must run.
+    pub generation: Generation,
+    /// Host ports it holds.
+    pub ports: BTreeMap<PortUse, u16>,
+    /// Its components' certificates, by name.
+    pub credentials: BTreeMap<String, Credential>,
+    /// Steps that are done for this generation.
+    pub done: BTreeSet<JobKind>,
+    /// It is going away.
+    pub removing: bool,
+    /// How often a part of it was started again on the spot.
+    pub restarts: u32,
+}
+
+impl Node {
+    /// The steps that make it ready.
+    pub fn steps(&self) -> &'static [JobKind] {
+        match self.role {
+            Role::ControlPlane => &[JobKind::EnsureEtcd, JobKind::EnsureControlPlane],
+            Role::ControlPlaneIngress => &[JobKind::EnsureIngress],
+        }
+    }
+
+    /// Whether all its steps are done.
+    pub fn is_ready(&self) -> bool {
+        !self.removing && self.steps().iter().all(|s| self.done.contains(s))
+    }
+}
+
+/// A client certificate that was handed out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kubeconfig {
+    /// User name.
+    pub common_name: String,
+    /// Groups.
+    pub organizations: Vec<String>,
+    /// When it ends, Unix milliseconds.
+    pub not_after_ms: u64,
+}
+
+/// A job that has not worked out so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What went wrong last.
+    pub message: String,
+    /// When it is due again, Unix milliseconds; none once it is due, and
+    /// `u64::MAX` where only a person can make it so.
+    pub retry_at_ms: Option<u64>,
+}
+
+/// The commands that were decided, the last [`PROCESSED_HORIZON`] of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Processed {
+    by_id: BTreeMap<CommandId, u64>,
+    order: VecDeque<(CommandId, u64)>,
+    horizon_ms: u64,
+}
+
+impl Processed {
+    /// Where a command was decided, if it was and is remembered.
+    pub fn position(&self, id: &CommandId) -> Option<u64> {
+        self.by_id.get(id).copied()
+    }
+
+    /// The newest commit time that is no longer remembered, Unix milliseconds. A
+    /// command issued before it might have been decided.
+    pub fn horizon_ms(&self) -> u64 {
+        self.horizon_ms
+    }
+
+    pub(crate) fn insert(&mut self, id: CommandId, position: u64, time_ms: u64) {
+        self.by_id.insert(id, position);
+        self.order.push_back((id, time_ms));
+        if self.order.len() > PROCESSED_HORIZON
+            && let Some((oldest, time)) = self.order.pop_front()
+        {
+            self.by_id.remove(&oldest);
+            self.horizon_ms = self.horizon_ms.max(time);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Connecting to the broker.
+
+use async_nats::jetstream;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Below this, lost acknowledgements and conflicts look different: see `append`.
+const FLOOR: (u32, u32) = (2, 12);
+
+/// Where the broker is and how streams are made.
+#[derive(Debug, Clone)]
+pub struct JournalConfig {
+    /// `nats://host:port`, several separated by commas.
+    pub url: String,
+    /// The connection's name, as the broker's monitoring shows it.
+    pub name: String,
+    /// Replicas of each stream.
+    pub replicas: usize,
+    /// How long a worker may be silent about a job.
+    pub job_ack_wait: Duration,
+    /// How long to wait for a broker that does not answer yet.
+    pub connect_timeout: Duration,
+}
+
+impl JournalConfig {
+    /// One replica and short waits, for the broker at `url`.
+    pub fn new(url: &str, name: &str) -> Self {
+        JournalConfig {
+            url: url.to_owned(),
+            name: name.to_owned(),
+            replicas: 1,
+            job_ack_wait: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Nothing answers.
+    #[error("the broker at {url} does not answer: is nats-server running there?")]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// Why.
+        #[source]
+        source: async_nats::ConnectError,
+    },
+    /// Too old to be safe.
+    #[error(
+        "the broker at {url} is nats-server {version}; oi needs {}.{} or later, for its order of the sequence check",
+        FLOOR.0, FLOOR.1
+    )]
+    TooOld {
+        /// Where.
+        url: String,
+        /// What it says of itself.
+        version: String,
+    },
+    /// No JetStream.
+    #[error("the broker at {url} has JetStream disabled: start it with oi's nats.conf")]
+    NoJetStream {
+        /// Where.
+        url: String,
+    },
+}
+
+/// A connection to the event log and its queues. Cheap to clone.
+#[derive(Clone)]
+pub struct Journal {
+    pub(crate) client: async_nats::Client,
+    pub(crate) context: jetstream::Context,
+    pub(crate) config: JournalConfig,
+    /// Counts connections: readers start anew after each, without waiting for a
+    /// missed heartbeat.
+    pub(crate) connections: watch::Receiver<u64>,
+}
+
+/// Whether a version such as `2.12.1` or `2.15.0-preview.1` is new enough.
+fn is_new_enough(version: &str) -> bool {
+    let mut parts = version.trim_start_matches('v').split(['.', '-']);
+    let mut number = || parts.next().and_then(|p| p.parse::<u32>().ok());
+    match (number(), number()) {
+        (Some(major), Some(minor)) => (major, minor) >= FLOOR,
+        _ => false,
+    }
+}
+
+impl Journal {
+    /// Connects, and waits for a broker that is still starting. Afterwards lost
+    /// connections are made again without end.
+    ///
+    /// # Errors
+    /// Where nothing answers in time, or what answers is not fit.
+    pub async fn connect(config: JournalConfig) -> Result<Journal, ConnectError> {
+        let deadline = tokio::time::Instant::now() + config.connect_timeout;
+        let (count, connections) = watch::channel(0);
+        let servers: Vec<String> = config.url.split(',').map(str::to_owned).collect();
+        let client = loop {
+            let count = count.clone();
+            let options = async_nats::ConnectOptions::new()
+                .name(&config.name)
+                .connection_timeout(Duration::from_secs(5))
+                .request_timeout(Some(Duration::from_secs(5)))
+                .reconnect_delay_callback(|attempts| {
+                    Duration::from_millis((20 << attempts.min(5)) as u64)
+                })
+                .event_callback(move |event| {
+                    if matches!(event, async_nats::Event::Connected) {
+                        count.send_modify(|n| *n += 1);
+                    }
+                    async move { tracing::info!(%event, "broker connection") }
+                });
+            match options.connect(servers.clone()).await {
+                Ok(client) => break client,
+                Err(source) if tokio::time::Instant::now() >= deadline => {
+                    return Err(ConnectError::Unreachable { url: config.url, source });
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        };
+        let info = client.server_info();
+        if !is_new_enough(&info.version) {
+            return Err(ConnectError::TooOld { url: config.url, version: info.version });
+        }
+        if !info.jetstream {
+            return Err(ConnectError::NoJetStream { url: config.url });
+        }
+        let context = jetstream::context::ContextBuilder::new()
+            .timeout(Duration::from_secs(5))
+            .build(client.clone());
+        Ok(Journal { client, context, config, connections })
+    }
+
+    /// Whether the connection stands right now.
+    pub fn is_connected(&self) -> bool {
+        self.client.connection_state() == async_nats::connection::State::Connected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn versions_below_the_floor_are_refused() {
+        for (version, fit) in [
+            ("2.9.10", false),
+            ("2.11.9", false),
+            ("2.12.0", true),
+            ("2.15.0-preview.1", true),
+            ("3.0.0", true),
+            ("", false),
+        ] {
+            assert_eq!(super::is_new_enough(version), fit, "{version}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The event log on NATS JetStream, and the queues around it. The only user of
+//! async-nats.
+//!
+//! | stream        | what it holds                                             |
+//! |---------------|-----------------------------------------------------------|
+//! | `OI_EVENTS`   | the truth: one message is one `Commit`, never deleted     |
+//! | `OI_COMMANDS` | what was asked and is not decided yet (work queue)        |
+//! | `OI_JOBS`     | work that is owed, at most one message a job (work queue) |
+//! | `OI_ADVISORIES` | the broker's word on jobs that it gave up               |
+//! | `OI_KEYS`     | wrapped data keys, deletable: destroying one is for good  |
+//! | `OBJ_OI_SNAPSHOTS` | a cache of folded states                             |
+//!
+//! [`Journal::append`] carries the expected last sequence, so that of several
+//! deciders one wins each position. [`Follower`] and [`Queue`] survive restarts of
+//! the broker: their `next` waits until it is back.
+
+mod append;
+mod connect;
+mod keys;
+mod message;
+mod queue;
+mod read;
+mod request;
+mod snapshot;
+mod streams;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use append::AppendError;
+pub use connect::{ConnectError, Journal, JournalConfig};
+pub use keys::KeyStoreError;
+pub use message::{MessageError, StoredCommit, subject_of};
+pub use queue::{Abandoned, Delivered, EnqueueError, Enqueued, Queue, QueueError};
+pub use read::{Follower, ReadError, Replay};
+pub use request::RequestError;
+pub use snapshot::SnapshotError;
+pub use streams::SetupError;

@@ -1,0 +1,227 @@
+//! Commits and commands as NATS messages: headers in the clear, frames as body.
+
+use async_nats::HeaderMap;
+use async_nats::header::{HeaderName, HeaderValue, ParseHeaderValueError};
+use bytes::Bytes;
+use oi_events::{
+    Command, CommandEnvelope, CommandId, Commit, CommitError, CommitHeader, FORMAT, Hash,
+    RecordError, RecordedCommit,
+};
+use std::str::FromStr;
+
+const FORMAT_HEADER: &str = "Oi-Format";
+const KINDS: &str = "Oi-Kinds";
+const COMMAND_ID: &str = "Oi-Command-Id";
+const CORRELATION: &str = "Oi-Correlation";
+const ACTOR: &str = "Oi-Actor";
+const TIME: &str = "Oi-Time";
+const PREVIOUS: &str = "Oi-Previous-Hash";
+const HASH: &str = "Oi-Hash";
+const EXPECTED: &str = "Oi-Expected-Position";
+
+/// A message that is not one of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum MessageError {
+    /// A header is absent.
+    #[error("header {0} is absent")]
+    Absent(&'static str),
+    /// A header does not parse.
+    #[error("header {name} has the unusable value {value:?}")]
+    Header {
+        /// Which one.
+        name: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// A value cannot stand in a header.
+    #[error("{name} cannot be sent: it contains line breaks")]
+    Unsendable {
+        /// Which header.
+        name: &'static str,
+        /// Why.
+        #[source]
+        source: ParseHeaderValueError,
+    },
+    /// The body is not a commit.
+    #[error("the body is not a commit")]
+    Commit(#[from] CommitError),
+    /// The body is not a command.
+    #[error("the body is not a command")]
+    Command(#[from] RecordError),
+    /// The frames cannot be encoded.
+    #[error("cannot encode")]
+    Encode(#[from] oi_events::CodecError),
+}
+
+fn put(headers: &mut HeaderMap, name: &'static str, value: &str) -> Result<(), MessageError> {
+    let value =
+        HeaderValue::from_str(value).map_err(|source| MessageError::Unsendable { name, source })?;
+    headers.insert(HeaderName::from_static(name), value);
+    Ok(())
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, MessageError> {
+    headers.get(name).map(HeaderValue::as_str).ok_or(MessageError::Absent(name))
+}
+
+fn parse<T: FromStr>(headers: &HeaderMap, name: &'static str) -> Result<T, MessageError> {
+    let value = text(headers, name)?;
+    value.parse().map_err(|_| MessageError::Header { name, value: value.to_owned() })
+}
+
+/// The subject of a commit: `oi.events.<kind>.<id>` of what its command is about.
+pub fn subject_of(command: &Command) -> String {
+    let (kind, id) = match command {
+        Command::RegisterHypervisor(c) => ("hypervisor", c.name.to_string()),
+        Command::CordonHypervisor(c) => ("hypervisor", c.name.to_string()),
+        Command::UnregisterHypervisor(c) => ("hypervisor", c.name.to_string()),
+        Command::CreateCluster(c) => ("cluster", c.name.to_string()),
+        Command::DeleteCluster(c) => ("cluster", c.name.to_string()),
+        Command::RecordKubeconfig(c) => ("cluster", c.cluster.to_string()),
+        Command::AddNode(c) => ("cluster", c.cluster.to_string()),
+        Command::RemoveNode(c) => ("cluster", c.cluster.to_string()),
+        Command::ReportJob(c) => ("job", c.job.to_string()),
+        Command::RetryJob(c) => ("job", c.job.to_string()),
+        Command::ReportObservation(_) => ("observation", "seen".to_owned()),
+    };
+    format!("oi.events.{kind}.{id}")
+}
+
+/// A commit as stored: nothing decoded but where it stands.
+#[derive(Debug, Clone)]
+pub struct StoredCommit {
+    /// The stream sequence.
+    pub position: u64,
+    /// The subject.
+    pub subject: String,
+    /// The body's bytes.
+    pub body: Bytes,
+    headers: HeaderMap,
+}
+
+impl StoredCommit {
+    pub(crate) fn new(position: u64, subject: String, headers: HeaderMap, body: Bytes) -> Self {
+        StoredCommit { position, subject, body, headers }
+    }
+
+    /// The header fields.
+    ///
+    /// # Errors
+    /// Where one is absent or does not parse.
+    pub fn header(&self) -> Result<CommitHeader, MessageError> {
+        let format: u16 = parse(&self.headers, FORMAT_HEADER)?;
+        if format != FORMAT {
+            return Err(CommitError::Format(format).into());
+        }
+        Ok(CommitHeader {
+            command_id: parse(&self.headers, COMMAND_ID)?,
+            correlation: parse(&self.headers, CORRELATION)?,
+            actor: text(&self.headers, ACTOR)?.to_owned(),
+            time_ms: parse(&self.headers, TIME)?,
+            previous: parse(&self.headers, PREVIOUS)?,
+        })
+    }
+
+    /// The hash that the writer put beside the commit.
+    ///
+    /// # Errors
+    /// Where it is absent or does not parse.
+    pub fn claimed_hash(&self) -> Result<Hash, MessageError> {
+        parse(&self.headers, HASH)
+    }
+
+    /// The kinds that the writer put beside the commit, the command's first.
+    pub fn claimed_kinds(&self) -> Vec<String> {
+        let kinds = self.headers.get(KINDS).map(HeaderValue::as_str).unwrap_or_default();
+        kinds.split(',').map(str::to_owned).collect()
+    }
+
+    /// The message id under which it was appended: its command's id.
+    pub(crate) fn message_id(&self) -> Option<&str> {
+        self.headers.get(async_nats::header::NATS_MESSAGE_ID).map(HeaderValue::as_str)
+    }
+
+    /// Decodes all of it, and hashes what is stored.
+    ///
+    /// # Errors
+    /// Where it is not a commit that this release reads.
+    pub fn decode(&self) -> Result<RecordedCommit, MessageError> {
+        let header = self.header()?;
+        let hash = header.hash(&self.subject, &self.body);
+        Ok(RecordedCommit {
+            position: self.position,
+            commit: Commit::decode(header, &self.body)?,
+            hash,
+        })
+    }
+}
+
+/// A commit ready to be sent.
+pub(crate) struct Outgoing {
+    pub subject: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    pub hash: Hash,
+}
+
+pub(crate) fn encode_commit(commit: &Commit) -> Result<Outgoing, MessageError> {
+    let (subject, body) = (subject_of(&commit.command), commit.encode_body()?);
+    let header = &commit.header;
+    let hash = header.hash(&subject, &body);
+    let mut kinds = commit.command.kind().name.to_owned();
+    for event in &commit.events {
+        kinds.push(',');
+        kinds.push_str(event.kind().name);
+    }
+    let mut headers = HeaderMap::new();
+    put(&mut headers, FORMAT_HEADER, &FORMAT.to_string())?;
+    put(&mut headers, KINDS, &kinds)?;
+    put(&mut headers, COMMAND_ID, &header.command_id.to_string())?;
+    put(&mut headers, CORRELATION, &header.correlation.to_string())?;
+    put(&mut headers, ACTOR, &header.actor)?;
+    put(&mut headers, TIME, &header.time_ms.to_string())?;
+    put(&mut headers, PREVIOUS, &header.previous.to_string())?;
+    put(&mut headers, HASH, &hash.to_string())?;
+    headers.insert(async_nats::header::NATS_MESSAGE_ID, header.command_id.to_string());
+    Ok(Outgoing { subject, headers, body: body.into(), hash })
+}
+
+pub(crate) fn encode_command(
+    envelope: &CommandEnvelope,
+) -> Result<(String, HeaderMap, Bytes), MessageError> {
+    let kind = envelope.command.kind();
+    let mut headers = HeaderMap::new();
+    put(&mut headers, FORMAT_HEADER, &FORMAT.to_string())?;
+    put(&mut headers, KINDS, &format!("{} {} {}", kind.kind, kind.version, kind.name))?;
+    put(&mut headers, COMMAND_ID, &envelope.id.to_string())?;
+    put(&mut headers, CORRELATION, &envelope.correlation.to_string())?;
+    put(&mut headers, ACTOR, &envelope.actor)?;
+    put(&mut headers, TIME, &envelope.issued_at_ms.to_string())?;
+    if let Some(position) = envelope.expected_position {
+        put(&mut headers, EXPECTED, &position.to_string())?;
+    }
+    Ok((format!("oi.commands.{}", kind.name), headers, envelope.command.encode()?.into()))
+}
+
+pub(crate) fn decode_command(
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<CommandEnvelope, MessageError> {
+    let kinds = text(headers, KINDS)?;
+    let bad = || MessageError::Header { name: KINDS, value: kinds.to_owned() };
+    let mut parts = kinds.split(' ');
+    let mut number = || parts.next().and_then(|p| p.parse::<u16>().ok()).ok_or_else(bad);
+    let (kind, version) = (number()?, number()?);
+    let expected_position = match headers.get(EXPECTED) {
+        Some(_) => Some(parse(headers, EXPECTED)?),
+        None => None,
+    };
+    Ok(CommandEnvelope {
+        id: parse::<CommandId>(headers, COMMAND_ID)?,
+        actor: text(headers, ACTOR)?.to_owned(),
+        issued_at_ms: parse(headers, TIME)?,
+        correlation: parse(headers, CORRELATION)?,
+        expected_position,
+        command: Command::decode(kind, version, body)?,
+    })
+}

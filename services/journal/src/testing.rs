@@ -1,0 +1,96 @@
+//! A broker of its own for each test.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use crate::{Journal, JournalConfig};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// A real nats-server with a directory and port of its own; gone when dropped.
+pub struct Broker {
+    dir: TempDir,
+    port: u16,
+    child: Option<Child>,
+}
+
+fn program() -> PathBuf {
+    let cache = std::env::var_os("OI_CACHE").map(PathBuf::from).unwrap_or_else(|| {
+        let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
+        std::env::var_os("XDG_CACHE_HOME").map_or(home.join(".cache"), PathBuf::from).join("oi")
+    });
+    let built = cache.join("bin/nats-server");
+    if built.exists() { built } else { PathBuf::from("nats-server") }
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Broker {
+    /// Starts one with the project's own nats.conf.
+    ///
+    /// # Panics
+    /// Where there is no nats-server: run `deploy/toolchain nats-server`.
+    pub fn start() -> Broker {
+        let mut broker =
+            Broker { dir: tempfile::tempdir().unwrap(), port: free_port(), child: None };
+        broker.restart();
+        broker
+    }
+
+    /// Its URL, the same after a restart.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Where it keeps its streams.
+    pub fn store(&self) -> PathBuf {
+        self.dir.path().join("store")
+    }
+
+    /// Kills it with SIGKILL.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Starts it again on the same port and directory.
+    pub fn restart(&mut self) {
+        self.kill();
+        let conf = self.dir.path().join("nats.conf");
+        std::fs::write(&conf, include_str!("../../../nats.conf")).unwrap();
+        let child = Command::new(program())
+            .arg("-c")
+            .arg(conf)
+            .env("OI_NATS_LISTEN", format!("127.0.0.1:{}", self.port))
+            .env("OI_NATS_MONITOR", "127.0.0.1:-1")
+            .env("OI_NATS_STORE", self.store())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nats-server is needed: run deploy/toolchain nats-server");
+        self.child = Some(child);
+    }
+
+    /// A connection with streams in place.
+    pub async fn journal(&self) -> Journal {
+        let journal = Journal::connect(self.config()).await.unwrap();
+        journal.ensure_streams().await.unwrap();
+        journal
+    }
+
+    /// How to connect to it.
+    pub fn config(&self) -> JournalConfig {
+        JournalConfig::new(&self.url(), "test")
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
