@@ -9,6 +9,7 @@ export OI_CACHE
 bin_dir=$OI_CACHE/bin
 cni_dir=$OI_CACHE/cni
 registry_dir=$OI_CACHE/registry
+manifest_dir=$OI_CACHE/manifests
 stamp_dir=$OI_CACHE/stamps
 # shellcheck source=versions.env
 source "$deploy_dir/versions.env"

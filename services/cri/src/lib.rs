@@ -1,1 +1,24 @@
-//! oi-cri
+//! Running pods on a hypervisor with nothing but its CRI endpoint.
+//!
+//! [`CriClient`] speaks the Kubernetes Container Runtime Interface v1 over a unix
+//! socket or over TCP with mutual TLS. On top of it [`ensure_sandbox`],
+//! [`ensure_container`] and [`remove_pods`] are idempotent: called again, by however
+//! many workers, they leave one sandbox for each pod and restart nothing that is as
+//! it should be. [`Helper`] carries files and probes through a container of ours.
+//!
+//! [`fake`] serves the same gRPC interface from memory, so that tests use the real
+//! client.
+
+mod client;
+mod endpoint;
+pub mod fake;
+mod helper;
+mod pod;
+mod spec;
+
+pub use client::{CriClient, CriError, ExecOutput};
+pub use endpoint::{Endpoint, EndpointError, TlsFiles};
+pub use helper::{Helper, HelperError, HelperSettings};
+pub use oi_helper::FileOp;
+pub use pod::{PodError, Sandbox, ensure_container, ensure_sandbox, remove_pods};
+pub use spec::{ContainerSpec, Labels, Mount, PodSpec, PortMapping, label};

@@ -1,1 +1,15 @@
-//! oi-helper
+//! The helper: a small container on each hypervisor that writes files and looks
+//! whether an address answers, so that nothing else than a CRI endpoint is needed.
+//!
+//! It makes a key pair in memory. Files travel as arguments of `ExecSync`, which
+//! others may see, and are therefore sealed to that key ([`seal`], [`Opener`]).
+
+mod files;
+mod probe;
+mod sealed;
+mod server;
+
+pub use files::{FileOp, FilesError, apply};
+pub use probe::{Probe, ProbeError, probe};
+pub use sealed::{Opener, SealError, seal};
+pub use server::{ServeError, ask_public_key, ask_put, serve};

@@ -1,47 +1,61 @@
 //! PEM (RFC 7468), and looking into a certificate.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Error};
+use x509_parser::x509::AttributeTypeAndValue;
 use zeroize::Zeroizing;
 
-/// Bytes that are not a certificate.
+/// Why a certificate was not read.
 #[derive(Debug, thiserror::Error)]
-#[error("not an X.509 certificate")]
-pub struct InspectError(#[source] x509_parser::nom::Err<X509Error>);
+pub enum InspectError {
+    /// Bytes that are not a certificate.
+    #[error("not an X.509 certificate")]
+    Certificate(#[source] x509_parser::nom::Err<X509Error>),
+    /// More than one certificate, or something appended to it.
+    #[error("{0} bytes follow the certificate")]
+    Trailing(usize),
+    /// An extension that does not parse, or occurs twice.
+    #[error("an extension of the certificate is malformed")]
+    Extension(#[source] X509Error),
+}
 
 /// What a certificate says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateInfo {
     /// Serial number, hexadecimal.
-    pub serial: String,
-    /// Subject CN.
-    pub common_name: String,
-    /// Subject O.
-    pub organizations: Vec<String>,
+    pub serial_hex: String,
     /// Start, Unix milliseconds.
     pub not_before_ms: u64,
     /// End, Unix milliseconds.
     pub not_after_ms: u64,
+    /// Subject CN; empty where there is none.
+    pub common_name: String,
+    /// Subject O.
+    pub organizations: Vec<String>,
     /// DNS names.
     pub dns_names: Vec<String>,
     /// Addresses.
     pub ip_addresses: Vec<IpAddr>,
+    /// Whether it may sign certificates.
+    pub is_authority: bool,
+    /// Public key, SPKI DER.
+    pub public_key: Vec<u8>,
 }
 
 fn pem(label: &str, der: &[u8]) -> Zeroizing<String> {
     let encoded = Zeroizing::new(STANDARD.encode(der));
-    let mut text = Zeroizing::new(format!("-----BEGIN {label}-----\n"));
     let mut rest = encoded.as_str();
+    let mut parts = vec!["-----BEGIN ", label, "-----\n"];
     while !rest.is_empty() {
         let (line, tail) = rest.split_at(rest.len().min(64));
-        text.push_str(line);
-        text.push('\n');
+        parts.extend([line, "\n"]);
         rest = tail;
     }
-    text.push_str(&format!("-----END {label}-----\n"));
-    text
+    parts.extend(["-----END ", label, "-----\n"]);
+    Zeroizing::new(parts.concat())
 }
 
 /// A certificate as PEM.
@@ -59,40 +73,48 @@ pub fn public_key_pem(spki: &[u8]) -> String {
     pem("PUBLIC KEY", spki).to_string()
 }
 
-/// Reads what a certificate says; verifies nothing.
+/// The SHA-256 of a certificate, which names it.
+pub fn fingerprint(der: &[u8]) -> [u8; 32] {
+    Sha256::digest(der).into()
+}
+
+/// Reads what one certificate says; verifies nothing.
 ///
 /// # Errors
-/// Where the bytes are not a certificate.
+/// Where the bytes are not exactly one certificate.
 pub fn inspect(der: &[u8]) -> Result<CertificateInfo, InspectError> {
-    let (_, certificate) = X509Certificate::from_der(der).map_err(InspectError)?;
-    let ms = |t: i64| u64::try_from(t).unwrap_or(0).saturating_mul(1000);
-    let text = |a: &x509_parser::x509::AttributeTypeAndValue<'_>| {
-        a.as_str().unwrap_or_default().to_owned()
-    };
-    let subject = certificate.subject();
-    let (mut dns_names, mut ip_addresses) = (Vec::new(), Vec::new());
-    if let Ok(Some(san)) = certificate.subject_alternative_name() {
-        for name in &san.value.general_names {
-            match name {
-                GeneralName::DNSName(dns) => dns_names.push((*dns).to_owned()),
-                GeneralName::IPAddress(bytes) => {
-                    if let Ok(v4) = <[u8; 4]>::try_from(*bytes) {
-                        ip_addresses.push(IpAddr::from(v4));
-                    } else if let Ok(v6) = <[u8; 16]>::try_from(*bytes) {
-                        ip_addresses.push(IpAddr::from(v6));
-                    }
-                }
-                _ => {}
-            }
-        }
+    let (rest, certificate) = X509Certificate::from_der(der).map_err(InspectError::Certificate)?;
+    if !rest.is_empty() {
+        return Err(InspectError::Trailing(rest.len()));
     }
+    let ms = |seconds: i64| u64::try_from(seconds).unwrap_or(0).saturating_mul(1000);
+    let text = |a: &AttributeTypeAndValue<'_>| a.as_str().unwrap_or_default().to_owned();
+    let (subject, validity) = (certificate.subject(), certificate.validity());
+    let constraints = certificate.basic_constraints().map_err(InspectError::Extension)?;
+    let names = certificate.subject_alternative_name().map_err(InspectError::Extension)?;
+    let names = names.map(|san| san.value.general_names.as_slice()).unwrap_or_default();
     Ok(CertificateInfo {
-        serial: certificate.raw_serial().iter().map(|b| format!("{b:02x}")).collect(),
+        serial_hex: certificate.raw_serial().iter().map(|b| format!("{b:02x}")).collect(),
+        not_before_ms: ms(validity.not_before.timestamp()),
+        not_after_ms: ms(validity.not_after.timestamp()),
         common_name: subject.iter_common_name().next().map(text).unwrap_or_default(),
         organizations: subject.iter_organization().map(text).collect(),
-        not_before_ms: ms(certificate.validity().not_before.timestamp()),
-        not_after_ms: ms(certificate.validity().not_after.timestamp()),
-        dns_names,
-        ip_addresses,
+        dns_names: names.iter().filter_map(dns_name).collect(),
+        ip_addresses: names.iter().filter_map(ip_address).collect(),
+        is_authority: constraints.is_some_and(|c| c.value.ca),
+        public_key: certificate.public_key().raw.to_vec(),
     })
+}
+
+fn dns_name(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(dns) => Some((*dns).to_owned()),
+        _ => None,
+    }
+}
+
+fn ip_address(name: &GeneralName<'_>) -> Option<IpAddr> {
+    let GeneralName::IPAddress(bytes) = name else { return None };
+    let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from)).ok()
 }

@@ -1,24 +1,49 @@
-//! Kubeconfig files (client.authentication via certificate).
+//! Kubeconfig files of users who authenticate with a certificate.
 
 use crate::encoding::{certificate_pem, private_key_pem};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
-/// A kubeconfig with one context, `user@cluster`. It contains the private key.
+/// A kubeconfig with one context, `user@cluster`, which is the current one. It
+/// contains the private key. Names stand in it as given, whatever they contain.
 pub fn kubeconfig(
     cluster: &str,
     server: &str,
-    ca: &[u8],
+    ca_der: &[u8],
     user: &str,
-    certificate: &[u8],
-    key: &[u8],
+    certificate_der: &[u8],
+    key_pkcs8: &[u8],
 ) -> Zeroizing<String> {
-    let ca = STANDARD.encode(certificate_pem(ca));
-    let certificate = STANDARD.encode(certificate_pem(certificate));
-    let key = Zeroizing::new(STANDARD.encode(private_key_pem(key).as_bytes()));
-    // JSON strings are YAML strings: names with ':' need the quotes.
-    Zeroizing::new(format!(
-        "apiVersion: v1\nkind: Config\nclusters:\n- name: {cluster:?}\n  cluster:\n    server: {server:?}\n    certificate-authority-data: {ca}\nusers:\n- name: {user:?}\n  user:\n    client-certificate-data: {certificate}\n    client-key-data: {}\ncontexts:\n- name: \"{user}@{cluster}\"\n  context:\n    cluster: {cluster:?}\n    user: {user:?}\ncurrent-context: \"{user}@{cluster}\"\n",
-        key.as_str()
-    ))
+    // A JSON string is a YAML string.
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let context = quoted(&format!("{user}@{cluster}"));
+    let (cluster, server, user) = (quoted(cluster), quoted(server), quoted(user));
+    let ca = STANDARD.encode(certificate_pem(ca_der));
+    let certificate = STANDARD.encode(certificate_pem(certificate_der));
+    let key = Zeroizing::new(STANDARD.encode(private_key_pem(key_pkcs8).as_bytes()));
+    // One allocation of the right size: growing would leave copies of the key behind.
+    let text = [
+        "apiVersion: v1\nkind: Config\nclusters:\n- name: ",
+        &cluster,
+        "\n  cluster:\n    server: ",
+        &server,
+        "\n    certificate-authority-data: ",
+        &ca,
+        "\nusers:\n- name: ",
+        &user,
+        "\n  user:\n    client-certificate-data: ",
+        &certificate,
+        "\n    client-key-data: ",
+        &key,
+        "\ncontexts:\n- name: ",
+        &context,
+        "\n  context:\n    cluster: ",
+        &cluster,
+        "\n    user: ",
+        &user,
+        "\ncurrent-context: ",
+        &context,
+        "\n",
+    ];
+    Zeroizing::new(text.concat())
 }

@@ -1,21 +1,32 @@
-//! Keys and certificates: ECDSA P-256 authorities and leaves in kubeadm's layout
-//! ([`profile`]), and the sealing of private parts under one data key per cluster,
-//! which a key-encryption key wraps ([`keys`]).
+//! Keys and certificates of a control plane, and how their private parts are kept.
 //!
-//! Destroying a cluster's wrapped data key makes all that was sealed under it
-//! unreadable. Times are Unix milliseconds and come from the caller.
+//! A cluster has its own authorities ([`new_authority`]), which sign leaves in
+//! kubeadm's layout ([`LeafProfile`], [`issue`]), and a bare [`key_pair`] for its
+//! service accounts; all keys are ECDSA P-256. [`kubeconfig`] and the PEM functions
+//! turn them into what components read.
+//!
+//! Private parts rest sealed under one [`DataKey`] per cluster, which a
+//! [`KeyWrapper`] wraps: a [`KeyEncryptionKey`] in a file, or a KMS. Destroying a
+//! cluster's wrapped data key makes all that was sealed under it unreadable.
+//!
+//! Times are Unix milliseconds and come from the caller, and certificates carry
+//! them rounded down to seconds. Randomness is drawn for keys, nonces and serial
+//! numbers only. Errors and `Debug` output never show key material.
 
 mod authority;
 mod encoding;
+mod key_file;
 mod keys;
 mod kubeconfig;
 mod profile;
 
-pub use authority::{IssueError, Material, issue, key_pair, new_authority, random_secret};
+pub use authority::{IssueError, Material, issue, key_pair, new_authority};
 pub use encoding::{
-    CertificateInfo, InspectError, certificate_pem, inspect, private_key_pem, public_key_pem,
+    CertificateInfo, InspectError, certificate_pem, fingerprint, inspect, private_key_pem,
+    public_key_pem,
 };
-pub use keys::{DataKey, KeyEncryptionKey, KeyError, KeyWrapper};
+pub use key_file::{KeyEncryptionKey, KeyFileError};
+pub use keys::{DataKey, KeyError, KeyWrapper, random_secret};
 pub use kubeconfig::kubeconfig;
 pub use profile::{LeafProfile, Usage};
 pub use zeroize::Zeroizing;

@@ -1,6 +1,6 @@
-//! What a leaf certificate says, as kubeadm 1.36 writes it.
+//! What a leaf certificate says, as kubeadm 1.36 lays certificates out.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What a certificate may be used for (extended key usage).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,8 +9,8 @@ pub enum Usage {
     Server,
     /// TLS client.
     Client,
-    /// Both, for etcd.
-    Both,
+    /// Both: etcd's servers call themselves with their server certificate.
+    Peer,
 }
 
 /// Subject, names and usage of a leaf certificate.
@@ -20,9 +20,9 @@ pub struct LeafProfile {
     pub common_name: String,
     /// O: the groups of a client.
     pub organizations: Vec<String>,
-    /// DNS subject alternative names.
+    /// DNS subject alternative names. The certificate has each once, sorted.
     pub dns_names: Vec<String>,
-    /// IP subject alternative names.
+    /// IP subject alternative names. The certificate has each once, sorted.
     pub ip_addresses: Vec<IpAddr>,
     /// Extended key usage.
     pub usage: Usage,
@@ -40,18 +40,20 @@ impl LeafProfile {
         }
     }
 
-    /// The API server towards its clients.
-    pub fn kube_apiserver(dns_names: Vec<String>, ip_addresses: Vec<IpAddr>) -> Self {
-        LeafProfile {
-            common_name: "kube-apiserver".to_owned(),
-            organizations: Vec::new(),
-            dns_names,
-            ip_addresses,
-            usage: Usage::Server,
-        }
+    /// The API server towards its clients. Its names are the given ones and those
+    /// that pods use in any cluster: `kubernetes`, `kubernetes.default`,
+    /// `kubernetes.default.svc`. The caller adds `kubernetes.default.svc.<domain>`,
+    /// the first Service address, the node and the endpoint.
+    pub fn kube_apiserver(mut dns: Vec<String>, ips: Vec<IpAddr>) -> Self {
+        let common = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"];
+        dns.extend(common.map(str::to_owned));
+        let usage = Usage::Server;
+        LeafProfile { dns_names: dns, ip_addresses: ips, usage, ..Self::client("kube-apiserver", &[]) }
     }
 
-    /// The API server towards kubelets.
+    /// The API server towards kubelets. The group has its rights from a binding
+    /// that the cluster's set-up makes. (kubeadm 1.36 itself sets no group and
+    /// binds the user to `system:kubelet-api-admin`.)
     pub fn apiserver_kubelet_client() -> Self {
         Self::client("kube-apiserver-kubelet-client", &["kubeadm:cluster-admins"])
     }
@@ -61,15 +63,18 @@ impl LeafProfile {
         Self::client("kube-apiserver-etcd-client", &[])
     }
 
-    /// etcd towards clients, or towards peers: the same form.
-    pub fn etcd_member(member: &str, ip_addresses: Vec<IpAddr>) -> Self {
-        LeafProfile {
-            common_name: member.to_owned(),
-            organizations: Vec::new(),
-            dns_names: vec![member.to_owned(), "localhost".to_owned()],
-            ip_addresses,
-            usage: Usage::Both,
-        }
+    /// etcd towards its clients. Its names are the given ones, the node's,
+    /// `localhost` and the loopback addresses.
+    pub fn etcd_server(node: &str, mut dns: Vec<String>, mut ips: Vec<IpAddr>) -> Self {
+        dns.extend([node.to_owned(), "localhost".to_owned()]);
+        ips.extend([IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)]);
+        let usage = Usage::Peer;
+        LeafProfile { dns_names: dns, ip_addresses: ips, usage, ..Self::client(node, &[]) }
+    }
+
+    /// etcd towards its peers: the same form as towards its clients.
+    pub fn etcd_peer(node: &str, dns: Vec<String>, ips: Vec<IpAddr>) -> Self {
+        Self::etcd_server(node, dns, ips)
     }
 
     /// Health checks of etcd, and changes of its membership.
@@ -90,5 +95,10 @@ impl LeafProfile {
     /// The scheduler; its rights come from RBAC's bootstrap policy.
     pub fn scheduler() -> Self {
         Self::client("system:kube-scheduler", &[])
+    }
+
+    /// A cluster's first administrator, whose rights no RBAC rule can take away.
+    pub fn admin() -> Self {
+        Self::client("kubernetes-admin", &["system:masters"])
     }
 }

@@ -1,0 +1,129 @@
+//! Where a CRI endpoint is, and how to connect to it.
+
+use hyper_util::rt::TokioIo;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::net::UnixStream;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity, Uri};
+
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// PEM files for mutual TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The authority that signed the endpoint's certificate.
+    pub ca: PathBuf,
+    /// Client certificate.
+    pub certificate: PathBuf,
+    /// Client key.
+    pub key: PathBuf,
+}
+
+/// Why an endpoint is not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointError {
+    /// Not one of the two forms.
+    #[error("CRI endpoint {0:?} is malformed: write unix:///path or tcp://host:port")]
+    Malformed(String),
+    /// TCP without TLS is refused: a CRI endpoint is root on its machine.
+    #[error("CRI endpoint {0} needs mutual TLS: give the files of authority, certificate and key")]
+    NeedsTls(String),
+    /// A PEM file cannot be read.
+    #[error("cannot read {path}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The PEM files are no use.
+    #[error("the TLS files of CRI endpoint {endpoint} are not usable")]
+    Tls {
+        /// Which.
+        endpoint: String,
+        /// Why.
+        #[source]
+        source: tonic::transport::Error,
+    },
+}
+
+/// A CRI endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A socket on this machine.
+    Unix(PathBuf),
+    /// A host elsewhere.
+    Tcp {
+        /// `host:port`.
+        authority: String,
+        /// Mutual TLS.
+        tls: TlsFiles,
+    },
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Endpoint::Unix(path) => write!(f, "unix://{}", path.display()),
+            Endpoint::Tcp { authority, .. } => write!(f, "tcp://{authority}"),
+        }
+    }
+}
+
+impl Endpoint {
+    /// Reads `unix:///path` or `tcp://host:port`.
+    ///
+    /// # Errors
+    /// Where it is neither, or TLS files are missing.
+    pub fn parse(text: &str, tls: Option<TlsFiles>) -> Result<Endpoint, EndpointError> {
+        if let Some(path) = text.strip_prefix("unix://").filter(|p| p.starts_with('/')) {
+            return Ok(Endpoint::Unix(path.into()));
+        }
+        let authority = text
+            .strip_prefix("tcp://")
+            .filter(|a| {
+                a.contains(':') && a.parse::<tonic::codegen::http::uri::Authority>().is_ok()
+            })
+            .ok_or_else(|| EndpointError::Malformed(text.to_owned()))?;
+        let tls = tls.ok_or_else(|| EndpointError::NeedsTls(text.to_owned()))?;
+        Ok(Endpoint::Tcp { authority: authority.to_owned(), tls })
+    }
+
+    /// A channel that connects when it is first used, and again when it must.
+    ///
+    /// # Errors
+    /// Where the TLS files are no use.
+    pub fn channel(&self) -> Result<Channel, EndpointError> {
+        match self {
+            Endpoint::Unix(path) => {
+                let path = path.clone();
+                let connector = tower::service_fn(move |_: Uri| {
+                    let path = path.clone();
+                    async move { UnixStream::connect(path).await.map(TokioIo::new) }
+                });
+                Ok(Channel::from_static("http://cri.invalid")
+                    .connect_timeout(CONNECT)
+                    .connect_with_connector_lazy(connector))
+            }
+            Endpoint::Tcp { authority, tls } => {
+                let read = |path: &PathBuf| {
+                    std::fs::read(path)
+                        .map_err(|source| EndpointError::File { path: path.clone(), source })
+                };
+                let config = ClientTlsConfig::new()
+                    .ca_certificate(Certificate::from_pem(read(&tls.ca)?))
+                    .identity(Identity::from_pem(read(&tls.certificate)?, read(&tls.key)?));
+                let failed = |source| EndpointError::Tls { endpoint: self.to_string(), source };
+                let uri = format!("https://{authority}")
+                    .parse::<Uri>()
+                    .map_err(|_| EndpointError::Malformed(self.to_string()))?;
+                Ok(Channel::builder(uri)
+                    .connect_timeout(CONNECT)
+                    .tls_config(config)
+                    .map_err(failed)?
+                    .connect_lazy())
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The helper container of a hypervisor, from the worker's side.
+
+use crate::client::{CriClient, CriError, ExecOutput};
+use crate::pod::{PodError, ensure_container, ensure_sandbox};
+use crate::spec::{ContainerSpec, Mount, PodSpec, label};
+use oi_helper::{FileOp, SealError, seal};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+const PROGRAM: &str = "/usr/local/bin/oi-helper";
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What the helper of a hypervisor is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HelperSettings {
+    /// The hypervisor, for its labels.
+    pub hypervisor: String,
+    /// The helper's image.
+    pub image: String,
+    /// The only directory that it may touch.
+    pub data_dir: String,
+}
+
+/// Why the helper did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum HelperError {
+    /// It does not run.
+    #[error("the helper does not run")]
+    Pod(#[from] PodError),
+    /// It cannot be spoken to.
+    #[error("the helper does not answer")]
+    Cri(#[from] CriError),
+    /// Files could not be sealed to its key.
+    #[error("files cannot be sealed to the helper's key")]
+    Seal(#[from] SealError),
+    /// It refused, or what it waited for did not come.
+    #[error("helper: {}", .0.trim())]
+    Refused(String),
+}
+
+/// A helper that runs. It is found again by its labels; its key may change when it
+/// is started anew, so that the key is asked for with each use.
+#[derive(Clone)]
+pub struct Helper {
+    client: CriClient,
+    container: String,
+    key: String,
+}
+
+fn pod(settings: &HelperSettings) -> PodSpec {
+    let identity = [(label::POD, "helper"), (label::NODE, &settings.hypervisor)]
+        .map(|(k, v)| (k.to_owned(), v.to_owned()));
+    PodSpec {
+        name: "oi-helper".to_owned(),
+        namespace: "oi".to_owned(),
+        uid: format!("oi-helper-{}", settings.hypervisor),
+        identity: identity.into(),
+        host_network: true,
+        containers: vec![ContainerSpec {
+            name: "helper".to_owned(),
+            image: settings.image.clone(),
+            command: [PROGRAM, "serve", "--root", &settings.data_dir].map(str::to_owned).to_vec(),
+            mounts: vec![Mount {
+                host_path: settings.data_dir.clone(),
+                container_path: settings.data_dir.clone(),
+                read_only: false,
+            }],
+            ..ContainerSpec::default()
+        }],
+        ..PodSpec::default()
+    }
+}
+
+impl Helper {
+    /// Runs the helper unless it runs.
+    ///
+    /// # Errors
+    /// Where its image cannot be had or it does not start.
+    pub async fn ensure(
+        client: &CriClient,
+        settings: &HelperSettings,
+    ) -> Result<Helper, HelperError> {
+        client.ensure_image(&settings.image).await?;
+        let pod = pod(settings);
+        let sandbox = ensure_sandbox(client, &pod).await?;
+        let (container, _) = ensure_container(client, &sandbox, &pod, &pod.containers[0]).await?;
+        let mut helper = Helper { client: client.clone(), container, key: String::new() };
+        helper.key = helper.ask_key().await?;
+        Ok(helper)
+    }
+
+    async fn ask_key(&self) -> Result<String, HelperError> {
+        let mut tries = 0;
+        loop {
+            let output = self.exec(vec!["public-key".to_owned()], LIMIT).await?;
+            if output.exit_code == 0 {
+                return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+            }
+            // Started a moment ago: its socket comes next.
+            tries += 1;
+            if tries > 50 {
+                return Err(refused(&output));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn exec(&self, args: Vec<String>, limit: Duration) -> Result<ExecOutput, CriError> {
+        let mut command = vec![PROGRAM.to_owned()];
+        command.extend(args);
+        self.client.exec(&self.container, command, limit).await
+    }
+
+    /// Does file operations; returns the paths that changed.
+    ///
+    /// # Errors
+    /// Where the helper refuses or fails.
+    pub async fn put(&self, operations: &[FileOp]) -> Result<Vec<String>, HelperError> {
+        let mut args = vec!["put".to_owned()];
+        args.extend(seal(&self.key, operations)?);
+        let output = self.exec(args, LIMIT).await?;
+        if output.exit_code != 0 {
+            return Err(refused(&output));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+    }
+
+    /// Waits until `https://address/path` answers 200 under that authority.
+    ///
+    /// # Errors
+    /// What went wrong last, once the time is over.
+    pub async fn probe(
+        &self,
+        address: SocketAddr,
+        path: &str,
+        ca_file: &str,
+        limit: Duration,
+    ) -> Result<(), HelperError> {
+        let args = [
+            "probe",
+            "--address",
+            &address.to_string(),
+            "--path",
+            path,
+            "--ca",
+            ca_file,
+            "--timeout",
+            &limit.as_secs().to_string(),
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        let output = self.exec(args, limit + Duration::from_secs(10)).await?;
+        if output.exit_code == 0 { Ok(()) } else { Err(refused(&output)) }
+    }
+}
+
+fn refused(output: &ExecOutput) -> HelperError {
+    HelperError::Refused(String::from_utf8_lossy(&output.stderr).into_owned())
+}

@@ -1,0 +1,169 @@
+//! Pods that are as they should be, however often this is asked for and by
+//! however many.
+
+use crate::client::{CriClient, CriError, container_config, sandbox_config};
+use crate::spec::{ContainerSpec, Labels, PodSpec, label};
+use k8s_cri::v1::{self as cri, ContainerState, PodSandboxState};
+use std::time::Duration;
+
+/// How often a name that another call holds is tried for.
+const TRIES: u32 = 12;
+/// How long a replaced container may take to end.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Why a pod is not as it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum PodError {
+    /// A CRI call failed.
+    #[error(transparent)]
+    Cri(#[from] CriError),
+    /// A later decision has been acted on already.
+    #[error("pod {pod} serves generation {found} already; generation {ours} must not touch it")]
+    StaleGeneration {
+        /// The pod.
+        pod: String,
+        /// What it serves.
+        found: u64,
+        /// What was to be done.
+        ours: u64,
+    },
+}
+
+/// A sandbox that is ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sandbox {
+    /// The runtime's id.
+    pub id: String,
+    /// It was made just now, so nothing is in it.
+    pub fresh: bool,
+}
+
+fn generation_of(sandbox: &cri::PodSandbox) -> u64 {
+    sandbox.labels.get(label::GENERATION).and_then(|g| g.parse().ok()).unwrap_or(0)
+}
+
+async fn pause(attempt: u32) {
+    tokio::time::sleep(Duration::from_millis(25 << attempt.min(5))).await;
+}
+
+/// One ready sandbox for the pod, made from this spec; anything else under its
+/// identity is removed.
+///
+/// # Errors
+/// [`PodError::StaleGeneration`] where a higher generation stands.
+pub async fn ensure_sandbox(client: &CriClient, pod: &PodSpec) -> Result<Sandbox, PodError> {
+    let mut attempt = 0;
+    loop {
+        if let Some(id) = standing_sandbox(client, pod).await? {
+            return Ok(Sandbox { id, fresh: false });
+        }
+        match client.run_sandbox(sandbox_config(pod)).await {
+            Ok(id) => return Ok(Sandbox { id, fresh: true }),
+            Err(e) if e.is_unreachable() || attempt >= TRIES => return Err(e.into()),
+            // Another worker may be making the same one: then its name is taken.
+            Err(error) => tracing::debug!(pod = pod.name, %error, attempt, "looking again"),
+        }
+        pause(attempt).await;
+        attempt += 1;
+    }
+}
+
+async fn standing_sandbox(client: &CriClient, pod: &PodSpec) -> Result<Option<String>, PodError> {
+    let found = client.sandboxes(&pod.identity).await?;
+    if let Some(found) = found.iter().map(generation_of).max().filter(|&g| g > pod.generation) {
+        return Err(PodError::StaleGeneration {
+            pod: pod.name.clone(),
+            found,
+            ours: pod.generation,
+        });
+    }
+    let hash = pod.sandbox_hash();
+    let mut keep = None;
+    for sandbox in found {
+        let ready = sandbox.state == PodSandboxState::SandboxReady as i32;
+        if ready && keep.is_none() && sandbox.annotations.get(label::SPEC_HASH) == Some(&hash) {
+            keep = Some(sandbox.id);
+        } else {
+            tracing::info!(pod = pod.name, sandbox = sandbox.id, ready, "replacing sandbox");
+            client.remove_sandbox(&sandbox.id).await?;
+        }
+    }
+    Ok(keep)
+}
+
+/// The container runs in the sandbox, made from this spec; returns its id and
+/// whether it was started just now.
+///
+/// # Errors
+/// Where a CRI call fails.
+pub async fn ensure_container(
+    client: &CriClient,
+    sandbox: &Sandbox,
+    pod: &PodSpec,
+    spec: &ContainerSpec,
+) -> Result<(String, bool), PodError> {
+    let mut attempt = 0;
+    let mut look = !sandbox.fresh;
+    loop {
+        if look && let Some(id) = standing_container(client, sandbox, pod, spec).await? {
+            return Ok((id, false));
+        }
+        let made = client
+            .create_container(&sandbox.id, sandbox_config(pod), container_config(pod, spec))
+            .await;
+        let started = match made {
+            Ok(id) => client.start_container(&id).await.map(|()| id),
+            Err(e) => Err(e),
+        };
+        match started {
+            Ok(id) => return Ok((id, true)),
+            Err(e) if e.is_unreachable() || attempt >= TRIES => return Err(e.into()),
+            Err(error) => {
+                tracing::debug!(pod = pod.name, container = spec.name, %error, attempt, "looking again");
+            }
+        }
+        pause(attempt).await;
+        attempt += 1;
+        look = true;
+    }
+}
+
+async fn standing_container(
+    client: &CriClient,
+    sandbox: &Sandbox,
+    pod: &PodSpec,
+    spec: &ContainerSpec,
+) -> Result<Option<String>, PodError> {
+    let hash = spec.hash();
+    let mut keep = None;
+    for container in client.containers(&pod.identity).await? {
+        let name = container.metadata.as_ref().map(|m| m.name.as_str()).unwrap_or_default();
+        if container.pod_sandbox_id != sandbox.id || name != spec.name {
+            continue;
+        }
+        let running = container.state == ContainerState::ContainerRunning as i32;
+        let same = container.annotations.get(label::SPEC_HASH) == Some(&hash);
+        if running && same && keep.is_none() {
+            keep = Some(container.id);
+        } else {
+            tracing::info!(pod = pod.name, container = name, running, same, "replacing container");
+            client.remove_container(&container.id, GRACE).await?;
+        }
+    }
+    Ok(keep)
+}
+
+/// Nothing with these labels is left: containers first, all at once, so that they
+/// end in their own time, then sandboxes.
+///
+/// # Errors
+/// Where a CRI call fails.
+pub async fn remove_pods(client: &CriClient, labels: &Labels) -> Result<(), PodError> {
+    for container in client.containers(labels).await? {
+        client.remove_container(&container.id, GRACE).await?;
+    }
+    for sandbox in client.sandboxes(labels).await? {
+        client.remove_sandbox(&sandbox.id).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Pods and containers as plain data, with hashes over their content.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// Labels, sorted.
+pub type Labels = BTreeMap<String, String>;
+
+/// The labels under which things of ours are found again.
+pub mod label {
+    /// The life of a cluster.
+    pub const CLUSTER_UID: &str = "oi/cluster-uid";
+    /// The cluster's name, for people.
+    pub const CLUSTER: &str = "oi/cluster";
+    /// The node.
+    pub const NODE: &str = "oi/node";
+    /// The pod of that node.
+    pub const POD: &str = "oi/pod";
+    /// The generation that made it.
+    pub const GENERATION: &str = "oi/generation";
+    /// The hash of what it was made from.
+    pub const SPEC_HASH: &str = "oi/spec-hash";
+}
+
+/// A host port that leads to a container port, TCP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortMapping {
+    /// Port in the pod.
+    pub container_port: u16,
+    /// Port on the hypervisor.
+    pub host_port: u16,
+}
+
+/// A file or directory of the hypervisor in a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// Path on the hypervisor.
+    pub host_path: String,
+    /// Path in the container.
+    pub container_path: String,
+    /// The container cannot write it.
+    pub read_only: bool,
+}
+
+/// A container, as it must run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    /// Name in its pod.
+    pub name: String,
+    /// Image by its upstream name.
+    pub image: String,
+    /// Command and arguments.
+    pub command: Vec<String>,
+    /// Environment. Never secrets: others can see it.
+    pub env: BTreeMap<String, String>,
+    /// Mounts.
+    pub mounts: Vec<Mount>,
+    /// A hash over the files that it reads only at its start.
+    pub files_hash: String,
+}
+
+/// A pod sandbox and what runs in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PodSpec {
+    /// Sandbox name, unique on its hypervisor together with `uid`.
+    pub name: String,
+    /// Sandbox namespace, for people.
+    pub namespace: String,
+    /// The same for each attempt to make the same pod.
+    pub uid: String,
+    /// Host name in the pod.
+    pub hostname: String,
+    /// Labels by which it is found: [`label::CLUSTER_UID`], [`label::NODE`], [`label::POD`].
+    pub identity: Labels,
+    /// Further labels, not part of the hash.
+    pub labels: Labels,
+    /// The generation that it serves, not part of the hash.
+    pub generation: u64,
+    /// Where the runtime writes container output, on the hypervisor.
+    pub log_directory: String,
+    /// Uses the hypervisor's own network.
+    pub host_network: bool,
+    /// Host ports.
+    pub ports: Vec<PortMapping>,
+    /// Containers, in the order in which they start.
+    pub containers: Vec<ContainerSpec>,
+}
+
+fn hash<T: Serialize>(value: &T) -> String {
+    // Plain data with sorted maps: it has a JSON form, and only one.
+    let text = serde_json::to_vec(value).unwrap_or_default();
+    Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+impl ContainerSpec {
+    /// A hash over all of it: equal specs, equal hashes.
+    pub fn hash(&self) -> String {
+        hash(self)
+    }
+}
+
+impl PodSpec {
+    /// A hash over what the sandbox itself is made from; containers have their own.
+    pub fn sandbox_hash(&self) -> String {
+        hash(&(
+            &self.name,
+            &self.namespace,
+            &self.uid,
+            &self.hostname,
+            &self.identity,
+            &self.log_directory,
+            self.host_network,
+            &self.ports,
+        ))
+    }
+}

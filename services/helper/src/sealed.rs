@@ -1,0 +1,68 @@
+//! Sealing file operations to a helper's key (libsodium's sealed box).
+
+use crate::files::FileOp;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use crypto_box::{PublicKey, SecretKey, aead::OsRng};
+
+/// Below Linux's limit of 128 KiB for one argument.
+const CHUNK: usize = 96 * 1024;
+
+/// Why operations were not sealed or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// Not base64.
+    #[error("not base64")]
+    Encoding(#[from] base64::DecodeError),
+    /// Not an X25519 key.
+    #[error("not a public key of 32 bytes")]
+    Key,
+    /// Sealed to another key, or changed.
+    #[error("sealed to another key, or changed on the way")]
+    Open,
+    /// Encryption failed.
+    #[error("cannot seal")]
+    Seal,
+    /// Not a list of operations.
+    #[error("not a list of file operations")]
+    Operations(#[from] postcard::Error),
+}
+
+/// Seals operations to a public key (base64); the arguments for `put`.
+///
+/// # Errors
+/// Where the key is none.
+pub fn seal(public_key: &str, operations: &[FileOp]) -> Result<Vec<String>, SealError> {
+    let key: [u8; 32] =
+        STANDARD.decode(public_key.trim())?.try_into().map_err(|_| SealError::Key)?;
+    let plaintext = postcard::to_stdvec(operations)?;
+    let sealed = PublicKey::from(key).seal(&mut OsRng, &plaintext).map_err(|_| SealError::Seal)?;
+    let text = STANDARD.encode(sealed);
+    Ok(text.as_bytes().chunks(CHUNK).map(|c| String::from_utf8_lossy(c).into_owned()).collect())
+}
+
+/// The holder of a key pair that exists in memory only.
+pub struct Opener(SecretKey);
+
+impl Default for Opener {
+    fn default() -> Self {
+        Opener(SecretKey::generate(&mut OsRng))
+    }
+}
+
+impl Opener {
+    /// The public key, base64.
+    pub fn public_key(&self) -> String {
+        STANDARD.encode(self.0.public_key().as_bytes())
+    }
+
+    /// Opens what was sealed to this key.
+    ///
+    /// # Errors
+    /// For anything else.
+    pub fn open(&self, arguments: &str) -> Result<Vec<FileOp>, SealError> {
+        let sealed = STANDARD.decode(arguments)?;
+        let plaintext = self.0.unseal(&sealed).map_err(|_| SealError::Open)?;
+        let (operations, rest) = postcard::take_from_bytes(&plaintext)?;
+        if rest.is_empty() { Ok(operations) } else { Err(SealError::Open) }
+    }
+}

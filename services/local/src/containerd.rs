@@ -1,0 +1,137 @@
+//! A containerd of its own for each hypervisor.
+
+use crate::command::{CommandError, cache_dir, find};
+use crate::lab::{Hypervisor, Lab};
+use crate::process::in_own_session;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The image of every sandbox: containerd 2.3's own default.
+const SANDBOX_IMAGE: &str = "registry.k8s.io/pause:3.10.2";
+
+/// Why containerd was not set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ContainerdError {
+    /// A program is missing.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// A file cannot be written.
+    #[error("cannot write {path}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A plugin is missing.
+    #[error("CNI plugin {0} is not to be found: run deploy/toolchain cni")]
+    Plugin(PathBuf),
+}
+
+fn config(h: &Hypervisor, runc: &Path, cni: &Path) -> String {
+    let dir = h.dir.display();
+    format!(
+        r#"version = 3
+root = "{dir}/containerd/root"
+state = "{dir}/containerd/state"
+# What a hypervisor of control planes does not need.
+disabled_plugins = [
+  "io.containerd.internal.v1.opt", "io.containerd.nri.v1.nri",
+  "io.containerd.internal.v1.tracing", "io.containerd.tracing.processor.v1.otlp",
+  "io.containerd.snapshotter.v1.blockfile", "io.containerd.snapshotter.v1.devmapper",
+  "io.containerd.snapshotter.v1.native", "io.containerd.snapshotter.v1.erofs",
+  "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.btrfs",
+]
+
+[grpc]
+  address = "{socket}"
+
+[ttrpc]
+  address = "{socket}.ttrpc"
+
+[plugins."io.containerd.cri.v1.runtime"]
+  # Works also where CAP_SYS_RESOURCE is missing.
+  restrict_oom_score_adj = true
+  # Everything in one place, so that nothing can be left behind.
+  netns_mounts_under_state_dir = true
+  [plugins."io.containerd.cri.v1.runtime".cni]
+    bin_dirs = ["{cni}"]
+    conf_dir = "{dir}/cni"
+  [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+      BinaryName = "{runc}"
+      SystemdCgroup = false
+
+[plugins."io.containerd.cri.v1.images".pinned_images]
+  sandbox = "{SANDBOX_IMAGE}"
+[plugins."io.containerd.cri.v1.images".registry]
+  config_path = "{dir}/certs.d"
+"#,
+        socket = h.socket().display(),
+        runc = runc.display(),
+        cni = cni.display(),
+    )
+}
+
+fn network(h: &Hypervisor) -> String {
+    format!(
+        r#"{{
+  "cniVersion": "1.0.0",
+  "name": "oi",
+  "plugins": [
+    {{
+      "type": "bridge", "bridge": "cni0", "isDefaultGateway": true, "ipMasq": true, "hairpinMode": true,
+      "ipam": {{
+        "type": "host-local", "dataDir": "{}/ipam",
+        "ranges": [[{{"subnet": "10.88.0.0/16"}}]]
+      }}
+    }},
+    {{"type": "portmap", "capabilities": {{"portMappings": true}}, "snat": true}}
+  ]
+}}
+"#,
+        h.dir.display()
+    )
+}
+
+fn write(path: PathBuf, text: &str) -> Result<(), ContainerdError> {
+    let dir = path.parent().unwrap_or(&path);
+    std::fs::create_dir_all(dir)
+        .and_then(|()| std::fs::write(&path, text))
+        .map_err(|source| ContainerdError::File { path, source })
+}
+
+/// Writes the hypervisor's configuration; returns the command that runs it.
+pub fn prepare(lab: &Lab, h: &Hypervisor) -> Result<Command, ContainerdError> {
+    let (containerd, runc) = (find("containerd")?, find("runc")?);
+    find("containerd-shim-runc-v2")?;
+    let cni = cache_dir().join("cni");
+    for plugin in ["bridge", "host-local", "loopback", "portmap"] {
+        if !cni.join(plugin).is_file() {
+            return Err(ContainerdError::Plugin(cni.join(plugin)));
+        }
+    }
+    let config_file = h.dir.join("containerd/config.toml");
+    write(config_file.clone(), &config(h, &runc, &cni))?;
+    write(h.dir.join("cni/10-oi.conflist"), &network(h))?;
+    for upstream in ["registry.k8s.io", "docker.io", "ghcr.io"] {
+        let registry = lab.registry();
+        let mirror = format!(
+            "server = \"http://{registry}\"\n[host.\"http://{registry}\"]\n  capabilities = [\"pull\", \"resolve\"]\n"
+        );
+        write(h.dir.join("certs.d").join(upstream).join("hosts.toml"), &mirror)?;
+    }
+    std::fs::create_dir_all(h.data_dir())
+        .map_err(|source| ContainerdError::File { path: h.data_dir(), source })?;
+    // `ip netns exec` would hide the cgroup mounts.
+    let mut command = in_own_session(Path::new("nsenter"));
+    command.arg(format!("--net=/run/netns/{}", h.name)).arg("--").arg(&containerd);
+    command.arg("-c").arg(config_file).args(["--log-level", "warn"]);
+    let bin = containerd.parent().unwrap_or(Path::new("/")).to_owned();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&path)));
+    command.env("PATH", path.unwrap_or_default()).env("GOMEMLIMIT", "64MiB").env("GOGC", "50");
+    Ok(command)
+}

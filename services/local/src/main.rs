@@ -1,0 +1,33 @@
+//! `oi-local-cluster`: a lab on one machine. Each hypervisor is a real containerd in
+//! a network namespace of its own; a broker, a registry and `oi-server` stand beside
+//! them. What a hypervisor is made of lies behind [`netns`]; a driver for docker
+//! would stand beside it.
+
+mod cli;
+mod command;
+mod containerd;
+mod forward;
+mod lab;
+mod netns;
+mod process;
+mod registry;
+mod sweep;
+mod up;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint!("error: {error}");
+            let mut source = std::error::Error::source(&error);
+            while let Some(cause) = source {
+                eprint!(": {cause}");
+                source = cause.source();
+            }
+            eprintln!();
+            ExitCode::FAILURE
+        }
+    }
+}

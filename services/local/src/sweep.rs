@@ -1,0 +1,116 @@
+//! Leaving nothing behind: processes, mounts, sockets, cgroups, directories.
+
+use crate::lab::{Hypervisor, Lab};
+use crate::process::kill_and_wait;
+use rustix::mount::{UnmountFlags, unmount};
+use rustix::process::Signal;
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Ids of containers that the hypervisor's containerd knows.
+fn container_ids(h: &Hypervisor) -> Vec<String> {
+    let tasks = h.dir.join("containerd/state/io.containerd.runtime.v2.task/k8s.io");
+    let Ok(entries) = fs::read_dir(tasks) else { return Vec::new() };
+    entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// Sockets of shims lie outside of the lab's directory; their bundles name them.
+fn shim_sockets(h: &Hypervisor) -> Vec<PathBuf> {
+    let tasks = h.dir.join("containerd/state/io.containerd.runtime.v2.task/k8s.io");
+    container_ids(h)
+        .iter()
+        .filter_map(|id| fs::read_to_string(tasks.join(id).join("bootstrap.json")).ok())
+        .filter_map(|text| {
+            let value: serde_json::Value = serde_json::from_str(&text).ok()?;
+            Some(PathBuf::from(value.get("address")?.as_str()?.strip_prefix("unix://")?))
+        })
+        .collect()
+}
+
+fn processes() -> impl Iterator<Item = (i32, PathBuf)> {
+    fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        Some((pid, entry.path()))
+    })
+}
+
+/// Inodes of the network namespaces that are mounted below a directory or under a
+/// hypervisor's name.
+fn namespaces(h: &Hypervisor) -> BTreeSet<u64> {
+    let pods = h.dir.join("containerd/state/io.containerd.grpc.v1.cri/netns");
+    let pods = fs::read_dir(pods).into_iter().flatten().flatten().map(|e| e.path());
+    pods.chain([Path::new("/run/netns").join(&h.name)])
+        .filter_map(|path| fs::metadata(path).ok().map(|m| m.ino()))
+        .collect()
+}
+
+/// Kills shims of this containerd and whatever lives in its namespaces.
+fn kill_processes(h: &Hypervisor) {
+    let (socket, namespaces) = (h.socket().display().to_string(), namespaces(h));
+    let mine = |proc: &Path| {
+        let cmdline = fs::read(proc.join("cmdline")).unwrap_or_default();
+        let is_shim = cmdline.split(|&b| b == 0).any(|arg| arg == socket.as_bytes());
+        let inside = fs::metadata(proc.join("ns/net")).is_ok_and(|m| namespaces.contains(&m.ino()));
+        is_shim || inside
+    };
+    // Again, for what was started while the first round went on.
+    for _ in 0..3 {
+        let found: Vec<i32> = processes().filter(|(_, p)| mine(p)).map(|(pid, _)| pid).collect();
+        for pid in &found {
+            kill_and_wait(*pid, Signal::KILL, Duration::from_secs(5));
+        }
+        if found.is_empty() {
+            break;
+        }
+    }
+}
+
+/// Unmounts all below a directory, the innermost first.
+fn unmount_below(dir: &Path) {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let points = table.lines().filter_map(|line| line.split(' ').nth(4)).map(PathBuf::from);
+    for point in points.filter(|p| p.starts_with(dir)).collect::<Vec<_>>().into_iter().rev() {
+        let _ = unmount(&point, UnmountFlags::DETACH);
+    }
+}
+
+fn remove_cgroups(ids: &[String]) {
+    let controllers = fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten();
+    let mut roots: Vec<PathBuf> = controllers.map(|e| e.path().join("k8s.io")).collect();
+    roots.push(PathBuf::from("/sys/fs/cgroup/k8s.io"));
+    for root in roots.iter().filter(|r| r.is_dir()) {
+        for id in ids {
+            let _ = fs::remove_dir(root.join(id));
+        }
+        // Only succeeds where nobody else has containers.
+        let _ = fs::remove_dir(root);
+    }
+}
+
+/// Everything that a hypervisor left outside of and below its directory.
+pub fn hypervisor(h: &Hypervisor) {
+    let (ids, sockets) = (container_ids(h), shim_sockets(h));
+    kill_processes(h);
+    unmount_below(&h.dir);
+    remove_cgroups(&ids);
+    for socket in sockets {
+        let _ = fs::remove_file(socket);
+    }
+    let _ = fs::remove_dir("/run/containerd/s");
+    let _ = fs::remove_dir("/run/containerd");
+}
+
+/// The lab's directory, and the one above where it was the last.
+pub fn directory(lab: &Lab) -> std::io::Result<()> {
+    match fs::remove_dir_all(&lab.dir) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    if let Some(base) = lab.dir.parent() {
+        let _ = fs::remove_dir(base);
+    }
+    Ok(())
+}
