@@ -1,1 +1,13 @@
-//! oi-decider
+//! Commands to decisions to events, and owed jobs to the queue.
+//!
+//! Several deciders can run: each append names the position that it follows, so one
+//! wins and the others decide again. A command is acknowledged only when its
+//! outcome is stored; one that was decided before a crash is found by its id.
+
+mod decide;
+mod dispatch;
+mod metrics;
+mod mint;
+
+pub use decide::{Decider, DeciderError};
+pub use metrics::Metrics;

@@ -55,6 +55,14 @@ pub enum IssueError {
         /// Why.
         source: rcgen::Error,
     },
+    /// A user can have one group in a certificate here.
+    #[error("{name:?} has {count} organizations: a certificate made here carries one at most")]
+    Organizations {
+        /// The common name.
+        name: String,
+        /// How many.
+        count: usize,
+    },
     /// The authority's certificate is not one.
     #[error("the authority's certificate does not parse")]
     Authority(#[source] InspectError),
@@ -111,11 +119,15 @@ fn serial() -> Result<SerialNumber, IssueError> {
 /// What authorities and leaves have in common.
 fn parameters<'a>(
     common_name: &str,
+    organization: Option<&str>,
     dns_names: impl IntoIterator<Item = &'a str>,
     (not_before_ms, not_after_ms): (u64, u64),
 ) -> Result<CertificateParams, IssueError> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
+    if let Some(organization) = organization {
+        params.distinguished_name.push(DnType::OrganizationName, organization);
+    }
     params.distinguished_name.push(DnType::CommonName, common_name);
     for name in dns_names.into_iter().collect::<BTreeSet<_>>() {
         let invalid = |source| IssueError::Name { name: name.to_owned(), source };
@@ -152,7 +164,7 @@ fn material(
 pub fn new_authority(common_name: &str, now_ms: u64, life_ms: u64) -> Result<Material, IssueError> {
     let key = generate()?;
     let period = (now_ms.saturating_sub(BACKDATE_MS), now_ms.saturating_add(life_ms));
-    let mut params = parameters(common_name, [common_name], period)?;
+    let mut params = parameters(common_name, None, [common_name], period)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages.push(KeyCertSign);
     material(common_name, params.self_signed(&*key), &key)
@@ -171,6 +183,15 @@ pub fn issue(
     now_ms: u64,
     life_ms: u64,
 ) -> Result<Material, IssueError> {
+    // rcgen keeps one value of a kind in a name, and would drop the others silently.
+    let organization = match profile.organizations.as_slice() {
+        [] => None,
+        [one] => Some(one.as_str()),
+        more => {
+            let name = profile.common_name.clone();
+            return Err(IssueError::Organizations { name, count: more.len() });
+        }
+    };
     let ca = inspect(ca_certificate_der).map_err(IssueError::Authority)?;
     if !ca.is_authority {
         return Err(IssueError::NotAnAuthority(ca.common_name));
@@ -190,11 +211,8 @@ pub fn issue(
     let not_before_ms = now_ms.saturating_sub(BACKDATE_MS).max(ca.not_before_ms);
     let not_after_ms = now_ms.saturating_add(life_ms).min(ca.not_after_ms);
     let dns_names = profile.dns_names.iter().map(String::as_str);
-    let mut params =
-        parameters(&profile.common_name, dns_names, (not_before_ms, not_after_ms))?;
-    for organization in &profile.organizations {
-        params.distinguished_name.push(DnType::OrganizationName, organization.as_str());
-    }
+    let period = (not_before_ms, not_after_ms);
+    let mut params = parameters(&profile.common_name, organization, dns_names, period)?;
     let addresses = profile.ip_addresses.iter().copied().collect::<BTreeSet<_>>();
     params.subject_alt_names.extend(addresses.into_iter().map(SanType::IpAddress));
     params.is_ca = IsCa::ExplicitNoCa;

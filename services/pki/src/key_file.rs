@@ -9,37 +9,47 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
+/// A key file was not loaded or made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use key file {path}")]
+pub struct KeyFileError {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    #[source]
+    pub problem: KeyFileProblem,
+}
+
 /// Why a key file was not loaded or made.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)] // `path` is the key file, `source` what the system said.
-pub enum KeyFileError {
+pub enum KeyFileProblem {
     /// It cannot be opened.
-    #[error("cannot open key file {path}")]
-    Open { path: PathBuf, source: io::Error },
+    #[error("cannot open it")]
+    Open(#[source] io::Error),
     /// A directory, a device, a pipe.
-    #[error("key file {path} is not a regular file")]
-    NotAFile { path: PathBuf },
-    /// Others may read it.
-    #[error("key file {path} has mode {mode:03o}, so others can use it: chmod 600 it")]
-    Exposed { path: PathBuf, mode: u32 },
+    #[error("it is not a regular file")]
+    NotAFile,
+    /// Others may use it: its mode.
+    #[error("its mode {0:03o} lets others use it: chmod 600 it")]
+    Exposed(u32),
     /// It cannot be read.
-    #[error("cannot read key file {path}")]
-    Read { path: PathBuf, source: io::Error },
+    #[error("cannot read it")]
+    Read(#[source] io::Error),
     /// Its content is not base64.
-    #[error("key file {path} does not hold base64")]
-    Encoding { path: PathBuf, source: base64::DecodeError },
-    /// Its content has another length.
-    #[error("key file {path} does not hold a key of 32 bytes")]
-    Length { path: PathBuf, source: KeyError },
+    #[error("it does not hold base64")]
+    Encoding(#[source] base64::DecodeError),
+    /// Its content has another length than a key.
+    #[error("it does not hold a key")]
+    Length(#[source] KeyError),
     /// No new key.
-    #[error("cannot make a key for key file {path}")]
-    Generate { path: PathBuf, source: KeyError },
-    /// A new key cannot be written.
-    #[error("cannot write a new key next to key file {path}")]
-    Write { path: PathBuf, source: io::Error },
-    /// A new key cannot be put in place.
-    #[error("cannot put a new key in place as key file {path}")]
-    Place { path: PathBuf, source: io::Error },
+    #[error("cannot make a key")]
+    Generate(#[source] KeyError),
+    /// A new key cannot be written beside it.
+    #[error("cannot write a new key beside it")]
+    Write(#[source] io::Error),
+    /// A new key cannot be put in its place.
+    #[error("cannot put a new key in its place")]
+    Place(#[source] io::Error),
 }
 
 /// A key-encryption key: 32 bytes, in base64 in a file of mode 0600.
@@ -58,28 +68,7 @@ impl KeyEncryptionKey {
     /// # Errors
     /// Where the file is absent, open to others than its owner, or holds no key.
     pub fn load(path: &Path) -> Result<Self, KeyFileError> {
-        let path_buf = || path.to_owned();
-        let open = |source| KeyFileError::Open { path: path_buf(), source };
-        let mut file = File::open(path).map_err(open)?;
-        let metadata = file.metadata().map_err(open)?;
-        if !metadata.is_file() {
-            return Err(KeyFileError::NotAFile { path: path_buf() });
-        }
-        let mode = metadata.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(KeyFileError::Exposed { path: path_buf(), mode });
-        }
-        // Room for a key in base64: growing would leave copies of it behind.
-        let mut text = Zeroizing::new(String::with_capacity(64));
-        file.read_to_string(&mut text)
-            .map_err(|source| KeyFileError::Read { path: path_buf(), source })?;
-        let bytes = STANDARD
-            .decode(text.trim())
-            .map(Zeroizing::new)
-            .map_err(|source| KeyFileError::Encoding { path: path_buf(), source })?;
-        DataKey::from_slice(&bytes)
-            .map(KeyEncryptionKey)
-            .map_err(|source| KeyFileError::Length { path: path_buf(), source })
+        load(path).map_err(|problem| KeyFileError { path: path.to_owned(), problem })
     }
 
     /// Loads the key, or makes one where there is no file. However many do this at
@@ -89,40 +78,59 @@ impl KeyEncryptionKey {
     /// # Errors
     /// As [`load`](Self::load), and where the file cannot be made.
     pub fn load_or_create(path: &Path) -> Result<Self, KeyFileError> {
-        match Self::load(path) {
-            Err(KeyFileError::Open { source, .. }) if source.kind() == ErrorKind::NotFound => {
-                create(path)?;
-                Self::load(path)
+        match load(path) {
+            Err(KeyFileProblem::Open(e)) if e.kind() == ErrorKind::NotFound => {
+                create(path).and_then(|()| load(path))
             }
             loaded => loaded,
         }
+        .map_err(|problem| KeyFileError { path: path.to_owned(), problem })
     }
 }
 
-/// Writes a new key beside `path` and links it there, unless another is there.
-fn create(path: &Path) -> Result<(), KeyFileError> {
-    let generate = |source| KeyFileError::Generate { path: path.to_owned(), source };
-    let key = DataKey::generate().map_err(generate)?;
-    let mut unique = [0; 8];
-    getrandom::fill(&mut unique).map_err(|e| generate(KeyError::Random(e)))?;
-    let temporary = path.with_extension(format!("{:016x}.new", u64::from_be_bytes(unique)));
-    let text = Zeroizing::new(STANDARD.encode(key.as_slice()));
-    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary);
-    let written = written.and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.write_all(b"\n")?;
-        file.sync_all()
-    });
-    // A hard link fails where another was first, and never replaces its key.
-    let linked = written.as_ref().ok().map(|()| std::fs::hard_link(&temporary, path));
-    let removed = std::fs::remove_file(&temporary);
-    written.map_err(|source| KeyFileError::Write { path: path.to_owned(), source })?;
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match linked {
-        Some(Err(e)) if e.kind() != ErrorKind::AlreadyExists => Err(e),
-        _ => removed.and_then(|()| File::open(directory)?.sync_all()),
+fn load(path: &Path) -> Result<KeyEncryptionKey, KeyFileProblem> {
+    let mut file = File::open(path).map_err(KeyFileProblem::Open)?;
+    let metadata = file.metadata().map_err(KeyFileProblem::Open)?;
+    if !metadata.is_file() {
+        return Err(KeyFileProblem::NotAFile);
     }
-    .map_err(|source| KeyFileError::Place { path: path.to_owned(), source })
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(KeyFileProblem::Exposed(mode));
+    }
+    // Room for a key in base64: growing would leave copies of it behind.
+    let mut text = Zeroizing::new(String::with_capacity(64));
+    file.read_to_string(&mut text).map_err(KeyFileProblem::Read)?;
+    let bytes =
+        STANDARD.decode(text.trim()).map(Zeroizing::new).map_err(KeyFileProblem::Encoding)?;
+    DataKey::from_slice(&bytes).map(KeyEncryptionKey).map_err(KeyFileProblem::Length)
+}
+
+/// Puts a new key at `path`, durably, unless one is there by then.
+fn create(path: &Path) -> Result<(), KeyFileProblem> {
+    let key = DataKey::generate().map_err(KeyFileProblem::Generate)?;
+    let mut unique = [0; 8];
+    getrandom::fill(&mut unique).map_err(|e| KeyFileProblem::Generate(KeyError::Random(e)))?;
+    let temporary = path.with_extension(format!("{:016x}.new", u64::from_be_bytes(unique)));
+    let result = write(&temporary, &key).map_err(KeyFileProblem::Write).and_then(|()| {
+        // A hard link fails where another was first, and never replaces its key.
+        match std::fs::hard_link(&temporary, path) {
+            Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(KeyFileProblem::Place(e)),
+            _ => Ok(()),
+        }
+    });
+    let removed = std::fs::remove_file(&temporary);
+    result?;
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    removed.and_then(|()| File::open(parent)?.sync_all()).map_err(KeyFileProblem::Place)
+}
+
+fn write(path: &Path, key: &DataKey) -> io::Result<()> {
+    let text = Zeroizing::new(STANDARD.encode(key.as_slice()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()
 }
 
 impl KeyWrapper for KeyEncryptionKey {

@@ -14,8 +14,6 @@ pub fn kubeconfig(
     certificate_der: &[u8],
     key_pkcs8: &[u8],
 ) -> Zeroizing<String> {
-    // A JSON string is a YAML string.
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let context = quoted(&format!("{user}@{cluster}"));
     let (cluster, server, user) = (quoted(cluster), quoted(server), quoted(user));
     let ca = STANDARD.encode(certificate_pem(ca_der));
@@ -46,4 +44,14 @@ pub fn kubeconfig(
         "\n",
     ];
     Zeroizing::new(text.concat())
+}
+
+/// A double-quoted YAML scalar; all but printable ASCII is escaped.
+fn quoted(text: &str) -> String {
+    let escaped = text.chars().map(|c| match c {
+        '"' | '\\' => format!("\\{c}"),
+        ' '..='~' => c.to_string(),
+        other => format!("\\U{:08x}", u32::from(other)),
+    });
+    format!("\"{}\"", escaped.collect::<String>())
 }

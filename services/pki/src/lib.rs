@@ -25,7 +25,7 @@ pub use encoding::{
     CertificateInfo, InspectError, certificate_pem, fingerprint, inspect, private_key_pem,
     public_key_pem,
 };
-pub use key_file::{KeyEncryptionKey, KeyFileError};
+pub use key_file::{KeyEncryptionKey, KeyFileError, KeyFileProblem};
 pub use keys::{DataKey, KeyError, KeyWrapper, random_secret};
 pub use kubeconfig::kubeconfig;
 pub use profile::{LeafProfile, Usage};

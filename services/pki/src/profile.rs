@@ -18,7 +18,7 @@ pub enum Usage {
 pub struct LeafProfile {
     /// CN: the user name of a client.
     pub common_name: String,
-    /// O: the groups of a client.
+    /// O: the group of a client. More than one is refused when it is issued.
     pub organizations: Vec<String>,
     /// DNS subject alternative names. The certificate has each once, sorted.
     pub dns_names: Vec<String>,
@@ -48,7 +48,12 @@ impl LeafProfile {
         let common = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"];
         dns.extend(common.map(str::to_owned));
         let usage = Usage::Server;
-        LeafProfile { dns_names: dns, ip_addresses: ips, usage, ..Self::client("kube-apiserver", &[]) }
+        LeafProfile {
+            dns_names: dns,
+            ip_addresses: ips,
+            usage,
+            ..Self::client("kube-apiserver", &[])
+        }
     }
 
     /// The API server towards kubelets. The group has its rights from a binding

@@ -1,0 +1,218 @@
+//! The loop of a decider.
+
+use crate::dispatch::Dispatcher;
+use crate::metrics::Metrics;
+use crate::mint::Minter;
+use oi_domain::{Context, decide, due};
+use oi_events::{
+    ClusterUid, Command, CommandEnvelope, CommandId, Commit, CommitHeader, JobResult, Outcome,
+    ReportJobV1,
+};
+use oi_journal::{Abandoned, AppendError, Delivered, Journal};
+use oi_pki::DataKey;
+use oi_view::{Keyring, KeyringError, View, ViewError};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use uuid::Uuid;
+
+/// How often time is asked what it owes.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Why a command could not be decided now; it comes again.
+#[derive(Debug, thiserror::Error)]
+pub enum DeciderError {
+    /// Not appended.
+    #[error("the decision was not stored")]
+    Append(#[from] AppendError),
+    /// The state is not current.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// Keys are not to be had.
+    #[error("the cluster's key is not to be had")]
+    Keys(#[from] KeyringError),
+}
+
+/// Decides commands and offers jobs.
+pub struct Decider {
+    journal: Journal,
+    view: View,
+    keyring: Keyring,
+    metrics: Arc<Metrics>,
+    name: String,
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Decider {
+    /// A decider that calls itself `name` in what it asks for by itself.
+    pub fn new(
+        journal: Journal,
+        view: View,
+        keyring: Keyring,
+        metrics: Arc<Metrics>,
+        name: &str,
+    ) -> Decider {
+        Decider { journal, view, keyring, metrics, name: name.to_owned() }
+    }
+
+    /// Works until it is dropped. A command in hand then comes again elsewhere.
+    pub async fn run(&self) {
+        let mut commands = self.journal.commands();
+        let mut abandoned = self.journal.abandoned();
+        let mut positions = self.view.positions();
+        let mut dispatcher = Dispatcher::default();
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                command = commands.next() => self.handle(command).await,
+                given_up = abandoned.next() => self.report_abandoned(given_up).await,
+                Ok(()) = positions.changed() => {}
+                _ = tick.tick() => self.enter_due().await,
+            }
+            let owed = dispatcher.dispatch(&self.view, &self.journal).await;
+            self.metrics.owed_jobs.set(i64::try_from(owed).unwrap_or(i64::MAX));
+            let position = self.view.position();
+            self.metrics.position.set(i64::try_from(position).unwrap_or(i64::MAX));
+        }
+    }
+
+    async fn handle(&self, delivered: Delivered<CommandEnvelope>) {
+        let started = Instant::now();
+        let envelope = &delivered.value;
+        let kind = envelope.command.kind().name;
+        match self.decide(envelope).await {
+            Ok(outcome) => {
+                let word = match &outcome {
+                    Outcome::Committed { .. } => "committed",
+                    Outcome::Unchanged { .. } => "unchanged",
+                    Outcome::Rejected { .. } => "rejected",
+                };
+                tracing::info!(command = %envelope.id, kind, actor = envelope.actor, outcome = word, ?outcome, "decided");
+                self.metrics.commands.with_label_values(&[kind, word]).inc();
+                if let Err(error) = self.journal.answer(envelope.id, &outcome).await {
+                    tracing::debug!(%error, "nobody heard the answer");
+                }
+                self.metrics.decision_seconds.observe(started.elapsed().as_secs_f64());
+                // Not waited for: if it is lost, the id is found in the state.
+                tokio::spawn(async move {
+                    if let Err(error) = delivered.ack().await {
+                        tracing::debug!(%error, "command comes again");
+                    }
+                });
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(command = %envelope.id, kind, error, "not decided, trying again");
+                // Where this is lost, it comes again all the same.
+                let _ = delivered.nak(Duration::from_millis(500)).await;
+            }
+        }
+    }
+
+    /// Decides one command: against the state at the end of the log, whoever else
+    /// writes to it.
+    async fn decide(&self, envelope: &CommandEnvelope) -> Result<Outcome, DeciderError> {
+        loop {
+            if let Some(position) = self.view.read(|s| s.processed.position(&envelope.id)) {
+                return Ok(Outcome::Committed { position });
+            }
+            let now_ms = now_ms();
+            let mint = Minter { key: self.key_for(envelope).await?, now_ms };
+            let context = Context { now_ms, mint: &mint };
+            let (decision, position, head) =
+                self.view.read(|s| (decide(s, envelope, &context), s.position, s.head));
+            let events = match decision {
+                Err(rejection) => {
+                    return Ok(Outcome::Rejected {
+                        code: rejection.code().to_owned(),
+                        message: rejection.to_string(),
+                    });
+                }
+                Ok(events) if events.is_empty() => return Ok(Outcome::Unchanged { position }),
+                Ok(events) => events,
+            };
+            let header = CommitHeader {
+                command_id: envelope.id,
+                correlation: envelope.correlation,
+                actor: envelope.actor.clone(),
+                time_ms: now_ms,
+                previous: head,
+            };
+            let commit = Commit { header, command: envelope.command.clone(), events };
+            match self.journal.append(&commit, position).await {
+                Ok(recorded) => {
+                    self.view.fold(&recorded);
+                    return Ok(Outcome::Committed { position: recorded.position });
+                }
+                Err(AppendError::Conflict { .. }) => self.view.wait_for(position + 1).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The data key that a decision on this command may need.
+    async fn key_for(&self, envelope: &CommandEnvelope) -> Result<Option<DataKey>, KeyringError> {
+        let uid = match &envelope.command {
+            Command::CreateCluster(c) => {
+                if self.view.read(|s| s.clusters.contains_key(&c.name)) {
+                    return Ok(None);
+                }
+                return self.keyring.key_for_new(ClusterUid(envelope.id.0)).await.map(Some);
+            }
+            Command::AddNode(c) => self.view.read(|s| s.clusters.get(&c.cluster).map(|c| c.uid)),
+            _ => None,
+        };
+        match uid {
+            None => Ok(None),
+            Some(uid) => match self.keyring.key(uid).await {
+                // The rules say what to do about it.
+                Err(KeyringError::Destroyed(_)) => Ok(None),
+                other => other.map(Some),
+            },
+        }
+    }
+
+    /// Enters what time owes as commands, so that a replay sees them too.
+    async fn enter_due(&self) {
+        let now_ms = now_ms();
+        for command in self.view.read(|s| due(s, now_ms)) {
+            self.enter(command).await;
+        }
+    }
+
+    async fn report_abandoned(&self, delivered: Delivered<Abandoned>) {
+        match self.journal.remove_abandoned(&delivered.value).await {
+            Ok(Some(job)) => {
+                tracing::error!(%job, "job given up after too many deliveries");
+                let report = ReportJobV1 { job, result: JobResult::Abandoned, took_ms: 0 };
+                self.enter(Command::ReportJob(report)).await;
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "abandoned job not looked at");
+                return;
+            }
+        }
+        let _ = delivered.ack().await;
+    }
+
+    async fn enter(&self, command: Command) {
+        let id = CommandId(Uuid::now_v7());
+        let envelope = CommandEnvelope {
+            id,
+            actor: format!("system:decider:{}", self.name),
+            issued_at_ms: now_ms(),
+            correlation: id,
+            expected_position: None,
+            command,
+        };
+        match self.decide(&envelope).await {
+            Ok(outcome) => tracing::debug!(command = %id, ?outcome, "entered"),
+            Err(error) => tracing::warn!(command = %id, %error, "not entered"),
+        }
+    }
+}

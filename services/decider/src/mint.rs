@@ -1,0 +1,108 @@
+//! Keys for decisions: made here, sealed at once, recorded in events.
+
+use oi_domain::{Authority, Leaf, Mint, MintError};
+use oi_events::{ClusterUid, Credential};
+use oi_pki::{DataKey, LeafProfile, Material};
+use oi_view::Keyring;
+
+const DAY_MS: u64 = 24 * 3600 * 1000;
+/// kubeadm's lives: ten years for authorities, one for the others.
+const AUTHORITY_LIFE_MS: u64 = 3650 * DAY_MS;
+const LEAF_LIFE_MS: u64 = 365 * DAY_MS;
+
+/// Mints for one decision; without a key it refuses.
+pub struct Minter {
+    /// The data key of the cluster that the decision is about.
+    pub key: Option<DataKey>,
+    /// The decider's clock, Unix milliseconds.
+    pub now_ms: u64,
+}
+
+fn failed<E: std::error::Error + Send + Sync + 'static>(
+    what: &str,
+) -> impl FnOnce(E) -> MintError + use<'_, E> {
+    move |source| MintError { what: what.to_owned(), source: Box::new(source) }
+}
+
+impl Minter {
+    fn key(&self, what: &str) -> Result<&DataKey, MintError> {
+        self.key.as_ref().ok_or_else(|| MintError {
+            what: what.to_owned(),
+            source: "the cluster's data key is not to be had".into(),
+        })
+    }
+
+    fn sealed(
+        &self,
+        cluster: ClusterUid,
+        name: &str,
+        public: Vec<u8>,
+        private: &[u8],
+        not_after_ms: u64,
+    ) -> Result<Credential, MintError> {
+        let sealed =
+            Keyring::seal(self.key(name)?, cluster, name, private).map_err(failed(name))?;
+        Ok(Credential { name: name.to_owned(), public, sealed, not_after_ms })
+    }
+
+    fn material(
+        &self,
+        cluster: ClusterUid,
+        name: &str,
+        m: Material,
+    ) -> Result<Credential, MintError> {
+        self.sealed(cluster, name, m.certificate, &m.key, m.not_after_ms)
+    }
+}
+
+fn profile(leaf: &Leaf) -> LeafProfile {
+    match leaf {
+        Leaf::ApiServer { dns, ips } => LeafProfile::kube_apiserver(dns.clone(), ips.clone()),
+        Leaf::ApiServerKubeletClient => LeafProfile::apiserver_kubelet_client(),
+        Leaf::ApiServerEtcdClient => LeafProfile::apiserver_etcd_client(),
+        Leaf::EtcdServer { member, ips } => {
+            LeafProfile::etcd_server(member, Vec::new(), ips.clone())
+        }
+        Leaf::EtcdPeer { member, ips } => LeafProfile::etcd_peer(member, Vec::new(), ips.clone()),
+        Leaf::EtcdHealthcheckClient => LeafProfile::etcd_healthcheck_client(),
+        Leaf::FrontProxyClient => LeafProfile::front_proxy_client(),
+        Leaf::ControllerManager => LeafProfile::controller_manager(),
+        Leaf::Scheduler => LeafProfile::scheduler(),
+    }
+}
+
+impl Mint for Minter {
+    fn authority(
+        &self,
+        cluster: ClusterUid,
+        authority: Authority,
+    ) -> Result<Credential, MintError> {
+        let made = oi_pki::new_authority(authority.common_name(), self.now_ms, AUTHORITY_LIFE_MS)
+            .map_err(failed(authority.name()))?;
+        self.material(cluster, authority.name(), made)
+    }
+
+    fn key_pair(&self, cluster: ClusterUid, name: &str) -> Result<Credential, MintError> {
+        let (private, public) = oi_pki::key_pair().map_err(failed(name))?;
+        self.sealed(cluster, name, public, &private, 0)
+    }
+
+    fn secret(&self, cluster: ClusterUid, name: &str) -> Result<Credential, MintError> {
+        let secret = oi_pki::random_secret().map_err(failed(name))?;
+        self.sealed(cluster, name, Vec::new(), secret.as_slice(), 0)
+    }
+
+    fn leaf(
+        &self,
+        cluster: ClusterUid,
+        issuer: &Credential,
+        leaf: &Leaf,
+    ) -> Result<Credential, MintError> {
+        let name = leaf.name();
+        let ca_key = Keyring::open(self.key(name)?, cluster, issuer).map_err(failed(name))?;
+        let made =
+            oi_pki::issue(&issuer.public, &ca_key, &profile(leaf), self.now_ms, LEAF_LIFE_MS)
+                .map_err(failed(name))?;
+        self.material(cluster, name, made)
+    }
+}

@@ -1,0 +1,148 @@
+//! The folded state, kept current.
+
+use oi_domain::{STATE_SCHEMA, State, apply};
+use oi_events::RecordedCommit;
+use oi_journal::{Journal, ReadError};
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::{broadcast, watch};
+
+/// Store a snapshot after so many commits.
+const SNAPSHOT_EVERY: u64 = 1000;
+/// How many commits a slow listener may lag behind.
+const BACKLOG: usize = 4096;
+
+/// Why there is no view.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError {
+    /// The log cannot be read.
+    #[error("the log cannot be folded")]
+    Read(#[from] ReadError),
+    /// The view is no longer kept.
+    #[error("the view is no longer kept current")]
+    Stopped,
+}
+
+/// The state at the end of the log. Clones share it.
+#[derive(Clone)]
+pub struct View {
+    state: Arc<RwLock<State>>,
+    position: watch::Sender<u64>,
+    commits: broadcast::Sender<Arc<RecordedCommit>>,
+}
+
+impl View {
+    /// Folds the log up to its present end, from a snapshot where there is a usable
+    /// one.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub async fn load(journal: &Journal) -> Result<View, ViewError> {
+        let mut state = State::default();
+        let end = journal.last_position().await?;
+        if let Some((position, bytes)) = journal.get_snapshot(STATE_SCHEMA).await
+            && let Ok(snapshot) = oi_events::from_bytes_strict::<State>(&bytes)
+            // A snapshot of another log (a restored broker, say) is no use.
+            && snapshot.position == position
+            && position <= end
+        {
+            state = snapshot;
+        }
+        let from = state.position + 1;
+        let mut replay = journal.replay(from, end).await?;
+        while let Some(recorded) = replay.next().await? {
+            if recorded.commit.header.previous != state.head {
+                // The snapshot does not belong to this log: fold from the start.
+                tracing::warn!(position = state.position, "snapshot does not fit the log");
+                return Self::load_from_start(journal, end).await;
+            }
+            apply(&mut state, &recorded);
+        }
+        tracing::info!(from, position = state.position, "log folded");
+        Ok(View::new(state))
+    }
+
+    async fn load_from_start(journal: &Journal, end: u64) -> Result<View, ViewError> {
+        let mut state = State::default();
+        let mut replay = journal.replay(1, end).await?;
+        while let Some(recorded) = replay.next().await? {
+            apply(&mut state, &recorded);
+        }
+        Ok(View::new(state))
+    }
+
+    fn new(state: State) -> View {
+        View {
+            position: watch::Sender::new(state.position),
+            state: Arc::new(RwLock::new(state)),
+            commits: broadcast::Sender::new(BACKLOG),
+        }
+    }
+
+    /// Follows the log until dropped, and stores snapshots where `snapshots` says so.
+    ///
+    /// # Errors
+    /// Where the log cannot be followed.
+    pub async fn keep(&self, journal: &Journal, snapshots: bool) -> Result<(), ViewError> {
+        let mut follower = journal.follow(self.position() + 1);
+        loop {
+            let recorded = follower.next().await?;
+            self.fold(&recorded);
+            if snapshots && recorded.position.is_multiple_of(SNAPSHOT_EVERY) {
+                self.store_snapshot(journal);
+            }
+        }
+    }
+
+    fn store_snapshot(&self, journal: &Journal) {
+        let (position, bytes) = self.read(|s| (s.position, oi_events::to_bytes(s)));
+        let journal = journal.clone();
+        tokio::spawn(async move {
+            let Ok(bytes) = bytes else { return };
+            if let Err(error) = journal.put_snapshot(STATE_SCHEMA, position, bytes).await {
+                tracing::warn!(%error, "no snapshot stored");
+            }
+        });
+    }
+
+    /// Folds a commit, unless it is folded already.
+    pub fn fold(&self, recorded: &RecordedCommit) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if recorded.position != state.position + 1 {
+            return;
+        }
+        apply(&mut state, recorded);
+        drop(state);
+        // Nobody listening is fine.
+        let _ = self.commits.send(Arc::new(recorded.clone()));
+        self.position.send_replace(recorded.position);
+    }
+
+    /// Looks at the state. Keep it short: folding waits.
+    pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The position of the last commit folded in.
+    pub fn position(&self) -> u64 {
+        *self.position.borrow()
+    }
+
+    /// Waits until a position is folded in.
+    ///
+    /// # Errors
+    /// Where that can no longer happen.
+    pub async fn wait_for(&self, position: u64) -> Result<(), ViewError> {
+        let mut watch = self.position.subscribe();
+        watch.wait_for(|p| *p >= position).await.map(drop).map_err(|_| ViewError::Stopped)
+    }
+
+    /// Tells of each new position.
+    pub fn positions(&self) -> watch::Receiver<u64> {
+        self.position.subscribe()
+    }
+
+    /// Each commit from now on, in order; a listener that lags too far is told so.
+    pub fn commits(&self) -> broadcast::Receiver<Arc<RecordedCommit>> {
+        self.commits.subscribe()
+    }
+}
