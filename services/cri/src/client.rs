@@ -345,6 +345,7 @@ pub(crate) fn container_config(pod: &PodSpec, container: &ContainerSpec) -> cri:
         envs: container
             .env
             .iter()
+            .chain(&container.first_start_env)
             .map(|(key, value)| cri::KeyValue { key: key.clone(), value: value.clone() })
             .collect(),
         mounts: container

@@ -125,7 +125,9 @@ impl Helper {
         Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
     }
 
-    /// Waits until `https://address/path` answers 200 under that authority.
+    /// Waits until `https://address/path` answers 200 under that authority, asked
+    /// with a client certificate (certificate and key file) where one is given. All
+    /// files are the hypervisor's.
     ///
     /// # Errors
     /// What went wrong last, once the time is over.
@@ -134,21 +136,25 @@ impl Helper {
         address: SocketAddr,
         path: &str,
         ca_file: &str,
+        client: Option<&(String, String)>,
         limit: Duration,
     ) -> Result<(), HelperError> {
-        let args = [
+        let (address, seconds) = (address.to_string(), limit.as_secs().to_string());
+        let mut args = vec![
             "probe",
             "--address",
-            &address.to_string(),
+            &address,
             "--path",
             path,
             "--ca",
             ca_file,
             "--timeout",
-            &limit.as_secs().to_string(),
-        ]
-        .map(str::to_owned)
-        .to_vec();
+            &seconds,
+        ];
+        if let Some((certificate, key)) = client {
+            args.extend(["--cert", certificate, "--key", key]);
+        }
+        let args = args.into_iter().map(str::to_owned).collect();
         let output = self.exec(args, limit + Duration::from_secs(10)).await?;
         if output.exit_code == 0 { Ok(()) } else { Err(refused(&output)) }
     }

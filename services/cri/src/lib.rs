@@ -22,3 +22,6 @@ pub use helper::{Helper, HelperError, HelperSettings};
 pub use oi_helper::FileOp;
 pub use pod::{PodError, Sandbox, ensure_container, ensure_sandbox, remove_pods};
 pub use spec::{ContainerSpec, Labels, Mount, PodSpec, PortMapping, label};
+
+/// The state of a container that runs.
+pub const CONTAINER_RUNNING: i32 = k8s_cri::v1::ContainerState::ContainerRunning as i32;

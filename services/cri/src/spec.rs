@@ -54,6 +54,10 @@ pub struct ContainerSpec {
     pub command: Vec<String>,
     /// Environment. Never secrets: others can see it.
     pub env: BTreeMap<String, String>,
+    /// More environment for a new container; a change of it is no reason to replace
+    /// one that runs.
+    #[serde(skip)]
+    pub first_start_env: BTreeMap<String, String>,
     /// Mounts.
     pub mounts: Vec<Mount>,
     /// A hash over the files that it reads only at its start.

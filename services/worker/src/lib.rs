@@ -1,1 +1,21 @@
-//! oi-worker
+//! Jobs to idempotent CRI steps to outcomes.
+//!
+//! A worker takes a job, brings its view of the log to the job's generation, and
+//! makes true what the job is for ([`steps`]); what must run is a pure function of
+//! the state ([`pods`]). The outcome is a command; the job is acknowledged once
+//! that is stored. Doing a job twice, or by two workers at once, leaves the same.
+//!
+//! What has been made true is kept true without jobs, and without the broker
+//! ([`keeper`]): a dead container is started again on the spot.
+
+mod hypervisors;
+mod keeper;
+mod metrics;
+mod names;
+mod pods;
+mod steps;
+mod worker;
+
+pub use hypervisors::WorkerSettings;
+pub use metrics::Metrics;
+pub use worker::Worker;

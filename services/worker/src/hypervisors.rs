@@ -1,0 +1,97 @@
+//! Connections to hypervisors, made once and shared.
+
+use oi_cri::{
+    CriClient, CriError, Endpoint, EndpointError, Helper, HelperError, HelperSettings, TlsFiles,
+};
+use oi_domain::Hypervisor;
+use oi_events::{Generation, HypervisorName};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How a worker does its work.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    /// What it calls itself in its reports.
+    pub name: String,
+    /// The helper's image.
+    pub helper_image: String,
+    /// Jobs at a time.
+    pub concurrency: usize,
+}
+
+/// Why a hypervisor is not to be reached.
+#[derive(Debug, thiserror::Error)]
+pub enum HypervisorError {
+    /// Its endpoint is malformed.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// CRI.
+    #[error(transparent)]
+    Cri(#[from] CriError),
+    /// The helper.
+    #[error(transparent)]
+    Helper(#[from] HelperError),
+}
+
+type Key = (HypervisorName, Generation);
+
+/// Clients and helpers by hypervisor.
+#[derive(Clone)]
+pub struct Hypervisors {
+    settings: Arc<WorkerSettings>,
+    clients: Arc<Mutex<BTreeMap<Key, CriClient>>>,
+    helpers: Arc<Mutex<BTreeMap<Key, Helper>>>,
+}
+
+impl Hypervisors {
+    /// None yet.
+    pub fn new(settings: Arc<WorkerSettings>) -> Hypervisors {
+        Hypervisors { settings, clients: Arc::default(), helpers: Arc::default() }
+    }
+
+    /// A client of the hypervisor; it connects when it is used.
+    pub fn client(&self, h: &Hypervisor) -> Result<CriClient, HypervisorError> {
+        let key = (h.spec.name.clone(), h.generation);
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&key) {
+            return Ok(client.clone());
+        }
+        let tls = h.spec.tls.as_ref().map(|t| TlsFiles {
+            ca: t.ca_file.clone().into(),
+            certificate: t.certificate_file.clone().into(),
+            key: t.key_file.clone().into(),
+        });
+        let client = CriClient::new(&Endpoint::parse(&h.spec.cri_endpoint, tls)?)?;
+        clients.insert(key, client.clone());
+        Ok(client)
+    }
+
+    /// The helper of the hypervisor, started where it does not run.
+    pub async fn helper(&self, h: &Hypervisor) -> Result<Helper, HypervisorError> {
+        let key = (h.spec.name.clone(), h.generation);
+        let known = self.helpers.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        match known {
+            Some(helper) => Ok(helper),
+            None => self.fresh_helper(h).await,
+        }
+    }
+
+    /// The helper, looked at anew: after it failed.
+    pub async fn fresh_helper(&self, h: &Hypervisor) -> Result<Helper, HypervisorError> {
+        let settings = HelperSettings {
+            hypervisor: h.spec.name.to_string(),
+            image: self.settings.helper_image.clone(),
+            data_dir: h.spec.data_dir.clone(),
+        };
+        let helper = Helper::ensure(&self.client(h)?, &settings).await?;
+        let key = (h.spec.name.clone(), h.generation);
+        self.helpers.lock().unwrap_or_else(PoisonError::into_inner).insert(key, helper.clone());
+        Ok(helper)
+    }
+
+    /// Forgets a helper that did not answer.
+    pub fn forget_helper(&self, h: &Hypervisor) {
+        let key = (h.spec.name.clone(), h.generation);
+        self.helpers.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+    }
+}

@@ -1,0 +1,200 @@
+//! Keeping true what has been made true: dead containers of ready nodes are started
+//! again on the spot, without jobs and without the broker.
+
+use crate::pods::Target;
+use crate::pods::etcd::{Joining, member_entry};
+use crate::steps::{StepError, Steps};
+use crate::worker::Worker;
+use oi_cri::{CONTAINER_RUNNING, label};
+use oi_domain::Hypervisor;
+use oi_events::{ClusterName, HypervisorName, NodeName, Observation, Role};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// How often everything is looked at, also without an event.
+const LOOK: Duration = Duration::from_secs(5);
+/// A node that keeps dying is left alone for this long, doubled each time.
+const BACK_OFF: Duration = Duration::from_millis(500);
+const MOST: Duration = Duration::from_secs(60);
+
+/// Watches the hypervisors of ready nodes.
+pub struct Keeper {
+    worker: Worker,
+    steps: Steps,
+}
+
+type NodeKey = (ClusterName, NodeName);
+
+/// When a node may be started again, and how often it was lately.
+struct Patience {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Keeper {
+    /// A keeper that reports through `worker`.
+    pub fn new(worker: Worker, steps: Steps) -> Keeper {
+        Keeper { worker, steps }
+    }
+
+    /// Keeps a watch on each hypervisor, until it is dropped.
+    pub async fn run(&self) {
+        let mut watches = tokio::task::JoinSet::new();
+        let mut watched = BTreeSet::new();
+        let mut positions = self.steps.view.positions();
+        loop {
+            let known = self.steps.view.read(|s| {
+                s.hypervisors.iter().map(|(n, h)| (n.clone(), h.generation)).collect::<Vec<_>>()
+            });
+            for (name, generation) in known {
+                if watched.insert((name.clone(), generation)) {
+                    let keeper = Keeper::new(self.worker.clone(), self.steps.clone());
+                    watches.spawn(async move { keeper.watch(name).await });
+                }
+            }
+            if positions.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn watch(&self, name: HypervisorName) {
+        let mut patience = BTreeMap::new();
+        loop {
+            let Some(h) = self.steps.view.read(|s| s.hypervisors.get(&name).cloned()) else {
+                return;
+            };
+            let stream = match self.steps.hypervisors.client(&h) {
+                Ok(client) => client.events().await.ok(),
+                Err(_) => None,
+            };
+            let Some(mut events) = stream else {
+                tokio::time::sleep(LOOK).await;
+                continue;
+            };
+            loop {
+                if self.look(&name, &h, &mut patience).await.is_err() {
+                    break;
+                }
+                // A burst of events is one reason to look.
+                match tokio::time::timeout(LOOK, events.message()).await {
+                    Ok(Ok(Some(_))) => {
+                        while let Ok(Ok(Some(_))) =
+                            tokio::time::timeout(Duration::from_millis(20), events.message()).await
+                        {
+                        }
+                    }
+                    Ok(_) => break,
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+
+    /// Compares what runs with what must, for the nodes that are ready.
+    async fn look(
+        &self,
+        name: &HypervisorName,
+        h: &Hypervisor,
+        patience: &mut BTreeMap<NodeKey, Patience>,
+    ) -> Result<(), StepError> {
+        let ready: Vec<Target> = self.steps.view.read(|s| {
+            s.nodes_on(name)
+                .filter(|(_, _, n)| n.is_ready())
+                .filter_map(|(c, n, _)| Target::find(s, c, n))
+                .collect()
+        });
+        if ready.is_empty() {
+            return Ok(());
+        }
+        let client = self.steps.hypervisors.client(h)?;
+        let mut running: BTreeMap<(String, String), usize> = BTreeMap::new();
+        for container in client.containers(&BTreeMap::new()).await? {
+            if container.state != CONTAINER_RUNNING {
+                continue;
+            }
+            let labels = &container.labels;
+            if let (Some(uid), Some(node)) =
+                (labels.get(label::CLUSTER_UID), labels.get(label::NODE))
+            {
+                *running.entry((uid.clone(), node.clone())).or_default() += 1;
+            }
+        }
+        for target in ready {
+            let key = (target.cluster.uid.to_string(), target.name.to_string());
+            let must = if target.node.role == Role::ControlPlane { 4 } else { 1 };
+            let runs = running.get(&key).copied().unwrap_or(0);
+            let node = (target.cluster_name.clone(), target.name.clone());
+            if runs >= must {
+                // It has lived for longer than its pause: it is forgiven.
+                patience.retain(|k, p| *k != node || p.until + p.pause > Instant::now());
+            } else {
+                self.revive(target, node, patience).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn revive(
+        &self,
+        target: Target,
+        node: NodeKey,
+        patience: &mut BTreeMap<NodeKey, Patience>,
+    ) {
+        let now = Instant::now();
+        let pause = match patience.get(&node) {
+            Some(p) if p.until > now => return,
+            Some(p) => (p.pause * 2).min(MOST),
+            None => BACK_OFF,
+        };
+        patience.insert(node, Patience { until: now + pause, pause });
+        let (cluster, name) = (target.cluster_name.clone(), target.name.clone());
+        let (generation, hypervisor) = (target.node.generation, target.node.hypervisor.clone());
+        tracing::warn!(%cluster, node = %name, %hypervisor, "not all runs that must: starting it again");
+        match self.restart(target).await {
+            Ok(0) => {}
+            Ok(count) => {
+                self.worker.count_restart(hypervisor.as_str());
+                let observation = Observation::PodRestarted {
+                    cluster,
+                    node: name,
+                    generation,
+                    what: format!("{count} container(s)"),
+                    reason: "found dead".to_owned(),
+                };
+                // Not waited for: the broker may be away.
+                let worker = self.worker.clone();
+                tokio::spawn(async move { worker.observe(observation).await });
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(%cluster, node = %name, error, "not started again");
+            }
+        }
+    }
+
+    async fn restart(&self, target: Target) -> Result<usize, StepError> {
+        let role = target.node.role;
+        let h = target.hypervisor.clone();
+        let joining = Joining { initial_cluster: member_entry(&target)?, state: "existing" };
+        let site = self.steps.site_of(target).await?;
+        let restarted = match role {
+            Role::ControlPlane => {
+                let etcd = self.steps.start_etcd(&site, &joining).await;
+                match etcd {
+                    Ok(started) => self
+                        .steps
+                        .restart_control_plane(&site)
+                        .await
+                        .map(|n| n + usize::from(started)),
+                    Err(e) => Err(e),
+                }
+            }
+            Role::ControlPlaneIngress => self.steps.start_ingress(&site).await.map(usize::from),
+        };
+        if matches!(restarted, Err(StepError::Helper(_))) {
+            self.steps.hypervisors.forget_helper(&h);
+        }
+        restarted
+    }
+}

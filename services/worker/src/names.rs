@@ -1,0 +1,47 @@
+//! Where things of a node are: images, directories, labels.
+
+use oi_cri::{Labels, label};
+use oi_domain::{Cluster, Hypervisor};
+use oi_events::{ClusterName, KubernetesVersion, NodeName};
+
+/// etcd for a Kubernetes release, as kubeadm pairs them.
+pub fn etcd_image(_version: &KubernetesVersion) -> String {
+    "registry.k8s.io/etcd:3.6.16-0".to_owned()
+}
+
+/// A component of a Kubernetes release.
+pub fn kubernetes_image(component: &str, version: &KubernetesVersion) -> String {
+    format!("registry.k8s.io/{component}:{version}")
+}
+
+/// The load balancer in front of API servers.
+pub const HAPROXY_IMAGE: &str = "docker.io/library/haproxy:2.6";
+
+/// The directory of a cluster's node on its hypervisor.
+pub fn node_dir(h: &Hypervisor, cluster: &Cluster, node: &NodeName) -> String {
+    format!("{}/{node}", cluster_dir(h, cluster))
+}
+
+/// The directory of a cluster on a hypervisor.
+pub fn cluster_dir(h: &Hypervisor, cluster: &Cluster) -> String {
+    format!("{}/clusters/{}", h.spec.data_dir.trim_end_matches('/'), cluster.uid)
+}
+
+/// The labels that all pods of a node have.
+pub fn node_labels(cluster: &Cluster, node: &NodeName) -> Labels {
+    [(label::CLUSTER_UID, cluster.uid.to_string()), (label::NODE, node.to_string())]
+        .map(|(k, v)| (k.to_owned(), v))
+        .into()
+}
+
+/// The labels that name one pod of a node.
+pub fn pod_labels(cluster: &Cluster, node: &NodeName, pod: &str) -> Labels {
+    let mut labels = node_labels(cluster, node);
+    labels.insert(label::POD.to_owned(), pod.to_owned());
+    labels
+}
+
+/// Labels for people.
+pub fn extra_labels(cluster: &ClusterName) -> Labels {
+    [(label::CLUSTER.to_owned(), cluster.to_string())].into()
+}

@@ -1,0 +1,227 @@
+//! API server, controller manager and scheduler of a node, with kubeadm 1.36's
+//! flags. Each sees the keys that it needs and no others.
+
+use super::{Files, PodsError, Secrets, Target};
+use crate::names;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use oi_cri::{ContainerSpec, FileOp, Mount, PodSpec, PortMapping};
+use oi_domain::{ENCRYPTION_KEY, SERVICE_ACCOUNT};
+use oi_events::PortUse;
+use oi_pki::{kubeconfig, public_key_pem};
+
+/// The pod's name among a node's pods.
+pub const POD: &str = "control-plane";
+/// Containers, in the order of their start.
+pub const API_SERVER: &str = "kube-apiserver";
+const CONTROLLER_MANAGER: &str = "kube-controller-manager";
+const SCHEDULER: &str = "kube-scheduler";
+const ETC: &str = "/etc/kubernetes";
+
+/// Secrets are encrypted at rest with XSalsa20-Poly1305; what was stored before
+/// stays readable.
+fn encryption_config(secret: &[u8]) -> String {
+    format!(
+        "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [\"secrets\"]\n  providers:\n  - secretbox:\n      keys:\n      - name: key1\n        secret: {}\n  - identity: {{}}\n",
+        STANDARD.encode(secret)
+    )
+}
+
+/// Who did what to what, without contents; reads of no interest are left out.
+const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [\"RequestReceived\"]
+rules:
+- level: None
+  nonResourceURLs: [\"/healthz*\", \"/livez*\", \"/readyz*\", \"/version\"]
+- level: None
+  resources: [{group: coordination.k8s.io, resources: [leases]}]
+- level: Metadata
+";
+
+/// The directory with the API server's files, on the hypervisor.
+pub fn api_server_dir(target: &Target) -> String {
+    format!("{}/{API_SERVER}", target.dir())
+}
+
+/// Pod and files. Serving and client certificates are read again by the components
+/// themselves.
+pub fn pod(target: &Target, secrets: &Secrets<'_>) -> Result<(PodSpec, Vec<FileOp>), PodsError> {
+    let port = target.port(PortUse::ApiServer)?;
+    let mut pod = target.pod(POD);
+    let mut operations = Vec::new();
+    // The port outside is the port inside: what the API server says of itself holds.
+    pod.ports = vec![PortMapping { container_port: port, host_port: port }];
+    for (container, ops) in [
+        api_server(target, secrets, port)?,
+        controller_manager(target, secrets, port)?,
+        scheduler(target, secrets, port)?,
+    ] {
+        pod.containers.push(container);
+        operations.extend(ops);
+    }
+    operations.push(FileOp::MakeDir { path: pod.log_directory.clone(), mode: 0o700 });
+    Ok((pod, operations))
+}
+
+fn mount(host_path: String) -> Mount {
+    Mount { host_path, container_path: ETC.to_owned(), read_only: true }
+}
+
+type Part = (ContainerSpec, Vec<FileOp>);
+
+fn part(
+    target: &Target,
+    name: &str,
+    command: Vec<String>,
+    mounts: Vec<Mount>,
+    files: Files,
+) -> Part {
+    let (operations, files_hash) = files.finish();
+    let container = ContainerSpec {
+        name: name.to_owned(),
+        image: names::kubernetes_image(name, &target.cluster.kubernetes_version),
+        command: [vec![name.to_owned()], command].concat(),
+        mounts,
+        files_hash,
+        ..ContainerSpec::default()
+    };
+    (container, operations)
+}
+
+fn api_server(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part, PodsError> {
+    let dir = api_server_dir(target);
+    let audit = format!("{}/audit", target.dir());
+    let mut files = Files::new(dir.clone());
+    for (name, file) in [
+        ("ca", "pki/ca.crt"),
+        ("etcd-ca", "pki/etcd-ca.crt"),
+        ("front-proxy-ca", "pki/front-proxy-ca.crt"),
+    ] {
+        files.reread(file, secrets.certificate(name)?);
+    }
+    for name in
+        ["apiserver", "apiserver-etcd-client", "apiserver-kubelet-client", "front-proxy-client"]
+    {
+        files.reread(&format!("pki/{name}.crt"), secrets.certificate(name)?);
+        files.reread(&format!("pki/{name}.key"), secrets.private_key(name)?);
+    }
+    files.at_start("pki/sa.key", secrets.private_key(SERVICE_ACCOUNT)?);
+    files.at_start("pki/sa.pub", public_key_pem(secrets.public(SERVICE_ACCOUNT)?).into_bytes());
+    let encryption = encryption_config(&secrets.private(ENCRYPTION_KEY)?);
+    files.at_start("encryption.yaml", encryption.into_bytes());
+    files.at_start("audit-policy.yaml", AUDIT_POLICY.into());
+    files.directory(audit.clone());
+    let etcd = target.address(PortUse::EtcdClient)?;
+    let c = &target.cluster;
+    let pki = format!("{ETC}/pki");
+    let command = vec![
+        format!("--advertise-address={}", target.hypervisor.spec.address),
+        "--allow-privileged=true".to_owned(),
+        "--audit-log-maxage=30".to_owned(),
+        "--audit-log-maxbackup=10".to_owned(),
+        "--audit-log-maxsize=100".to_owned(),
+        "--audit-log-path=/var/log/kubernetes/audit/audit.log".to_owned(),
+        format!("--audit-policy-file={ETC}/audit-policy.yaml"),
+        "--authorization-mode=Node,RBAC".to_owned(),
+        format!("--client-ca-file={pki}/ca.crt"),
+        "--enable-admission-plugins=NodeRestriction".to_owned(),
+        "--enable-bootstrap-token-auth=true".to_owned(),
+        format!("--encryption-provider-config={ETC}/encryption.yaml"),
+        format!("--etcd-cafile={pki}/etcd-ca.crt"),
+        format!("--etcd-certfile={pki}/apiserver-etcd-client.crt"),
+        format!("--etcd-keyfile={pki}/apiserver-etcd-client.key"),
+        format!("--etcd-servers=https://{etcd}"),
+        format!("--kubelet-client-certificate={pki}/apiserver-kubelet-client.crt"),
+        format!("--kubelet-client-key={pki}/apiserver-kubelet-client.key"),
+        "--kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname".to_owned(),
+        format!("--proxy-client-cert-file={pki}/front-proxy-client.crt"),
+        format!("--proxy-client-key-file={pki}/front-proxy-client.key"),
+        "--requestheader-allowed-names=front-proxy-client".to_owned(),
+        format!("--requestheader-client-ca-file={pki}/front-proxy-ca.crt"),
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-".to_owned(),
+        "--requestheader-group-headers=X-Remote-Group".to_owned(),
+        "--requestheader-username-headers=X-Remote-User".to_owned(),
+        format!("--secure-port={port}"),
+        format!("--service-account-issuer=https://kubernetes.default.svc.{}", c.dns_domain),
+        format!("--service-account-key-file={pki}/sa.pub"),
+        format!("--service-account-signing-key-file={pki}/sa.key"),
+        format!("--service-cluster-ip-range={}", c.service_cidr),
+        format!("--tls-cert-file={pki}/apiserver.crt"),
+        format!("--tls-private-key-file={pki}/apiserver.key"),
+    ];
+    let audit_mount = Mount {
+        host_path: audit,
+        container_path: "/var/log/kubernetes/audit".to_owned(),
+        read_only: false,
+    };
+    Ok(part(target, API_SERVER, command, vec![mount(dir), audit_mount], files))
+}
+
+/// A kubeconfig for a component in the same pod.
+fn component_kubeconfig(
+    secrets: &Secrets<'_>,
+    credential: &str,
+    user: &str,
+    port: u16,
+) -> Result<Vec<u8>, PodsError> {
+    let config = kubeconfig(
+        secrets.target.cluster_name.as_str(),
+        &format!("https://127.0.0.1:{port}"),
+        secrets.public("ca")?,
+        user,
+        secrets.public(credential)?,
+        &secrets.private(credential)?,
+    );
+    Ok(config.as_bytes().to_vec())
+}
+
+fn controller_manager(
+    target: &Target,
+    secrets: &Secrets<'_>,
+    port: u16,
+) -> Result<Part, PodsError> {
+    let dir = format!("{}/{CONTROLLER_MANAGER}", target.dir());
+    let mut files = Files::new(dir.clone());
+    files.at_start("pki/ca.crt", secrets.certificate("ca")?);
+    files.at_start("pki/ca.key", secrets.private_key("ca")?);
+    files.at_start("pki/front-proxy-ca.crt", secrets.certificate("front-proxy-ca")?);
+    files.at_start("pki/sa.key", secrets.private_key(SERVICE_ACCOUNT)?);
+    let user = "system:kube-controller-manager";
+    files.at_start("kubeconfig", component_kubeconfig(secrets, "controller-manager", user, port)?);
+    let c = &target.cluster;
+    let command = vec![
+        "--allocate-node-cidrs=true".to_owned(),
+        format!("--authentication-kubeconfig={ETC}/kubeconfig"),
+        format!("--authorization-kubeconfig={ETC}/kubeconfig"),
+        "--bind-address=127.0.0.1".to_owned(),
+        format!("--client-ca-file={ETC}/pki/ca.crt"),
+        format!("--cluster-cidr={}", c.pod_cidr),
+        format!("--cluster-name={}", target.cluster_name),
+        format!("--cluster-signing-cert-file={ETC}/pki/ca.crt"),
+        format!("--cluster-signing-key-file={ETC}/pki/ca.key"),
+        "--controllers=*,bootstrapsigner,tokencleaner".to_owned(),
+        format!("--kubeconfig={ETC}/kubeconfig"),
+        "--leader-elect=true".to_owned(),
+        format!("--requestheader-client-ca-file={ETC}/pki/front-proxy-ca.crt"),
+        format!("--root-ca-file={ETC}/pki/ca.crt"),
+        format!("--service-account-private-key-file={ETC}/pki/sa.key"),
+        format!("--service-cluster-ip-range={}", c.service_cidr),
+        "--use-service-account-credentials=true".to_owned(),
+    ];
+    Ok(part(target, CONTROLLER_MANAGER, command, vec![mount(dir)], files))
+}
+
+fn scheduler(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part, PodsError> {
+    let dir = format!("{}/{SCHEDULER}", target.dir());
+    let mut files = Files::new(dir.clone());
+    let user = "system:kube-scheduler";
+    files.at_start("kubeconfig", component_kubeconfig(secrets, "scheduler", user, port)?);
+    let command = vec![
+        format!("--authentication-kubeconfig={ETC}/kubeconfig"),
+        format!("--authorization-kubeconfig={ETC}/kubeconfig"),
+        "--bind-address=127.0.0.1".to_owned(),
+        format!("--kubeconfig={ETC}/kubeconfig"),
+        "--leader-elect=true".to_owned(),
+    ];
+    Ok(part(target, SCHEDULER, command, vec![mount(dir)], files))
+}

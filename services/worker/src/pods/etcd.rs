@@ -1,0 +1,109 @@
+//! The etcd member of a control-plane node, with kubeadm 1.36's flags.
+
+use super::{Files, PodsError, Secrets, Target};
+use crate::names;
+use oi_cri::{ContainerSpec, FileOp, Mount, PodSpec, PortMapping};
+use oi_events::PortUse;
+use std::collections::BTreeMap;
+
+/// The pod's name among a node's pods, and its container's.
+pub const POD: &str = "etcd";
+/// Ports within the pod.
+pub const CLIENT_PORT: u16 = 2379;
+const PEER_PORT: u16 = 2380;
+const PKI: &str = "/etc/kubernetes/pki/etcd";
+
+/// Flags with which a client inside the container reaches its own member.
+pub fn client_flags() -> [String; 4] {
+    [
+        format!("--endpoints=https://127.0.0.1:{CLIENT_PORT}"),
+        format!("--cacert={PKI}/ca.crt"),
+        format!("--cert={PKI}/healthcheck-client.crt"),
+        format!("--key={PKI}/healthcheck-client.key"),
+    ]
+}
+
+/// The directory with the member's certificates, on the hypervisor.
+pub fn pki_dir(target: &Target) -> String {
+    format!("{}/etcd/pki", target.dir())
+}
+
+/// How a member finds the others at its very first start; later it knows.
+pub struct Joining {
+    /// `name=url,…`, the new member included.
+    pub initial_cluster: String,
+    /// `new` or `existing`.
+    pub state: &'static str,
+}
+
+/// `name=url` of a node's member.
+pub fn member_entry(target: &Target) -> Result<String, PodsError> {
+    Ok(format!("{}=https://{}", target.name, target.address(PortUse::EtcdPeer)?))
+}
+
+/// Pod and files. Certificates are read again by etcd with each connection.
+pub fn pod(
+    target: &Target,
+    secrets: &Secrets<'_>,
+    joining: &Joining,
+) -> Result<(PodSpec, Vec<FileOp>), PodsError> {
+    let data = format!("{}/etcd/data", target.dir());
+    let mut files = Files::new(pki_dir(target));
+    files.reread("ca.crt", secrets.certificate("etcd-ca")?);
+    for (name, file) in [
+        ("etcd-server", "server"),
+        ("etcd-peer", "peer"),
+        ("etcd-healthcheck-client", "healthcheck-client"),
+    ] {
+        files.reread(&format!("{file}.crt"), secrets.certificate(name)?);
+        files.reread(&format!("{file}.key"), secrets.private_key(name)?);
+    }
+    files.directory(data.clone());
+    let mut pod = target.pod(POD);
+    files.directory(pod.log_directory.clone());
+    let (operations, files_hash) = files.finish();
+    let (client, peer) = (target.address(PortUse::EtcdClient)?, target.address(PortUse::EtcdPeer)?);
+    let command = vec![
+        "etcd".to_owned(),
+        format!("--advertise-client-urls=https://{client}"),
+        format!("--cert-file={PKI}/server.crt"),
+        "--client-cert-auth=true".to_owned(),
+        "--data-dir=/var/lib/etcd".to_owned(),
+        "--feature-gates=InitialCorruptCheck=true".to_owned(),
+        format!("--initial-advertise-peer-urls=https://{peer}"),
+        format!("--key-file={PKI}/server.key"),
+        format!("--listen-client-urls=https://0.0.0.0:{CLIENT_PORT}"),
+        "--listen-metrics-urls=http://127.0.0.1:2381".to_owned(),
+        format!("--listen-peer-urls=https://0.0.0.0:{PEER_PORT}"),
+        format!("--name={}", target.name),
+        format!("--peer-cert-file={PKI}/peer.crt"),
+        "--peer-client-cert-auth=true".to_owned(),
+        format!("--peer-key-file={PKI}/peer.key"),
+        format!("--peer-trusted-ca-file={PKI}/ca.crt"),
+        "--snapshot-count=10000".to_owned(),
+        format!("--trusted-ca-file={PKI}/ca.crt"),
+        "--watch-progress-notify-interval=5s".to_owned(),
+    ];
+    let mount = |host_path: String, container_path: &str, read_only| Mount {
+        host_path,
+        container_path: container_path.to_owned(),
+        read_only,
+    };
+    pod.ports = vec![
+        PortMapping { container_port: CLIENT_PORT, host_port: target.port(PortUse::EtcdClient)? },
+        PortMapping { container_port: PEER_PORT, host_port: target.port(PortUse::EtcdPeer)? },
+    ];
+    pod.containers = vec![ContainerSpec {
+        name: POD.to_owned(),
+        image: names::etcd_image(&target.cluster.kubernetes_version),
+        command,
+        first_start_env: BTreeMap::from([
+            ("ETCD_INITIAL_CLUSTER".to_owned(), joining.initial_cluster.clone()),
+            ("ETCD_INITIAL_CLUSTER_STATE".to_owned(), joining.state.to_owned()),
+        ]),
+        mounts: vec![mount(pki_dir(target), PKI, true), mount(data, "/var/lib/etcd", false)],
+        files_hash,
+        ..ContainerSpec::default()
+    }];
+    Ok((pod, operations))
+}

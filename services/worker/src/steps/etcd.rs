@@ -1,0 +1,41 @@
+//! The etcd member of a node.
+
+use super::{Site, StepError, Steps};
+use crate::pods::etcd;
+use oi_cri::{ensure_container, ensure_sandbox};
+use oi_events::PortUse;
+use std::time::Duration;
+
+const HEALTHY: Duration = Duration::from_secs(30);
+
+impl Steps {
+    /// The member runs, is healthy, and votes.
+    pub(super) async fn ensure_etcd(&self, site: &Site) -> Result<(), StepError> {
+        let joining = self.join(site).await?;
+        self.start_etcd(site, &joining).await?;
+        let address = site.target.address(PortUse::EtcdClient)?;
+        let pki = etcd::pki_dir(&site.target);
+        let client =
+            (format!("{pki}/healthcheck-client.crt"), format!("{pki}/healthcheck-client.key"));
+        let ca = format!("{pki}/ca.crt");
+        site.helper.probe(address, "/health", &ca, Some(&client), HEALTHY).await?;
+        self.promote(site).await
+    }
+
+    /// Files, sandbox and container; returns whether something was started.
+    pub async fn start_etcd(
+        &self,
+        site: &Site,
+        joining: &etcd::Joining,
+    ) -> Result<bool, StepError> {
+        let (pod, files) = etcd::pod(&site.target, &site.secrets(), joining)?;
+        let spec = &pod.containers[0];
+        let (sandbox, (), ()) = tokio::try_join!(
+            async { Ok(ensure_sandbox(&site.client, &pod).await?) },
+            async { Ok::<_, StepError>(site.client.ensure_image(&spec.image).await?) },
+            site.put(&files),
+        )?;
+        let (_, started) = ensure_container(&site.client, &sandbox, &pod, spec).await?;
+        Ok(started)
+    }
+}

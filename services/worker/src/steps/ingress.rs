@@ -1,0 +1,32 @@
+//! The way in to a cluster's API.
+
+use super::{Site, StepError, Steps};
+use crate::pods::ingress;
+use oi_cri::{ensure_container, ensure_sandbox};
+use oi_events::PortUse;
+use std::time::Duration;
+
+const READY: Duration = Duration::from_secs(90);
+
+impl Steps {
+    /// haproxy runs, and the API answers through it.
+    pub(super) async fn ensure_ingress(&self, site: &Site) -> Result<(), StepError> {
+        self.start_ingress(site).await?;
+        let address = site.target.address(PortUse::ApiServer)?;
+        let ca = format!("{}/ca.crt", ingress::dir(&site.target));
+        Ok(site.helper.probe(address, "/readyz", &ca, None, READY).await?)
+    }
+
+    /// Files, sandbox and container; returns whether something was started.
+    pub async fn start_ingress(&self, site: &Site) -> Result<bool, StepError> {
+        let (pod, files) = ingress::pod(&site.target, &site.secrets())?;
+        let spec = &pod.containers[0];
+        let (sandbox, (), ()) = tokio::try_join!(
+            async { Ok(ensure_sandbox(&site.client, &pod).await?) },
+            async { Ok::<_, StepError>(site.client.ensure_image(&spec.image).await?) },
+            site.put(&files),
+        )?;
+        let (_, started) = ensure_container(&site.client, &sandbox, &pod, spec).await?;
+        Ok(started)
+    }
+}

@@ -1,0 +1,158 @@
+//! Changes of etcd's membership, through a member that is in it: a new one joins as
+//! a learner and is promoted once it has caught up.
+
+use super::{Site, StepError, Steps};
+use crate::names;
+use crate::pods::Target;
+use crate::pods::etcd::{self, Joining};
+use oi_cri::CriClient;
+use oi_domain::ClusterPhase;
+use oi_events::{JobKind, PortUse, Role};
+use serde::Deserialize;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(10);
+const PROMOTION_TRIES: usize = 60;
+
+#[derive(Deserialize)]
+struct Members {
+    members: Vec<Member>,
+}
+
+#[derive(Deserialize)]
+struct Member {
+    #[serde(rename = "ID")]
+    id: u64,
+    /// Empty until its first start.
+    #[serde(default)]
+    name: String,
+    #[serde(rename = "peerURLs", default)]
+    peer_urls: Vec<String>,
+    #[serde(rename = "isLearner", default)]
+    is_learner: bool,
+}
+
+/// The container of a member that votes.
+struct Voter {
+    client: CriClient,
+    container: String,
+}
+
+impl Voter {
+    async fn etcdctl(&self, args: &[&str]) -> Result<Vec<u8>, StepError> {
+        let mut command = vec!["etcdctl".to_owned()];
+        command.extend(etcd::client_flags());
+        command.extend(args.iter().map(|&a| a.to_owned()));
+        let output = self.client.exec(&self.container, command, LIMIT).await?;
+        if output.exit_code == 0 {
+            return Ok(output.stdout);
+        }
+        Err(StepError::Membership(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    }
+
+    async fn members(&self) -> Result<Vec<Member>, StepError> {
+        let json = self.etcdctl(&["member", "list", "-w", "json"]).await?;
+        Ok(serde_json::from_slice::<Members>(&json)?.members)
+    }
+}
+
+impl Steps {
+    /// A running member of the cluster other than `target`'s.
+    async fn voter(&self, target: &Target) -> Result<Option<Voter>, StepError> {
+        let others = target.cluster.nodes.iter().filter(|(name, n)| {
+            **name != target.name
+                && n.role == Role::ControlPlane
+                && !n.removing
+                && n.done.contains(&JobKind::EnsureEtcd)
+        });
+        for (name, _) in others {
+            let Some(h) = target.hypervisors.get(name) else { continue };
+            let client = self.hypervisors.client(h)?;
+            let labels = names::pod_labels(&target.cluster, name, etcd::POD);
+            // Another member may answer where this one's hypervisor does not.
+            let Ok(containers) = client.containers(&labels).await else { continue };
+            let running = oi_cri::CONTAINER_RUNNING;
+            if let Some(container) = containers.into_iter().find(|c| c.state == running) {
+                return Ok(Some(Voter { client, container: container.id }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// How the member finds the others; where it is not among them yet, it is added
+    /// as a learner.
+    pub(super) async fn join(&self, site: &Site) -> Result<Joining, StepError> {
+        let target = &site.target;
+        let own = etcd::member_entry(target)?;
+        let first =
+            target.cluster.control_planes().first().is_some_and(|(n, _)| **n == target.name);
+        let was_alone = first
+            && !target
+                .cluster
+                .nodes
+                .values()
+                .any(|n| n.added < target.node.added && n.role == Role::ControlPlane);
+        if was_alone {
+            return Ok(Joining { initial_cluster: own, state: "new" });
+        }
+        let url = format!("https://{}", target.address(PortUse::EtcdPeer)?);
+        let voter = self
+            .voter(target)
+            .await?
+            .ok_or_else(|| StepError::Membership("no other member answers".to_owned()))?;
+        if !voter.members().await?.iter().any(|m| m.peer_urls.contains(&url)) {
+            let urls = format!("--peer-urls={url}");
+            voter.etcdctl(&["member", "add", target.name.as_str(), "--learner", &urls]).await?;
+        }
+        let mut entries = Vec::new();
+        for member in voter.members().await? {
+            for peer in &member.peer_urls {
+                let name = if *peer == url { target.name.as_str() } else { &member.name };
+                entries.push(format!("{name}={peer}"));
+            }
+        }
+        Ok(Joining { initial_cluster: entries.join(","), state: "existing" })
+    }
+
+    /// The member votes.
+    pub(super) async fn promote(&self, site: &Site) -> Result<(), StepError> {
+        let Some(voter) = self.voter(&site.target).await? else { return Ok(()) };
+        let url = format!("https://{}", site.target.address(PortUse::EtcdPeer)?);
+        let mut last = None;
+        for _ in 0..PROMOTION_TRIES {
+            let members = voter.members().await?;
+            let Some(own) = members.iter().find(|m| m.peer_urls.contains(&url)) else {
+                return Err(StepError::Membership(format!("{} is no member", site.target.name)));
+            };
+            if !own.is_learner {
+                return Ok(());
+            }
+            match voter.etcdctl(&["member", "promote", &format!("{:x}", own.id)]).await {
+                Ok(_) => return Ok(()),
+                // It has not caught up yet.
+                Err(e) => last = Some(e),
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        Err(last.unwrap_or_else(|| StepError::Membership("not promoted".to_owned())))
+    }
+
+    /// The member of a node that goes is out of the cluster, unless all of it goes.
+    pub(super) async fn leave(&self, target: &Target) -> Result<(), StepError> {
+        if target.node.role != Role::ControlPlane || target.cluster.phase == ClusterPhase::Deleting
+        {
+            return Ok(());
+        }
+        let voter = self
+            .voter(target)
+            .await?
+            .ok_or_else(|| StepError::Membership("no other member answers".to_owned()))?;
+        let url = format!("https://{}", target.address(PortUse::EtcdPeer)?);
+        match voter.members().await?.iter().find(|m| m.peer_urls.contains(&url)) {
+            None => Ok(()),
+            Some(own) => {
+                voter.etcdctl(&["member", "remove", &format!("{:x}", own.id)]).await.map(drop)
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Making true what a job is for. Each step looks first, does what is missing, and
+//! can be done again at any time.
+
+mod control_plane;
+mod etcd;
+mod ingress;
+mod membership;
+mod probe;
+mod remove;
+
+use crate::hypervisors::{HypervisorError, Hypervisors};
+use crate::pods::{PodsError, Secrets, Target};
+use oi_cri::{CriClient, CriError, FileOp, Helper, HelperError, PodError};
+use oi_events::{Job, JobKind, Observation};
+use oi_pki::DataKey;
+use oi_view::{Keyring, KeyringError, View};
+
+/// Why a step did not work out. It is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// A hypervisor.
+    #[error(transparent)]
+    Hypervisor(#[from] HypervisorError),
+    /// CRI.
+    #[error(transparent)]
+    Cri(#[from] CriError),
+    /// A pod.
+    #[error(transparent)]
+    Pod(#[from] PodError),
+    /// The helper.
+    #[error(transparent)]
+    Helper(#[from] HelperError),
+    /// The state does not describe the node.
+    #[error(transparent)]
+    Pods(#[from] PodsError),
+    /// Keys.
+    #[error(transparent)]
+    Keys(#[from] KeyringError),
+    /// The runtime is not ready.
+    #[error("the container runtime is not ready: {0}")]
+    RuntimeNotReady(String),
+    /// etcd's membership.
+    #[error("etcd membership: {0}")]
+    Membership(String),
+    /// etcd's answer is not what etcdctl says it is.
+    #[error("etcdctl's answer does not parse")]
+    MembershipJson(#[from] serde_json::Error),
+    /// The job is not one that a worker knows.
+    #[error("job {0} names nothing to work on")]
+    Malformed(String),
+}
+
+/// What steps work with.
+#[derive(Clone)]
+pub struct Steps {
+    pub view: View,
+    pub keyring: Keyring,
+    pub hypervisors: Hypervisors,
+}
+
+/// A node to work on, with the ways to its hypervisor.
+pub struct Site {
+    pub target: Target,
+    pub key: DataKey,
+    pub client: CriClient,
+    pub helper: Helper,
+}
+
+impl Site {
+    fn secrets(&self) -> Secrets<'_> {
+        Secrets { target: &self.target, key: &self.key }
+    }
+
+    async fn put(&self, operations: &[FileOp]) -> Result<(), StepError> {
+        let changed = self.helper.put(operations).await?;
+        tracing::debug!(changed = changed.len(), "files put");
+        Ok(())
+    }
+}
+
+impl Steps {
+    /// Does a job that is owed. Returns what is to be observed beside its success.
+    pub async fn run(&self, job: &Job) -> Result<Option<Observation>, StepError> {
+        match job.kind {
+            JobKind::ProbeHypervisor => return self.probe_hypervisor(job).await.map(Some),
+            JobKind::ShredKey => {
+                let uid =
+                    job.cluster_uid.ok_or_else(|| StepError::Malformed(job.id.to_string()))?;
+                self.keyring.destroy(uid).await?;
+                return Ok(None);
+            }
+            JobKind::RemoveNode => return self.remove_node(job).await.map(|()| None),
+            _ => {}
+        }
+        let site = self.site(job).await?;
+        let done = match job.kind {
+            JobKind::EnsureEtcd => self.ensure_etcd(&site).await,
+            JobKind::EnsureControlPlane => self.ensure_control_plane(&site).await,
+            _ => self.ensure_ingress(&site).await,
+        };
+        if matches!(done, Err(StepError::Helper(_))) {
+            // It may have died, and have another key now.
+            self.hypervisors.forget_helper(&site.target.hypervisor);
+        }
+        done.map(|()| None)
+    }
+
+    fn target(&self, job: &Job) -> Result<Target, StepError> {
+        let (Some(cluster), Some(node)) = (&job.cluster, &job.node) else {
+            return Err(StepError::Malformed(job.id.to_string()));
+        };
+        self.view
+            .read(|s| Target::find(s, cluster, node))
+            .ok_or_else(|| PodsError::Unknown(format!("{cluster}/{node}")).into())
+    }
+
+    async fn site(&self, job: &Job) -> Result<Site, StepError> {
+        self.site_of(self.target(job)?).await
+    }
+
+    /// A node's site.
+    pub async fn site_of(&self, target: Target) -> Result<Site, StepError> {
+        let key = self.keyring.key(target.cluster.uid).await?;
+        let client = self.hypervisors.client(&target.hypervisor)?;
+        let helper = self.hypervisors.helper(&target.hypervisor).await?;
+        Ok(Site { target, key, client, helper })
+    }
+}

@@ -1,0 +1,33 @@
+//! Leaving nothing of a node on its hypervisor.
+
+use super::{StepError, Steps};
+use crate::names;
+use oi_cri::{FileOp, remove_pods};
+use oi_events::Job;
+
+impl Steps {
+    /// Its etcd member is out of the cluster, its pods and files are gone.
+    pub(super) async fn remove_node(&self, job: &Job) -> Result<(), StepError> {
+        let target = self.target(job)?;
+        self.leave(&target).await?;
+        let client = self.hypervisors.client(&target.hypervisor)?;
+        remove_pods(&client, &names::node_labels(&target.cluster, &target.name)).await?;
+        let helper = self.hypervisors.helper(&target.hypervisor).await?;
+        let mut operations = vec![FileOp::Remove { path: target.dir() }];
+        let others = target
+            .cluster
+            .nodes
+            .iter()
+            .any(|(name, n)| *name != target.name && n.hypervisor == target.node.hypervisor);
+        if !others {
+            let path = names::cluster_dir(&target.hypervisor, &target.cluster);
+            operations.push(FileOp::Remove { path });
+        }
+        let removed = helper.put(&operations).await;
+        if removed.is_err() {
+            self.hypervisors.forget_helper(&target.hypervisor);
+        }
+        removed?;
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+//! The loop of a worker.
+
+use crate::hypervisors::{Hypervisors, WorkerSettings};
+use crate::keeper::Keeper;
+use crate::metrics::Metrics;
+use crate::steps::{StepError, Steps};
+use oi_domain::owed;
+use oi_events::{
+    Command, CommandEnvelope, CommandId, Job, JobKind, JobResult, Observation, ReportJobV1,
+    ReportObservationV1,
+};
+use oi_journal::{Delivered, Journal};
+use oi_view::{Keyring, View};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::Semaphore;
+use tracing::Instrument;
+use uuid::Uuid;
+
+/// How often a job is said to be worked on: a third of the queue's patience.
+const PROGRESS: Duration = Duration::from_secs(3);
+
+/// Does jobs and reports their outcomes. Clones share everything.
+#[derive(Clone)]
+pub struct Worker {
+    journal: Journal,
+    steps: Steps,
+    settings: Arc<WorkerSettings>,
+    metrics: Arc<Metrics>,
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+impl Worker {
+    /// A worker over a log and its view.
+    pub fn new(
+        journal: Journal,
+        view: View,
+        keyring: Keyring,
+        settings: WorkerSettings,
+        metrics: Arc<Metrics>,
+    ) -> Worker {
+        let settings = Arc::new(settings);
+        let hypervisors = Hypervisors::new(settings.clone());
+        Worker { journal, steps: Steps { view, keyring, hypervisors }, settings, metrics }
+    }
+
+    /// Works until it is dropped. Jobs in hand then come again elsewhere.
+    pub async fn run(&self) {
+        let keeper = Keeper::new(self.clone(), self.steps.clone());
+        tokio::join!(self.work(), keeper.run());
+    }
+
+    async fn work(&self) {
+        let mut jobs = self.journal.jobs();
+        let permits = Arc::new(Semaphore::new(self.settings.concurrency));
+        let mut running = tokio::task::JoinSet::new();
+        loop {
+            let Ok(permit) = permits.clone().acquire_owned().await else { return };
+            let job = jobs.next().await;
+            let worker = self.clone();
+            let span = tracing::info_span!(
+                "job",
+                id = %job.value.id,
+                cluster = job.value.cluster.as_ref().map(tracing::field::display),
+                node = job.value.node.as_ref().map(tracing::field::display),
+                hypervisor = job.value.hypervisor.as_ref().map(tracing::field::display),
+            );
+            running.spawn(
+                async move {
+                    worker.metrics.running.inc();
+                    worker.handle(job).await;
+                    worker.metrics.running.dec();
+                    drop(permit);
+                }
+                .instrument(span),
+            );
+            while running.try_join_next().is_some() {}
+        }
+    }
+
+    async fn handle(&self, delivered: Delivered<Job>) {
+        let job = delivered.value.clone();
+        let keep = async {
+            let mut tick = tokio::time::interval(PROGRESS);
+            loop {
+                tick.tick().await;
+                // Where this is lost, another worker takes the job: harmless.
+                let _ = delivered.progress().await;
+            }
+        };
+        let settled = tokio::select! {
+            settled = self.settle(&job) => settled,
+            () = keep => false,
+        };
+        let acknowledged = if settled {
+            delivered.ack().await
+        } else {
+            delivered.nak(Duration::from_secs(1)).await
+        };
+        if let Err(error) = acknowledged {
+            tracing::debug!(%error, "job comes again");
+        }
+    }
+
+    /// Does a job and stores its outcome; false where the outcome is not stored.
+    async fn settle(&self, job: &Job) -> bool {
+        if self.steps.view.wait_for(job.generation.0).await.is_err() {
+            return false;
+        }
+        if !self.steps.view.read(|s| owed(s).iter().any(|o| o.id == job.id)) {
+            tracing::debug!("no longer owed");
+            return true;
+        }
+        let started = Instant::now();
+        let kind = job.kind.token();
+        let outcome = self.steps.run(job).await;
+        let took = started.elapsed();
+        self.metrics.job_seconds.with_label_values(&[kind]).observe(took.as_secs_f64());
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let result = match &outcome {
+            Ok(_) => {
+                tracing::info!(took_ms, "done");
+                self.metrics.jobs.with_label_values(&[kind, "succeeded"]).inc();
+                JobResult::Succeeded
+            }
+            Err(error) => {
+                let message = chain(error);
+                tracing::warn!(took_ms, error = message, "failed");
+                self.metrics.jobs.with_label_values(&[kind, "failed"]).inc();
+                JobResult::Failed(message)
+            }
+        };
+        if let Some(observation) = observation(job, outcome)
+            && !self.observe(observation).await
+        {
+            return false;
+        }
+        let report = ReportJobV1 { job: job.id.clone(), result, took_ms };
+        self.submit(Command::ReportJob(report)).await
+    }
+
+    /// Reports what was seen; false where that is not stored.
+    pub(crate) async fn observe(&self, observation: Observation) -> bool {
+        self.submit(Command::ReportObservation(ReportObservationV1 { observation })).await
+    }
+
+    /// Counts a part that was started again.
+    pub(crate) fn count_restart(&self, hypervisor: &str) {
+        self.metrics.restarts.with_label_values(&[hypervisor]).inc();
+    }
+
+    async fn submit(&self, command: Command) -> bool {
+        let id = CommandId(Uuid::now_v7());
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let envelope = CommandEnvelope {
+            id,
+            actor: format!("system:worker:{}", self.settings.name),
+            issued_at_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            correlation: id,
+            expected_position: None,
+            command,
+        };
+        match self.journal.submit(&envelope).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(%error, "outcome not stored");
+                false
+            }
+        }
+    }
+}
+
+/// What a job tells of its hypervisor.
+fn observation(job: &Job, outcome: Result<Option<Observation>, StepError>) -> Option<Observation> {
+    match outcome {
+        Ok(seen) => seen,
+        Err(error) if job.kind == JobKind::ProbeHypervisor => {
+            let name = job.hypervisor.clone()?;
+            Some(Observation::HypervisorUnreachable { name, reason: chain(&error) })
+        }
+        Err(_) => None,
+    }
+}
