@@ -9,6 +9,7 @@
 //! [`State::hash`].
 
 mod decide;
+mod describe;
 mod evolve;
 mod mint;
 mod network;
@@ -18,6 +19,7 @@ mod rejection;
 mod state;
 
 pub use decide::{Context, decide};
+pub use describe::{Description, describe};
 pub use evolve::{apply, evolve};
 pub use mint::{Authority, ENCRYPTION_KEY, Leaf, Mint, MintError, SERVICE_ACCOUNT};
 pub use network::{SUPPORTED_MINORS, service_ip};

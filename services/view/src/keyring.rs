@@ -54,7 +54,7 @@ impl Keyring {
     fn remember(&self, cluster: ClusterUid, wrapped: &[u8]) -> Result<DataKey, KeyringError> {
         let key = self
             .wrapper
-            .unwrap(&purpose(cluster, "data-key"), wrapped)
+            .unwrap(wrapped, &purpose(cluster, "data-key"))
             .map_err(|source| KeyringError::Key { cluster, what: "data key".to_owned(), source })?;
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(keys.entry(cluster).or_insert(key).clone())

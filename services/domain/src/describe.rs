@@ -1,0 +1,101 @@
+//! What an event is about, and what happened, in a line for people.
+
+use oi_events::{ClusterName, Event, HypervisorName, JobId, NodeName};
+
+/// What an event is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Description {
+    /// The cluster, if any.
+    pub cluster: Option<ClusterName>,
+    /// The node, if any.
+    pub node: Option<NodeName>,
+    /// The hypervisor, if any.
+    pub hypervisor: Option<HypervisorName>,
+    /// The job, if any.
+    pub job: Option<JobId>,
+    /// What happened.
+    pub summary: String,
+}
+
+fn hypervisor(name: &HypervisorName, summary: String) -> Description {
+    Description { hypervisor: Some(name.clone()), summary, ..Description::default() }
+}
+
+fn cluster(name: &ClusterName, summary: String) -> Description {
+    Description { cluster: Some(name.clone()), summary, ..Description::default() }
+}
+
+fn node(c: &ClusterName, name: &NodeName, summary: String) -> Description {
+    Description { node: Some(name.clone()), ..cluster(c, summary) }
+}
+
+fn job(id: &JobId, summary: String) -> Description {
+    use crate::owed::JobTarget;
+    let about = match JobTarget::parse(id) {
+        Some(JobTarget::Hypervisor { name, .. }) => hypervisor(&name, summary),
+        Some(JobTarget::Node { cluster: c, node: n, .. }) => node(&c, &n, summary),
+        Some(JobTarget::Cluster { name, .. }) => cluster(&name, summary),
+        None => Description { summary, ..Description::default() },
+    };
+    Description { job: Some(id.clone()), ..about }
+}
+
+/// Describes an event.
+pub fn describe(event: &Event) -> Description {
+    match event {
+        Event::HypervisorRegistered(e) => {
+            let h = &e.hypervisor;
+            let kind = if h.public { "public" } else { "private" };
+            hypervisor(&h.name, format!("{kind} hypervisor registered at {}", h.cri_endpoint))
+        }
+        Event::HypervisorCordoned(e) if e.cordoned => {
+            hypervisor(&e.name, "takes no new nodes".to_owned())
+        }
+        Event::HypervisorCordoned(e) => hypervisor(&e.name, "takes new nodes again".to_owned()),
+        Event::HypervisorObserved(e) if e.reachable => {
+            hypervisor(&e.name, format!("answers: {}", e.detail))
+        }
+        Event::HypervisorObserved(e) => {
+            hypervisor(&e.name, format!("does not answer: {}", e.detail))
+        }
+        Event::HypervisorUnregistered(e) => hypervisor(&e.name, "forgotten".to_owned()),
+        Event::ClusterCreated(e) => {
+            cluster(&e.name, format!("created with Kubernetes {}", e.kubernetes_version))
+        }
+        Event::ClusterDeletionStarted(e) => cluster(&e.name, "deletion started".to_owned()),
+        Event::ClusterDeleted(e) => cluster(&e.name, "deleted, its data key destroyed".to_owned()),
+        Event::ClusterBecameReady(e) => cluster(&e.name, "ready".to_owned()),
+        Event::NodeAdded(e) => Description {
+            hypervisor: Some(e.hypervisor.clone()),
+            ..node(
+                &e.cluster,
+                &e.name,
+                format!("{} node placed on {}", e.role.as_str(), e.hypervisor),
+            )
+        },
+        Event::CertificateReplaced(e) => {
+            node(&e.cluster, &e.node, format!("certificate {} replaced", e.credential.name))
+        }
+        Event::NodeChanged(e) => node(&e.cluster, &e.node, "to be brought up to date".to_owned()),
+        Event::NodeRemovalStarted(e) => node(&e.cluster, &e.name, "removal started".to_owned()),
+        Event::NodeRemoved(e) => node(&e.cluster, &e.name, "removed".to_owned()),
+        Event::JobSucceeded(e) => job(&e.job, format!("done in {} ms", e.took_ms)),
+        Event::JobFailed(e) => {
+            job(&e.job, format!("failed (attempt {}): {}", e.attempt, e.message))
+        }
+        Event::JobRetried(e) => job(&e.job, "due again".to_owned()),
+        Event::JobAbandoned(e) => job(&e.job, "given up by the queue".to_owned()),
+        Event::PodRestarted(e) => {
+            node(&e.cluster, &e.node, format!("{} started again: {}", e.what, e.reason))
+        }
+        Event::KubeconfigIssued(e) => cluster(
+            &e.cluster,
+            format!(
+                "kubeconfig issued to {} in {} (serial {})",
+                e.common_name,
+                e.organizations.join(","),
+                e.serial
+            ),
+        ),
+    }
+}

@@ -1,0 +1,111 @@
+//! Requests to commands: everything that can be wrong with their form.
+
+use oi_events::{
+    AddNodeV1, Command, CommandEnvelope, CommandId, CordonHypervisorV1, CreateClusterV1,
+    DeleteClusterV1, JobId, RegisterHypervisorV1, RemoveNodeV1, RetryJobV1, Role, TlsFiles,
+    UnregisterHypervisorV1,
+};
+use oi_proto::v1::{self, submit_request::Command as Asked};
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tonic::Status;
+
+/// The server's clock, Unix milliseconds.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A field that does not parse is named.
+pub fn parse<T: FromStr<Err: Display>>(field: &str, text: &str) -> Result<T, Status> {
+    text.parse().map_err(|e| Status::invalid_argument(format!("{field}: {e}")))
+}
+
+fn port(field: &str, value: u32) -> Result<u16, Status> {
+    u16::try_from(value)
+        .map_err(|_| Status::invalid_argument(format!("{field}: {value} is not a port")))
+}
+
+/// Who asks: something that can stand in a header and is not endless.
+pub fn actor(text: &str) -> Result<String, Status> {
+    let fits = (1..=200).contains(&text.len()) && !text.chars().any(char::is_control);
+    if fits && !text.starts_with("system:") {
+        return Ok(text.to_owned());
+    }
+    Err(Status::invalid_argument(
+        "actor: say who asks, in 1 to 200 characters without line breaks; system: is reserved",
+    ))
+}
+
+/// Reads a request; refuses what is malformed before anything is stored.
+pub fn envelope(request: v1::SubmitRequest) -> Result<CommandEnvelope, Status> {
+    let id: CommandId = parse("command_id", &request.command_id)?;
+    let asked = request.command.ok_or_else(|| Status::invalid_argument("command: is absent"))?;
+    Ok(CommandEnvelope {
+        id,
+        actor: actor(&request.actor)?,
+        issued_at_ms: if request.issued_at_ms == 0 { now_ms() } else { request.issued_at_ms },
+        correlation: id,
+        expected_position: (request.expected_position > 0).then_some(request.expected_position),
+        command: command(asked)?,
+    })
+}
+
+fn command(asked: Asked) -> Result<Command, Status> {
+    Ok(match asked {
+        Asked::RegisterHypervisor(r) => RegisterHypervisorV1 {
+            name: parse("name", &r.name)?,
+            cri_endpoint: r.cri_endpoint,
+            tls: r.tls.map(|t| TlsFiles {
+                ca_file: t.ca_file,
+                certificate_file: t.certificate_file,
+                key_file: t.key_file,
+            }),
+            public: r.public,
+            address: parse("address", &r.address)?,
+            port_low: port("port_low", r.port_low)?,
+            port_high: port("port_high", r.port_high)?,
+            data_dir: r.data_dir,
+            max_nodes: (r.max_nodes > 0).then_some(r.max_nodes),
+        }
+        .into(),
+        Asked::CordonHypervisor(r) => {
+            CordonHypervisorV1 { name: parse("name", &r.name)?, cordoned: r.cordoned }.into()
+        }
+        Asked::UnregisterHypervisor(r) => {
+            UnregisterHypervisorV1 { name: parse("name", &r.name)? }.into()
+        }
+        Asked::CreateCluster(r) => CreateClusterV1 {
+            name: parse("name", &r.name)?,
+            kubernetes_version: parse("kubernetes_version", &r.kubernetes_version)?,
+            pod_cidr: r.pod_cidr,
+            service_cidr: r.service_cidr,
+            dns_domain: r.dns_domain,
+            extra_sans: r.extra_sans,
+        }
+        .into(),
+        Asked::DeleteCluster(r) => DeleteClusterV1 { name: parse("name", &r.name)? }.into(),
+        Asked::AddNode(r) => AddNodeV1 {
+            cluster: parse("cluster", &r.cluster)?,
+            name: parse("name", &r.name)?,
+            role: match r.role() {
+                v1::Role::ControlPlane => Role::ControlPlane,
+                v1::Role::ControlPlaneIngress => Role::ControlPlaneIngress,
+                v1::Role::Unspecified => {
+                    return Err(Status::invalid_argument("role: is unknown or absent"));
+                }
+            },
+            hypervisor: match r.hypervisor.as_str() {
+                "" => None,
+                name => Some(parse("hypervisor", name)?),
+            },
+        }
+        .into(),
+        Asked::RemoveNode(r) => {
+            RemoveNodeV1 { cluster: parse("cluster", &r.cluster)?, name: parse("name", &r.name)? }
+                .into()
+        }
+        Asked::RetryJob(r) => RetryJobV1 { job: JobId(r.job) }.into(),
+    })
+}

@@ -1,0 +1,93 @@
+//! Issuing client certificates: recorded in the log before they are handed out.
+
+use crate::command::{actor, now_ms, parse};
+use crate::query::endpoint;
+use crate::service::Gateway;
+use oi_events::{ClusterName, CommandEnvelope, CommandId, RecordKubeconfigV1};
+use oi_pki::LeafProfile;
+use oi_proto::v1;
+use oi_view::Keyring;
+use std::net::IpAddr;
+use tonic::Status;
+use uuid::Uuid;
+
+const YEAR_S: u64 = 365 * 24 * 3600;
+
+/// `host:port` of a URL, with brackets around IPv6 addresses.
+fn authority(host: &str, port: u16) -> String {
+    match host.parse() {
+        Ok(IpAddr::V6(_)) => format!("[{host}]:{port}"),
+        _ => format!("{host}:{port}"),
+    }
+}
+
+impl Gateway {
+    /// Signs, records, returns.
+    pub(crate) async fn issue(
+        &self,
+        request: v1::CreateKubeconfigRequest,
+    ) -> Result<v1::CreateKubeconfigResponse, Status> {
+        let name: ClusterName = parse("cluster", &request.cluster)?;
+        let actor = actor(&request.actor)?;
+        let found = self.view.read(|s| {
+            let c = s.clusters.get(&name)?;
+            Some((c.uid, c.credentials.get("ca").cloned(), endpoint(s, c)))
+        });
+        let (uid, ca, endpoint) =
+            found.ok_or_else(|| Status::not_found(format!("cluster {name} is not known")))?;
+        let ca = ca.ok_or_else(|| Status::internal("the cluster has no authority"))?;
+        let endpoint = endpoint.ok_or_else(|| {
+            Status::failed_precondition(format!(
+                "cluster {name} has no ingress, so there is no way to its API: add a node of role controlplane-ingress"
+            ))
+        })?;
+        let host = match request.endpoint_host_override.as_str() {
+            "" => endpoint.ip().to_string(),
+            host => host.to_owned(),
+        };
+        let user = if request.user.is_empty() { "kubernetes-admin" } else { &request.user };
+        let groups: Vec<&str> = match request.groups.as_slice() {
+            [] => vec!["system:masters"],
+            groups => groups.iter().map(String::as_str).collect(),
+        };
+        let life_s = if request.lifetime_seconds == 0 { YEAR_S } else { request.lifetime_seconds };
+        let unusable = |e: oi_view::KeyringError| Status::failed_precondition(e.to_string());
+        let key = self.keyring.key(uid).await.map_err(unusable)?;
+        let ca_key = Keyring::open(&key, uid, &ca).map_err(unusable)?;
+        let profile = LeafProfile::client(user, &groups);
+        let life_ms = life_s.saturating_mul(1000);
+        let leaf = oi_pki::issue(&ca.public, &ca_key, &profile, now_ms(), life_ms)
+            .map_err(|e| Status::invalid_argument(e.to_string()))?;
+        let id = CommandId(Uuid::now_v7());
+        self.decide(CommandEnvelope {
+            id,
+            actor,
+            issued_at_ms: now_ms(),
+            correlation: id,
+            expected_position: None,
+            command: RecordKubeconfigV1 {
+                cluster: name.clone(),
+                common_name: user.to_owned(),
+                organizations: groups.iter().map(|&g| g.to_owned()).collect(),
+                serial: leaf.serial_hex.clone(),
+                not_after_ms: leaf.not_after_ms,
+            }
+            .into(),
+        })
+        .await?;
+        let server = format!("https://{}", authority(&host, endpoint.port()));
+        let text = oi_pki::kubeconfig(
+            name.as_str(),
+            &server,
+            &ca.public,
+            user,
+            &leaf.certificate,
+            &leaf.key,
+        );
+        Ok(v1::CreateKubeconfigResponse {
+            kubeconfig: text.to_string(),
+            serial: leaf.serial_hex,
+            not_after_ms: leaf.not_after_ms,
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! The state as messages.
+
+use oi_domain::{Cluster, ClusterPhase, Hypervisor, Node, Reach, State, owed_by_cluster};
+use oi_events::{ClusterName, Job, NodeName, PortUse, RegisterHypervisorV1, Role};
+use oi_pki::certificate_pem;
+use oi_proto::v1;
+use std::net::SocketAddr;
+
+fn spec(h: &RegisterHypervisorV1) -> v1::RegisterHypervisor {
+    v1::RegisterHypervisor {
+        name: h.name.to_string(),
+        cri_endpoint: h.cri_endpoint.clone(),
+        tls: h.tls.as_ref().map(|t| v1::TlsFiles {
+            ca_file: t.ca_file.clone(),
+            certificate_file: t.certificate_file.clone(),
+            key_file: t.key_file.clone(),
+        }),
+        public: h.public,
+        address: h.address.to_string(),
+        port_low: h.port_low.into(),
+        port_high: h.port_high.into(),
+        data_dir: h.data_dir.clone(),
+        max_nodes: h.max_nodes.unwrap_or(0),
+    }
+}
+
+pub fn hypervisor(state: &State, h: &Hypervisor) -> v1::Hypervisor {
+    let (reach, detail) = match &h.reach {
+        Reach::Unknown => (v1::Reach::Unknown, ""),
+        Reach::Reachable(runtime) => (v1::Reach::Reachable, runtime.as_str()),
+        Reach::Unreachable(reason) => (v1::Reach::Unreachable, reason.as_str()),
+    };
+    v1::Hypervisor {
+        spec: Some(spec(&h.spec)),
+        cordoned: h.cordoned,
+        reach: reach.into(),
+        detail: detail.to_owned(),
+        nodes: u32::try_from(state.nodes_on(&h.spec.name).count()).unwrap_or(u32::MAX),
+    }
+}
+
+/// Where a cluster's API is reached: its oldest ingress.
+pub fn endpoint(state: &State, cluster: &Cluster) -> Option<SocketAddr> {
+    let (_, node) = cluster.ingresses().into_iter().next()?;
+    let address = state.hypervisors.get(&node.hypervisor)?.spec.address;
+    Some(SocketAddr::new(address, *node.ports.get(&PortUse::ApiServer)?))
+}
+
+pub fn cluster(state: &State, name: &ClusterName, c: &Cluster) -> v1::Cluster {
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    v1::Cluster {
+        spec: Some(v1::CreateCluster {
+            name: name.to_string(),
+            kubernetes_version: c.kubernetes_version.to_string(),
+            pod_cidr: c.pod_cidr.clone(),
+            service_cidr: c.service_cidr.clone(),
+            dns_domain: c.dns_domain.clone(),
+            extra_sans: c.extra_sans.clone(),
+        }),
+        uid: c.uid.to_string(),
+        phase: match c.phase {
+            ClusterPhase::Creating => v1::ClusterPhase::Creating,
+            ClusterPhase::Ready => v1::ClusterPhase::Ready,
+            ClusterPhase::Deleting => v1::ClusterPhase::Deleting,
+        }
+        .into(),
+        endpoint: endpoint(state, c).map(|e| e.to_string()).unwrap_or_default(),
+        nodes: count(c.nodes.len()),
+        ready_nodes: count(c.nodes.values().filter(|n| n.is_ready()).count()),
+        ca_certificate: c
+            .credentials
+            .get("ca")
+            .map(|ca| certificate_pem(&ca.public))
+            .unwrap_or_default(),
+    }
+}
+
+pub fn node(cluster: &ClusterName, name: &NodeName, n: &Node) -> v1::Node {
+    let port_name = |p: PortUse| match p {
+        PortUse::ApiServer => "apiserver",
+        PortUse::EtcdClient => "etcd-client",
+        PortUse::EtcdPeer => "etcd-peer",
+    };
+    v1::Node {
+        cluster: cluster.to_string(),
+        name: name.to_string(),
+        role: match n.role {
+            Role::ControlPlane => v1::Role::ControlPlane,
+            Role::ControlPlaneIngress => v1::Role::ControlPlaneIngress,
+        }
+        .into(),
+        hypervisor: n.hypervisor.to_string(),
+        phase: match (n.removing, n.is_ready()) {
+            (true, _) => v1::NodePhase::Removing,
+            (false, true) => v1::NodePhase::Ready,
+            (false, false) => v1::NodePhase::Starting,
+        }
+        .into(),
+        generation: n.generation.0,
+        ports: n
+            .ports
+            .iter()
+            .map(|(p, port)| (port_name(*p).to_owned(), u32::from(*port)))
+            .collect(),
+        restarts: n.restarts,
+    }
+}
+
+/// Jobs that are owed, those that wait after a failure included.
+pub fn jobs(state: &State, of: Option<&ClusterName>) -> Vec<v1::Job> {
+    let mut jobs: Vec<Job> = match of {
+        Some(_) => Vec::new(),
+        None => oi_domain::owed(state).into_iter().filter(|j| j.cluster.is_none()).collect(),
+    };
+    for (name, cluster) in state.clusters.iter().filter(|(n, _)| of.is_none_or(|w| w == *n)) {
+        jobs.extend(owed_by_cluster(name, cluster));
+    }
+    jobs.iter().map(|j| job(state, j)).collect()
+}
+
+fn job(state: &State, j: &Job) -> v1::Job {
+    let text = |t: Option<&dyn std::fmt::Display>| t.map(ToString::to_string).unwrap_or_default();
+    let trouble = state.troubles.get(&j.id);
+    v1::Job {
+        id: j.id.to_string(),
+        kind: j.kind.token().to_owned(),
+        hypervisor: text(j.hypervisor.as_ref().map(|h| h as _)),
+        cluster: text(j.cluster.as_ref().map(|c| c as _)),
+        node: text(j.node.as_ref().map(|n| n as _)),
+        failures: trouble.map_or(0, |t| t.attempts),
+        message: trouble.map(|t| t.message.clone()).unwrap_or_default(),
+        retry_at_ms: trouble.and_then(|t| t.retry_at_ms).unwrap_or(0),
+    }
+}
