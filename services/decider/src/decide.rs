@@ -105,8 +105,7 @@ impl Decider {
                 });
             }
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(command = %envelope.id, kind, error, "not decided, trying again");
+                tracing::warn!(command = %envelope.id, kind, error = &error as &dyn std::error::Error, "not decided, trying again");
                 // Where this is lost, it comes again all the same.
                 let _ = delivered.nak(Duration::from_millis(500)).await;
             }
@@ -121,10 +120,12 @@ impl Decider {
                 return Ok(Outcome::Committed { position });
             }
             let now_ms = now_ms();
-            let mint = Minter { key: self.key_for(envelope).await?, now_ms };
-            let context = Context { now_ms, mint: &mint };
-            let (decision, position, head) =
-                self.view.read(|s| (decide(s, envelope, &context), s.position, s.head));
+            let key = self.key_for(envelope).await?;
+            let (decision, position, head) = self.view.read(|s| {
+                let mint = Minter { key, now_ms };
+                let context = Context { now_ms, mint: &mint };
+                (decide(s, envelope, &context), s.position, s.head)
+            });
             let events = match decision {
                 Err(rejection) => {
                     return Ok(Outcome::Rejected {

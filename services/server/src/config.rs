@@ -1,0 +1,71 @@
+//! Flags, which environment variables can set as well; flags win.
+
+use clap::{Parser, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// A part of the platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Role {
+    /// The gRPC API.
+    Gateway,
+    /// Commands to events.
+    Decider,
+    /// Jobs to CRI calls.
+    Worker,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For collectors.
+    Json,
+}
+
+/// Kubernetes masters as a service on an event log.
+#[derive(Debug, Parser)]
+#[command(name = "oi-server", version)]
+pub struct Config {
+    /// Which roles run in this process.
+    #[arg(long, env = "OI_ROLES", value_delimiter = ',', default_value = "gateway,decider,worker")]
+    pub roles: Vec<Role>,
+    /// The broker: nats://host:port, several separated by commas.
+    #[arg(long, env = "OI_NATS_URL", default_value = "nats://127.0.0.1:7442")]
+    pub nats_url: String,
+    /// Replicas of each stream.
+    #[arg(long, env = "OI_REPLICAS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub replicas: u8,
+    /// Where the API listens (role gateway). Without TLS: keep it on loopback.
+    #[arg(long, env = "OI_LISTEN", default_value = "127.0.0.1:7440")]
+    pub listen: SocketAddr,
+    /// Where /metrics, /livez and /readyz listen.
+    #[arg(long, env = "OI_METRICS_LISTEN", default_value = "127.0.0.1:7441")]
+    pub metrics_listen: SocketAddr,
+    /// File with the key-encryption key, mode 0600; made where it is absent.
+    #[arg(long, env = "OI_KEY_FILE", default_value = "/var/lib/oi/kek")]
+    pub key_file: PathBuf,
+    /// Image of the helper on hypervisors.
+    #[arg(long, env = "OI_HELPER_IMAGE", default_value = "ghcr.io/oi-project/oi-helper:0.1.0")]
+    pub helper_image: String,
+    /// Jobs at a time (role worker).
+    #[arg(long, env = "OI_CONCURRENCY", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrency: u16,
+    /// What this process calls itself; its host name and pid where absent.
+    #[arg(long, env = "OI_NAME")]
+    pub name: Option<String>,
+    /// How log lines look; their level is set by OI_LOG, for example debug.
+    #[arg(long, env = "OI_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+impl Config {
+    /// What this process calls itself.
+    pub fn process_name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| {
+            let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+            format!("{}-{}", host.trim(), std::process::id())
+        })
+    }
+}
