@@ -1,0 +1,177 @@
+//! Calls to the server: tried again, under the same command id, while it is away.
+
+use crate::error::Failure;
+use oi_proto::v1::oi_client::OiClient;
+use oi_proto::v1::{self, submit_request::Command};
+use std::time::Duration;
+use tokio::time::Instant;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+use uuid::Uuid;
+
+/// A connection to oi-server.
+#[derive(Clone)]
+pub struct Client {
+    server: String,
+    actor: String,
+    api: OiClient<Channel>,
+    /// Until when a server that is away is waited for.
+    pub patience: Instant,
+}
+
+fn default_actor() -> String {
+    let user = std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{user}@{}", host.trim())
+}
+
+/// Whether the same call may well succeed a moment later.
+fn passing(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled)
+        || (status.code() == Code::Unknown && std::error::Error::source(status).is_some())
+}
+
+impl Client {
+    /// A client that connects when it is first used.
+    ///
+    /// # Errors
+    /// Where the address is malformed.
+    pub fn new(server: &str, actor: Option<String>) -> Result<Client, Failure> {
+        let endpoint = Endpoint::from_shared(server.to_owned())
+            .map_err(|_| Failure::Server(server.to_owned()))?
+            .connect_timeout(Duration::from_secs(5))
+            .tcp_nodelay(true);
+        Ok(Client {
+            server: server.to_owned(),
+            actor: actor.unwrap_or_else(default_actor),
+            api: OiClient::new(endpoint.connect_lazy()),
+            patience: Instant::now(),
+        })
+    }
+
+    /// Waits this long for a server that is away.
+    pub fn patient(mut self, limit: Duration) -> Client {
+        self.patience = Instant::now() + limit;
+        self
+    }
+
+    fn failure(&self, status: Status) -> Failure {
+        if let Some(code) = status.metadata().get("oi-code").and_then(|v| v.to_str().ok()) {
+            let message = status.message().to_owned();
+            return Failure::Refused { code: code.to_owned(), message };
+        }
+        match status.code() {
+            Code::Unavailable => {
+                Failure::Unreachable { server: self.server.clone(), source: Box::new(status) }
+            }
+            Code::NotFound => Failure::NotFound(status.message().to_owned()),
+            _ => Failure::Call(Box::new(status)),
+        }
+    }
+
+    async fn call<T, F>(&self, call: impl Fn(OiClient<Channel>) -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<tonic::Response<T>, Status>>,
+    {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            match call(self.api.clone()).await {
+                Ok(reply) => return Ok(reply.into_inner()),
+                Err(status) if passing(&status) && Instant::now() < self.patience => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(1));
+                }
+                Err(status) => return Err(self.failure(status)),
+            }
+        }
+    }
+
+    /// Submits a command and waits for its decision.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] with the rule's own words.
+    pub async fn submit(&self, command: Command) -> Result<v1::SubmitResponse, Failure> {
+        let request = v1::SubmitRequest {
+            command_id: Uuid::now_v7().to_string(),
+            actor: self.actor.clone(),
+            issued_at_ms: 0,
+            expected_position: 0,
+            command: Some(command),
+        };
+        self.call(|mut api| {
+            let request = request.clone();
+            async move { api.submit(request).await }
+        })
+        .await
+    }
+
+    /// The server's position and state hash.
+    pub async fn status(&self) -> Result<v1::GetStatusResponse, Failure> {
+        self.call(|mut api| async move { api.get_status(v1::GetStatusRequest {}).await }).await
+    }
+
+    /// All hypervisors.
+    pub async fn hypervisors(&self) -> Result<Vec<v1::Hypervisor>, Failure> {
+        let reply = self.call(|mut api| async move {
+            api.list_hypervisors(v1::ListHypervisorsRequest {}).await
+        });
+        Ok(reply.await?.hypervisors)
+    }
+
+    /// All clusters, or the one of that name.
+    pub async fn clusters(&self, name: &str) -> Result<Vec<v1::Cluster>, Failure> {
+        let request = v1::ListClustersRequest { name: name.to_owned() };
+        let reply = self.call(|mut api| {
+            let request = request.clone();
+            async move { api.list_clusters(request).await }
+        });
+        Ok(reply.await?.clusters)
+    }
+
+    /// All nodes, or those of a cluster.
+    pub async fn nodes(&self, cluster: &str) -> Result<Vec<v1::Node>, Failure> {
+        let request = v1::ListNodesRequest { cluster: cluster.to_owned() };
+        let reply = self.call(|mut api| {
+            let request = request.clone();
+            async move { api.list_nodes(request).await }
+        });
+        Ok(reply.await?.nodes)
+    }
+
+    /// All jobs, or those for a cluster.
+    pub async fn jobs(&self, cluster: &str) -> Result<Vec<v1::Job>, Failure> {
+        let request = v1::ListJobsRequest { cluster: cluster.to_owned() };
+        let reply = self.call(|mut api| {
+            let request = request.clone();
+            async move { api.list_jobs(request).await }
+        });
+        Ok(reply.await?.jobs)
+    }
+
+    /// A new kubeconfig; the actor is filled in.
+    pub async fn kubeconfig(
+        &self,
+        request: v1::CreateKubeconfigRequest,
+    ) -> Result<v1::CreateKubeconfigResponse, Failure> {
+        let request = v1::CreateKubeconfigRequest { actor: self.actor.clone(), ..request };
+        self.call(|mut api| {
+            let request = request.clone();
+            async move { api.create_kubeconfig(request).await }
+        })
+        .await
+    }
+
+    /// Events from a position on, or from now on.
+    pub async fn watch(
+        &self,
+        from_position: u64,
+        cluster: &str,
+    ) -> Result<tonic::Streaming<v1::WatchResponse>, Failure> {
+        let request = v1::WatchRequest { from_position, cluster: cluster.to_owned() };
+        self.call(|mut api| {
+            let request = request.clone();
+            async move { api.watch(request).await }
+        })
+        .await
+    }
+}

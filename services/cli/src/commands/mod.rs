@@ -1,0 +1,60 @@
+//! What each command does.
+
+mod cluster;
+mod hypervisor;
+mod job;
+mod node;
+mod watch;
+
+use crate::client::Client;
+use crate::error::Failure;
+use crate::flags::{Cli, Command};
+use crate::{output, reconcile};
+use clap::CommandFactory;
+use serde_json::json;
+use std::os::unix::process::CommandExt;
+use std::time::Duration;
+
+/// Does one command.
+///
+/// # Errors
+/// Why it failed.
+pub async fn run(cli: Cli) -> Result<(), Failure> {
+    let client = || Client::new(&cli.server, cli.actor.clone());
+    match cli.command {
+        Command::Cluster(command) => cluster::run(client()?, command).await,
+        Command::Node(command) => node::run(client()?, command).await,
+        Command::Hypervisor(command) => hypervisor::run(client()?, command).await,
+        Command::Job(command) => job::run(client()?, command).await,
+        Command::Reconcile { file, timeout, no_wait, output } => {
+            let limit = Duration::from_secs(timeout);
+            let client = client()?.patient(limit);
+            reconcile::run(&client, &file, limit, !no_wait, output.output).await
+        }
+        Command::Watch { cluster, from, output } => {
+            watch::run(client()?, &cluster, from, output.output).await
+        }
+        Command::Status { output } => {
+            let s = client()?.status().await?;
+            let row = json!({
+                "position": s.position, "stateHash": s.state_hash, "head": s.head,
+                "version": s.version,
+            });
+            output::rows(output.output, vec![row], true)
+        }
+        Command::Audit { args } => audit(&args),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "oi", &mut script);
+            output::print(&String::from_utf8_lossy(&script))
+        }
+    }
+}
+
+/// Becomes the program oi-audit, which auditors can have alone.
+fn audit(args: &[std::ffi::OsString]) -> Result<(), Failure> {
+    let beside = std::env::current_exe().ok().map(|p| p.with_file_name("oi-audit"));
+    let program = beside.filter(|p| p.is_file()).unwrap_or_else(|| "oi-audit".into());
+    let source = std::process::Command::new(&program).args(args).exec();
+    Err(Failure::Io { what: format!("{} cannot be run", program.display()), source })
+}

@@ -1,0 +1,52 @@
+//! `oi node …`
+
+use crate::client::Client;
+use crate::error::Failure;
+use crate::flags::{Node, Role};
+use crate::{documents, output};
+use oi_proto::manifest;
+use oi_proto::v1::{self, submit_request::Command};
+use std::path::Path;
+
+pub async fn run(client: Client, command: Node) -> Result<(), Failure> {
+    match command {
+        Node::Inject(flags) => {
+            let all =
+                documents::inject(documents::read(Path::new("-"))?, documents::node(&flags)?)?;
+            output::print(&manifest::write(&all)?)
+        }
+        Node::Create(flags) => {
+            let role = match flags.role {
+                Role::ControlPlane => v1::Role::ControlPlane,
+                Role::ControlPlaneIngress => v1::Role::ControlPlaneIngress,
+            };
+            let command = v1::AddNode {
+                cluster: flags.cluster.clone(),
+                name: flags.name.clone(),
+                role: role.into(),
+                hypervisor: flags.hypervisor.unwrap_or_default(),
+            };
+            client.submit(Command::AddNode(command)).await?;
+            eprintln!("node {} added to cluster {}", flags.name, flags.cluster);
+            Ok(())
+        }
+        Node::List { cluster, output } => {
+            let rows = client.nodes(&cluster).await?.iter().map(output::node).collect();
+            output::rows(output.output, rows, false)
+        }
+        Node::Get { name, cluster, output } => {
+            let nodes = client.nodes(&cluster).await?;
+            let found = nodes.iter().find(|n| n.name == name && n.cluster == cluster);
+            let found = found.ok_or_else(|| {
+                Failure::NotFound(format!("node {name} is not known in cluster {cluster}"))
+            })?;
+            output::rows(output.output, vec![output::node(found)], true)
+        }
+        Node::Delete { name, cluster } => {
+            let command = v1::RemoveNode { cluster: cluster.clone(), name: name.clone() };
+            client.submit(Command::RemoveNode(command)).await?;
+            eprintln!("node {name} of cluster {cluster}: removal started");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Documents on stdin and stdout, and the filters between them.
+
+use crate::error::Failure;
+use crate::flags::{ClusterFlags, NodeFlags, Role};
+use oi_events::{ClusterName, HypervisorName, KubernetesVersion, NodeName};
+use oi_proto::manifest::{self, ClusterSpec, Document, Metadata, Networking, NodeRole, NodeSpec};
+use std::io::{IsTerminal, Read};
+use std::path::Path;
+
+/// Reads all documents of a file, or of stdin for `-`; a terminal has none.
+///
+/// # Errors
+/// Where something is not understood: with its position.
+pub fn read(path: &Path) -> Result<Vec<Document>, Failure> {
+    let io = |what: &str| {
+        let what = what.to_owned();
+        move |source| Failure::Io { what, source }
+    };
+    let mut text = String::new();
+    if path != Path::new("-") {
+        text = std::fs::read_to_string(path).map_err(io(&path.display().to_string()))?;
+    } else if !std::io::stdin().is_terminal() {
+        std::io::stdin().read_to_string(&mut text).map_err(io("stdin"))?;
+    }
+    Ok(manifest::read(&text)?)
+}
+
+/// The cluster's document.
+pub fn cluster(flags: &ClusterFlags) -> Result<Document, Failure> {
+    flags.name.parse::<ClusterName>()?;
+    flags.kubernetes_version.parse::<KubernetesVersion>()?;
+    let spec = ClusterSpec {
+        kubernetes_version: flags.kubernetes_version.clone(),
+        networking: Networking {
+            pod_cidr: flags.pod_cidr.clone(),
+            service_cidr: flags.service_cidr.clone(),
+            dns_domain: flags.dns_domain.clone(),
+        },
+        extra_sans: flags.apiserver_extra_sans.clone(),
+    };
+    Ok(Document::Cluster(Metadata { name: flags.name.clone() }, spec))
+}
+
+/// The node's document.
+pub fn node(flags: &NodeFlags) -> Result<Document, Failure> {
+    flags.name.parse::<NodeName>()?;
+    flags.cluster.parse::<ClusterName>()?;
+    if let Some(hypervisor) = &flags.hypervisor {
+        hypervisor.parse::<HypervisorName>()?;
+    }
+    let spec = NodeSpec {
+        cluster: flags.cluster.clone(),
+        role: match flags.role {
+            Role::ControlPlane => NodeRole::ControlPlane,
+            Role::ControlPlaneIngress => NodeRole::ControlPlaneIngress,
+        },
+        hypervisor: flags.hypervisor.clone(),
+    };
+    Ok(Document::Node(Metadata { name: flags.name.clone() }, spec))
+}
+
+/// Which documents cannot both stand in one stream.
+fn identity(document: &Document) -> String {
+    match document {
+        Document::Hypervisor(m, _) => format!("hypervisor {}", m.name),
+        Document::Cluster(m, _) => format!("cluster {}", m.name),
+        Document::Node(m, spec) => format!("node {} of cluster {}", m.name, spec.cluster),
+    }
+}
+
+/// Adds a document to the others.
+///
+/// # Errors
+/// Where its name is taken, or its cluster is not there.
+pub fn inject(mut documents: Vec<Document>, new: Document) -> Result<Vec<Document>, Failure> {
+    check(&documents)?;
+    if documents.iter().any(|d| identity(d) == identity(&new)) {
+        return Err(Failure::Input(format!(
+            "{} is declared already: choose another name",
+            identity(&new)
+        )));
+    }
+    documents.push(new);
+    check(&documents)?;
+    Ok(documents)
+}
+
+/// Refuses doubled names, and nodes of clusters that no document declares.
+pub fn check(documents: &[Document]) -> Result<(), Failure> {
+    for (i, document) in documents.iter().enumerate() {
+        if documents[..i].iter().any(|d| identity(d) == identity(document)) {
+            return Err(Failure::Input(format!("{} is declared twice", identity(document))));
+        }
+        let Document::Node(_, spec) = document else { continue };
+        let declared = documents
+            .iter()
+            .any(|d| matches!(d, Document::Cluster(m, _) if m.name == spec.cluster));
+        if !declared {
+            return Err(Failure::Input(format!(
+                "{} belongs to a cluster that no document declares: inject the cluster first",
+                identity(document)
+            )));
+        }
+    }
+    Ok(())
+}

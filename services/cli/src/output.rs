@@ -1,0 +1,126 @@
+//! Results as table, JSON or YAML.
+
+use crate::error::Failure;
+use crate::flags::Format;
+use comfy_table::{ContentArrangement, Table, presets};
+use oi_proto::v1;
+use serde_json::{Value, json};
+use std::io::Write;
+
+/// Prints on stdout.
+///
+/// # Errors
+/// Where nobody reads.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let failed = |source| Failure::Io { what: "stdout".to_owned(), source };
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(failed)
+}
+
+/// Prints rows of equal fields; `whole` is one thing rather than a list.
+///
+/// # Errors
+/// Where nobody reads.
+pub fn rows(format: Format, rows: Vec<Value>, whole: bool) -> Result<(), Failure> {
+    let value = |rows: Vec<Value>| {
+        if whole { rows.into_iter().next().unwrap_or(Value::Null) } else { Value::Array(rows) }
+    };
+    match format {
+        Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&value(rows))?)),
+        Format::Yaml => print(&serde_yaml_ng::to_string(&value(rows))?),
+        Format::Table => print(&format!("{}\n", table(&rows))),
+    }
+}
+
+fn table(rows: &[Value]) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    let Some(Value::Object(first)) = rows.first() else { return "none".to_owned() };
+    // Long values are for the other formats.
+    let shown: Vec<&String> = first.keys().filter(|k| *k != "caCertificate").collect();
+    table.set_header(shown.iter().map(|k| k.to_uppercase()));
+    for row in rows {
+        table.add_row(shown.iter().map(|k| match row.get(k.as_str()) {
+            Some(Value::String(s)) => s.clone(),
+            Some(Value::Object(m)) => {
+                m.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")
+            }
+            Some(v) => v.to_string(),
+            None => String::new(),
+        }));
+    }
+    let text = table.to_string();
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+fn phase(name: &str, prefix: &str) -> String {
+    name.strip_prefix(prefix).unwrap_or(name).to_lowercase()
+}
+
+/// A role in words.
+pub fn role(role: v1::Role) -> &'static str {
+    match role {
+        v1::Role::ControlPlane => "controlplane",
+        v1::Role::ControlPlaneIngress => "controlplane-ingress",
+        v1::Role::Unspecified => "unknown",
+    }
+}
+
+/// A cluster as a row.
+pub fn cluster(c: &v1::Cluster) -> Value {
+    let spec = c.spec.clone().unwrap_or_default();
+    json!({
+        "name": spec.name, "version": spec.kubernetes_version,
+        "phase": phase(c.phase().as_str_name(), "CLUSTER_PHASE_"),
+        "endpoint": c.endpoint, "ready": format!("{}/{}", c.ready_nodes, c.nodes),
+        "podCidr": spec.pod_cidr, "serviceCidr": spec.service_cidr,
+        "uid": c.uid, "caCertificate": c.ca_certificate,
+    })
+}
+
+/// A node as a row.
+pub fn node(n: &v1::Node) -> Value {
+    json!({
+        "cluster": n.cluster, "name": n.name, "role": role(n.role()),
+        "phase": phase(n.phase().as_str_name(), "NODE_PHASE_"),
+        "hypervisor": n.hypervisor, "generation": n.generation, "restarts": n.restarts,
+        "ports": n.ports.iter().collect::<std::collections::BTreeMap<_, _>>(),
+    })
+}
+
+/// A hypervisor as a row.
+pub fn hypervisor(h: &v1::Hypervisor) -> Value {
+    let spec = h.spec.clone().unwrap_or_default();
+    json!({
+        "name": spec.name, "reach": phase(h.reach().as_str_name(), "REACH_"),
+        "public": spec.public, "cordoned": h.cordoned, "nodes": h.nodes,
+        "address": spec.address, "ports": format!("{}-{}", spec.port_low, spec.port_high),
+        "endpoint": spec.cri_endpoint, "detail": h.detail,
+    })
+}
+
+/// A job as a row.
+pub fn job(j: &v1::Job) -> Value {
+    json!({
+        "id": j.id, "hypervisor": j.hypervisor, "failures": j.failures,
+        "retryAt": moment(j.retry_at_ms), "message": j.message,
+    })
+}
+
+/// An event as a row.
+pub fn event(e: &v1::WatchResponse) -> Value {
+    json!({
+        "position": e.position, "time": moment(e.time_ms), "actor": e.actor,
+        "commandId": e.command_id, "command": e.command, "event": e.event, "cluster": e.cluster,
+        "node": e.node, "hypervisor": e.hypervisor, "job": e.job, "summary": e.summary,
+    })
+}
+
+/// RFC 3339 in UTC; empty for 0.
+pub fn moment(ms: u64) -> String {
+    let timestamp = i64::try_from(ms).ok().filter(|ms| *ms > 0);
+    timestamp
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
+        .map(|t| t.to_string())
+        .unwrap_or_default()
+}

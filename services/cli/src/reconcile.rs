@@ -1,0 +1,329 @@
+//! `oi reconcile`: makes what documents declare, and nothing that is so already.
+
+use crate::client::Client;
+use crate::error::Failure;
+use crate::flags::Format;
+use crate::{documents, output};
+use indicatif::{ProgressBar, ProgressStyle};
+use oi_proto::manifest::{ClusterSpec, Document, HypervisorSpec, Metadata, NodeRole, NodeSpec};
+use oi_proto::v1::{self, submit_request::Command};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long new hypervisors may take to be looked at, before nodes are placed.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Progress: a spinner on a terminal, plain lines elsewhere.
+struct Progress(Option<ProgressBar>);
+
+impl Progress {
+    fn new() -> Progress {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        Progress(bar)
+    }
+
+    fn line(&self, text: &str) {
+        match &self.0 {
+            Some(bar) => bar.println(text),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    fn now(&self, text: String) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(text);
+        }
+    }
+}
+
+fn hypervisor_command(m: &Metadata, s: &HypervisorSpec) -> v1::RegisterHypervisor {
+    v1::RegisterHypervisor {
+        name: m.name.clone(),
+        cri_endpoint: s.cri_endpoint.clone(),
+        tls: s.tls.as_ref().map(|t| v1::TlsFiles {
+            ca_file: t.ca_file.clone(),
+            certificate_file: t.certificate_file.clone(),
+            key_file: t.key_file.clone(),
+        }),
+        public: s.public,
+        address: s.address.clone(),
+        port_low: s.port_range.low.into(),
+        port_high: s.port_range.high.into(),
+        data_dir: s.data_dir.clone(),
+        max_nodes: s.max_nodes.unwrap_or(0),
+    }
+}
+
+fn cluster_command(m: &Metadata, s: &ClusterSpec) -> v1::CreateCluster {
+    v1::CreateCluster {
+        name: m.name.clone(),
+        kubernetes_version: s.kubernetes_version.clone(),
+        pod_cidr: s.networking.pod_cidr.clone(),
+        service_cidr: s.networking.service_cidr.clone(),
+        dns_domain: s.networking.dns_domain.clone(),
+        extra_sans: s.extra_sans.clone(),
+    }
+}
+
+fn node_command(m: &Metadata, s: &NodeSpec) -> v1::AddNode {
+    let role = match s.role {
+        NodeRole::ControlPlane => v1::Role::ControlPlane,
+        NodeRole::ControlPlaneIngress => v1::Role::ControlPlaneIngress,
+    };
+    v1::AddNode {
+        cluster: s.cluster.clone(),
+        name: m.name.clone(),
+        role: role.into(),
+        hypervisor: s.hypervisor.clone().unwrap_or_default(),
+    }
+}
+
+/// What there is, by name.
+struct Known {
+    hypervisors: BTreeMap<String, v1::RegisterHypervisor>,
+    clusters: BTreeMap<String, v1::CreateCluster>,
+    nodes: BTreeMap<(String, String), v1::Node>,
+}
+
+impl Known {
+    async fn load(client: &Client) -> Result<Known, Failure> {
+        let hypervisors = client.hypervisors().await?.into_iter().filter_map(|h| h.spec);
+        let clusters = client.clusters("").await?.into_iter().filter_map(|c| c.spec);
+        let nodes = client.nodes("").await?;
+        Ok(Known {
+            hypervisors: hypervisors.map(|s| (s.name.clone(), s)).collect(),
+            clusters: clusters.map(|s| (s.name.clone(), s)).collect(),
+            nodes: nodes.into_iter().map(|n| ((n.cluster.clone(), n.name.clone()), n)).collect(),
+        })
+    }
+
+    /// Whether what a document declares is there; refused where it is otherwise.
+    fn has(&self, document: &Document) -> Result<bool, Failure> {
+        let differs = |what: String, have: String, want: String| {
+            Err(Failure::Refused {
+                code: "differs".to_owned(),
+                message: format!(
+                    "{what} exists and differs: it is {have}, the document says {want}"
+                ),
+            })
+        };
+        match document {
+            Document::Hypervisor(m, s) => {
+                match (self.hypervisors.get(&m.name), hypervisor_command(m, s)) {
+                    (None, _) => Ok(false),
+                    (Some(have), want) if *have == want => Ok(true),
+                    (Some(have), want) => differs(
+                        format!("hypervisor {}", m.name),
+                        format!("{have:?}"),
+                        format!("{want:?}"),
+                    ),
+                }
+            }
+            Document::Cluster(m, s) => match (self.clusters.get(&m.name), cluster_command(m, s)) {
+                (None, _) => Ok(false),
+                (Some(have), want) if *have == want => Ok(true),
+                (Some(have), want) => {
+                    differs(format!("cluster {}", m.name), format!("{have:?}"), format!("{want:?}"))
+                }
+            },
+            Document::Node(m, s) => {
+                let want = node_command(m, s);
+                match self.nodes.get(&(s.cluster.clone(), m.name.clone())) {
+                    None => Ok(false),
+                    Some(have)
+                        if have.role == want.role
+                            && (want.hypervisor.is_empty()
+                                || want.hypervisor == have.hypervisor) =>
+                    {
+                        Ok(true)
+                    }
+                    Some(have) => differs(
+                        format!("node {} of cluster {}", m.name, s.cluster),
+                        format!("{} on {}", output::role(have.role()), have.hypervisor),
+                        format!("{} on {}", output::role(want.role()), want.hypervisor),
+                    ),
+                }
+            }
+        }
+    }
+}
+
+/// Hypervisors first, then clusters, control planes and ingresses.
+fn rank(document: &Document) -> u8 {
+    match document {
+        Document::Hypervisor(..) => 0,
+        Document::Cluster(..) => 1,
+        Document::Node(_, s) if s.role == NodeRole::ControlPlane => 2,
+        Document::Node(..) => 3,
+    }
+}
+
+/// Makes what the documents declare.
+///
+/// # Errors
+/// Before anything is asked for, where a document is wrong or differs from what is.
+pub async fn run(
+    client: &Client,
+    file: &Path,
+    limit: Duration,
+    wait: bool,
+    format: Format,
+) -> Result<(), Failure> {
+    let mut declared = documents::read(file)?;
+    if declared.is_empty() {
+        return Err(Failure::Input(
+            "there are no documents: did the command before fail?".to_owned(),
+        ));
+    }
+    documents::check(&declared)?;
+    declared.sort_by_key(rank);
+    let known = Known::load(client).await?;
+    let mut absent = Vec::new();
+    for document in &declared {
+        if !known.has(document)? {
+            absent.push(document);
+        }
+    }
+    let progress = Progress::new();
+    let position = client.status().await?.position;
+    let nothing = absent.is_empty();
+    let (hypervisors, others): (Vec<_>, Vec<_>) = absent.into_iter().partition(|d| rank(d) == 0);
+    for document in &hypervisors {
+        submit(client, document, &progress).await?;
+    }
+    if !hypervisors.is_empty() && !others.is_empty() {
+        wait_for_hypervisors(client, &progress).await?;
+    }
+    for document in others {
+        submit(client, document, &progress).await?;
+    }
+    if nothing {
+        progress.line("nothing to do: all of it is there already");
+    }
+    let clusters: BTreeSet<String> = declared
+        .iter()
+        .filter_map(|d| match d {
+            Document::Node(_, s) => Some(s.cluster.clone()),
+            _ => None,
+        })
+        .collect();
+    if wait {
+        wait_for_clusters(client, &clusters, position, limit, &progress).await?;
+    }
+    let shown = client.clusters("").await?;
+    let named = |c: &&v1::Cluster| c.spec.as_ref().is_some_and(|s| clusters.contains(&s.name));
+    output::rows(format, shown.iter().filter(named).map(output::cluster).collect(), false)
+}
+
+/// Submits one document. Where somebody else was faster with the same, that is well.
+async fn submit(client: &Client, document: &Document, progress: &Progress) -> Result<(), Failure> {
+    let (what, command) = match document {
+        Document::Hypervisor(m, s) => (
+            format!("hypervisor {} registered", m.name),
+            Command::RegisterHypervisor(hypervisor_command(m, s)),
+        ),
+        Document::Cluster(m, s) => {
+            (format!("cluster {} created", m.name), Command::CreateCluster(cluster_command(m, s)))
+        }
+        Document::Node(m, s) => (
+            format!("node {} added to cluster {}", m.name, s.cluster),
+            Command::AddNode(node_command(m, s)),
+        ),
+    };
+    match client.submit(command).await {
+        Ok(_) => progress.line(&what),
+        Err(Failure::Refused { code, .. })
+            if code.ends_with("-exists") && Known::load(client).await?.has(document)? => {}
+        Err(failure) => return Err(failure),
+    }
+    Ok(())
+}
+
+async fn wait_for_hypervisors(client: &Client, progress: &Progress) -> Result<(), Failure> {
+    let end = Instant::now() + LOOK;
+    loop {
+        let all = client.hypervisors().await?;
+        let unknown = all.iter().filter(|h| h.reach() == v1::Reach::Unknown).count();
+        if unknown == 0 || Instant::now() >= end {
+            for h in all.iter().filter(|h| h.reach() == v1::Reach::Unreachable) {
+                let name = h.spec.as_ref().map(|s| s.name.as_str()).unwrap_or_default();
+                progress.line(&format!("warning: hypervisor {name}: {}", h.detail));
+            }
+            return Ok(());
+        }
+        progress.now(format!("looking at {unknown} hypervisor(s)"));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn wait_for_clusters(
+    client: &Client,
+    clusters: &BTreeSet<String>,
+    from: u64,
+    limit: Duration,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let end = Instant::now() + limit;
+    let mut next = from + 1;
+    loop {
+        if all_ready(client, clusters, progress).await? {
+            return Ok(());
+        }
+        let late = || {
+            Failure::TimedOut(format!("not ready within {} s: see `oi job list`", limit.as_secs()))
+        };
+        let mut events = client.watch(next, "").await?;
+        loop {
+            match tokio::time::timeout_at(end, events.message()).await {
+                Err(_) => return Err(late()),
+                Ok(Ok(Some(e))) => {
+                    next = e.position + 1;
+                    if !clusters.contains(&e.cluster) {
+                        continue;
+                    }
+                    let about =
+                        if e.node.is_empty() { String::new() } else { format!("/{}", e.node) };
+                    let job =
+                        e.job.rsplit('.').next().map(|step| format!(" {step}")).unwrap_or_default();
+                    progress.line(&format!("{}{about}{job}: {}", e.cluster, e.summary));
+                    let telling = ["JobSucceeded", "ClusterBecameReady", "ClusterDeleted"];
+                    if telling.contains(&e.event.as_str()) {
+                        break;
+                    }
+                }
+                // The server went away: look again, from where we were.
+                Ok(_) => break,
+            }
+        }
+    }
+}
+
+async fn all_ready(
+    client: &Client,
+    clusters: &BTreeSet<String>,
+    progress: &Progress,
+) -> Result<bool, Failure> {
+    let found = client.clusters("").await?;
+    let mut ready = true;
+    for name in clusters {
+        let cluster = found.iter().find(|c| c.spec.as_ref().is_some_and(|s| s.name == *name));
+        let cluster =
+            cluster.ok_or_else(|| Failure::NotFound(format!("cluster {name} was deleted")))?;
+        progress.now(format!(
+            "cluster {name}: {} of {} nodes ready",
+            cluster.ready_nodes, cluster.nodes
+        ));
+        ready &= cluster.phase() == v1::ClusterPhase::Ready && cluster.ready_nodes == cluster.nodes;
+    }
+    Ok(ready)
+}
