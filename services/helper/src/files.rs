@@ -1,18 +1,16 @@
-//! Changing files: whole or not at all, below one directory only.
+//! Writing files: whole or not at all, below one directory only.
 
-use crate::directory::{FilesError, confine, open_dir, open_root};
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, RawMode};
-use rustix::io::Errno;
+use rustix::fs::Mode;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
 
 /// One change of the file system.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileOp {
-    /// The file has this content and mode. Directories above it are made with 0700.
+    /// The file has this content and mode.
     Write {
         /// Absolute path.
         path: String,
@@ -35,22 +33,14 @@ pub enum FileOp {
     },
 }
 
-/// Never shows contents.
 impl std::fmt::Debug for FileOp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            FileOp::Write { path, mode, content } => {
-                write!(f, "Write({path}, {mode:o}, {} bytes)", content.len())
-            }
-            FileOp::MakeDir { path, mode } => write!(f, "MakeDir({path}, {mode:o})"),
-            FileOp::Remove { path } => write!(f, "Remove({path})"),
-        }
+        write!(f, "FileOp({})", self.path())
     }
 }
 
 impl FileOp {
-    /// What it is about.
-    pub fn path(&self) -> &str {
+    fn path(&self) -> &str {
         match self {
             FileOp::Write { path, .. } | FileOp::MakeDir { path, .. } | FileOp::Remove { path } => {
                 path
@@ -59,137 +49,131 @@ impl FileOp {
     }
 }
 
-/// The paths that a list of operations changed; `put` prints it as one line of JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Changed {
-    /// In the order of the operations. What was so already is not in it.
-    pub changed: Vec<String>,
+/// Why files were not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// Outside of the directory that the helper may touch.
+    #[error("{path} is refused: it is not an absolute path below {root} without '..'")]
+    Outside {
+        /// The path.
+        path: String,
+        /// The only directory that may be touched.
+        root: PathBuf,
+    },
+    /// The file system refused.
+    #[error("{path}")]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
-impl Changed {
-    /// Reads what `put` printed.
-    ///
-    /// # Errors
-    /// Where it is anything else.
-    pub fn parse(printed: &[u8]) -> Result<Changed, serde_json::Error> {
-        serde_json::from_slice(printed)
+fn checked<'a>(root: &Path, path: &'a str) -> Result<&'a Path, FilesError> {
+    let p = Path::new(path);
+    let plain = p.components().all(|c| matches!(c, Component::RootDir | Component::Normal(_)));
+    if plain && p.starts_with(root) && p != root && !path.contains("/./") {
+        return Ok(p);
     }
+    Err(FilesError::Outside { path: path.to_owned(), root: root.to_owned() })
 }
 
-/// Does all operations in order, one caller at a time. Where one of them is outside
-/// of `root`, or would go through a symbolic link, nothing at all is done. A file is
-/// replaced as a whole, and durably; what is so already is left alone.
+/// Does all operations in order; refuses the whole list where one is outside of
+/// `root`. Returns the paths that changed: what is so already is left alone.
 ///
 /// # Errors
-/// Where a path is refused, or the file system fails: then those before it are done.
-pub fn apply(root: &Path, operations: &[FileOp]) -> Result<Changed, FilesError> {
-    let dir = open_root(root)?;
-    rustix::fs::flock(&dir, FlockOperation::LockExclusive)
-        .map_err(|e| FilesError::Root { root: root.to_owned(), source: e.into() })?;
+/// Where a path is refused, or the file system fails.
+pub fn apply(root: &Path, operations: &[FileOp]) -> Result<Vec<String>, FilesError> {
     for operation in operations {
-        confine(root, operation.path())?.parent(&dir, false)?;
+        checked(root, operation.path())?;
     }
     let mut changed = Vec::new();
     for operation in operations {
-        if apply_one(root, &dir, operation)? {
+        let path = Path::new(operation.path());
+        let failed = |source| FilesError::Io { path: path.to_owned(), source };
+        let did = match operation {
+            FileOp::Write { mode, content, .. } => write(root, path, *mode, content)?,
+            FileOp::MakeDir { mode, .. } => make_dir(root, path, *mode)?,
+            FileOp::Remove { .. } => match fs::symlink_metadata(path) {
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => false,
+                Err(e) => return Err(failed(e)),
+                Ok(m) if m.is_dir() => fs::remove_dir_all(path).map(|()| true).map_err(failed)?,
+                Ok(_) => fs::remove_file(path).map(|()| true).map_err(failed)?,
+            },
+        };
+        if did {
             changed.push(operation.path().to_owned());
         }
     }
-    Ok(Changed { changed })
+    Ok(changed)
 }
 
-fn apply_one(root: &Path, dir: &OwnedFd, operation: &FileOp) -> Result<bool, FilesError> {
-    let confined = confine(root, operation.path())?;
-    let create = !matches!(operation, FileOp::Remove { .. });
-    let Some(parent) = confined.parent(dir, create)? else { return Ok(false) };
-    let name = confined.name;
-    let path = operation.path().to_owned();
-    match operation {
-        FileOp::Write { mode, content, .. } => {
-            write(&parent, name, bits(*mode), content).map_err(|source| {
-                // Never leaves half a file under either name.
-                let _ = rustix::fs::unlinkat(&parent, temporary(name), AtFlags::empty());
-                FilesError::Write { path, source }
-            })
+/// Makes the directories above a path, and follows no symbolic link out of `root`.
+fn make_parents(root: &Path, path: &Path) -> Result<(), FilesError> {
+    let failed = |source| FilesError::Io { path: path.to_owned(), source };
+    let Some(parent) = path.parent() else { return Ok(()) };
+    let mut here = root.to_owned();
+    for part in parent.strip_prefix(root).unwrap_or(Path::new("")).components() {
+        here.push(part);
+        match fs::symlink_metadata(&here) {
+            Ok(m) if m.is_dir() => {}
+            Ok(_) => {
+                return Err(FilesError::Outside {
+                    path: here.display().to_string(),
+                    root: root.to_owned(),
+                });
+            }
+            Err(_) => {
+                rustix::fs::mkdir(&here, Mode::from_raw_mode(0o700))
+                    .map_err(|e| failed(e.into()))?;
+            }
         }
-        FileOp::MakeDir { mode, .. } => make_dir(&parent, name, bits(*mode))
-            .map_err(|e| FilesError::MakeDir { path, source: e.into() }),
-        FileOp::Remove { .. } => {
-            remove(&parent, name).map_err(|e| FilesError::Remove { path, source: e.into() })
+    }
+    Ok(())
+}
+
+fn make_dir(root: &Path, path: &Path, mode: u32) -> Result<bool, FilesError> {
+    let failed = |source| FilesError::Io { path: path.to_owned(), source };
+    make_parents(root, path)?;
+    match fs::symlink_metadata(path) {
+        Ok(m) if m.is_dir() && m.mode() & 0o7777 == mode => return Ok(false),
+        Ok(_) => {}
+        Err(_) => {
+            rustix::fs::mkdir(path, Mode::from_raw_mode(mode)).map_err(|e| failed(e.into()))?;
         }
     }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
+    Ok(true)
 }
 
-fn bits(mode: u32) -> Mode {
-    Mode::from_raw_mode((mode & 0o777) as RawMode)
-}
-
-/// One name for each file: what a crash left is overwritten, not gathered.
-fn temporary(name: &str) -> String {
-    format!(".{name}.oi-part")
-}
-
-fn is_so(parent: &OwnedFd, name: &str, mode: Mode, content: &[u8]) -> std::io::Result<bool> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let Ok(file) = rustix::fs::openat(parent, name, flags, Mode::empty()) else {
-        return Ok(false);
-    };
-    let mut file = File::from(file);
-    let stat = rustix::fs::fstat(&file)?;
-    if !file.metadata()?.is_file() || Mode::from_raw_mode(stat.st_mode) != mode {
+fn write(root: &Path, path: &Path, mode: u32, content: &[u8]) -> Result<bool, FilesError> {
+    let failed = |source| FilesError::Io { path: path.to_owned(), source };
+    if let Ok(m) = fs::symlink_metadata(path)
+        && m.is_file()
+        && m.mode() & 0o7777 == mode
+        && fs::read(path).is_ok_and(|old| old == content)
+    {
         return Ok(false);
     }
-    let mut old = Vec::new();
-    file.read_to_end(&mut old)?;
-    Ok(old == content)
-}
-
-fn write(parent: &OwnedFd, name: &str, mode: Mode, content: &[u8]) -> std::io::Result<bool> {
-    if is_so(parent, name, mode, content)? {
-        return Ok(false);
-    }
-    let part = temporary(name);
-    match rustix::fs::unlinkat(parent, &part, AtFlags::empty()) {
-        Err(e) if e != Errno::NOENT => return Err(e.into()),
+    make_parents(root, path)?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    let temporary = path.with_file_name(name);
+    match fs::remove_file(&temporary) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(failed(e)),
         _ => {}
     }
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let mut file = File::from(rustix::fs::openat(parent, &part, flags, Mode::RUSR | Mode::WUSR)?);
-    file.write_all(content)?;
-    rustix::fs::fchmod(&file, mode)?;
-    file.sync_all()?;
-    rustix::fs::renameat(parent, &part, parent, name)?;
-    rustix::fs::fsync(parent)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&temporary)
+        .map_err(failed)?;
+    file.write_all(content).map_err(failed)?;
+    file.set_permissions(fs::Permissions::from_mode(mode)).map_err(failed)?;
+    file.sync_data().map_err(failed)?;
+    fs::rename(&temporary, path).map_err(failed)?;
     Ok(true)
-}
-
-fn make_dir(parent: &OwnedFd, name: &str, mode: Mode) -> rustix::io::Result<bool> {
-    let made = match rustix::fs::mkdirat(parent, name, mode) {
-        Ok(()) => true,
-        Err(Errno::EXIST) => false,
-        Err(e) => return Err(e),
-    };
-    let dir = open_dir(parent, name)?;
-    if Mode::from_raw_mode(rustix::fs::fstat(&dir)?.st_mode) == mode {
-        return Ok(made);
-    }
-    rustix::fs::fchmod(&dir, mode)?;
-    Ok(true)
-}
-
-fn remove<N: rustix::path::Arg + Copy>(parent: &OwnedFd, name: N) -> rustix::io::Result<bool> {
-    match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
-        Ok(()) => return Ok(true),
-        Err(Errno::NOENT) => return Ok(false),
-        Err(Errno::ISDIR) => {}
-        Err(e) => return Err(e),
-    }
-    let dir = open_dir(parent, name)?;
-    for entry in Dir::read_from(&dir)? {
-        let entry = entry?;
-        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-            remove(&dir, entry.file_name())?;
-        }
-    }
-    rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR).map(|()| true)
 }

@@ -5,9 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use crypto_box::{PublicKey, SecretKey, aead::OsRng};
 
 /// Below Linux's limit of 128 KiB for one argument.
-const CHUNK: usize = 95 * 1024;
-/// Below Linux's limit of 2 MiB for all arguments, as base64.
-const LARGEST: usize = 1 << 20;
+const CHUNK: usize = 96 * 1024;
 
 /// Why operations were not sealed or opened.
 #[derive(Debug, thiserror::Error)]
@@ -24,29 +22,19 @@ pub enum SealError {
     /// Encryption failed.
     #[error("cannot seal")]
     Seal,
-    /// Too much for one command line.
-    #[error("{0} bytes of file operations are more than one command carries ({LARGEST})")]
-    TooLarge(usize),
     /// Not a list of operations.
     #[error("not a list of file operations")]
     Operations(#[from] postcard::Error),
-    /// More than a list of operations.
-    #[error("bytes are left after the file operations")]
-    Trailing,
 }
 
-/// Seals operations to a public key (base64): the arguments for `put`, each shorter
-/// than 96 KiB.
+/// Seals operations to a public key (base64); the arguments for `put`.
 ///
 /// # Errors
-/// Where the key is none, or the operations are more than 1 MiB together.
+/// Where the key is none.
 pub fn seal(public_key: &str, operations: &[FileOp]) -> Result<Vec<String>, SealError> {
     let key: [u8; 32] =
         STANDARD.decode(public_key.trim())?.try_into().map_err(|_| SealError::Key)?;
     let plaintext = postcard::to_stdvec(operations)?;
-    if plaintext.len() > LARGEST {
-        return Err(SealError::TooLarge(plaintext.len()));
-    }
     let sealed = PublicKey::from(key).seal(&mut OsRng, &plaintext).map_err(|_| SealError::Seal)?;
     let text = STANDARD.encode(sealed);
     Ok(text.as_bytes().chunks(CHUNK).map(|c| String::from_utf8_lossy(c).into_owned()).collect())
@@ -75,6 +63,6 @@ impl Opener {
         let sealed = STANDARD.decode(arguments)?;
         let plaintext = self.0.unseal(&sealed).map_err(|_| SealError::Open)?;
         let (operations, rest) = postcard::take_from_bytes(&plaintext)?;
-        if rest.is_empty() { Ok(operations) } else { Err(SealError::Trailing) }
+        if rest.is_empty() { Ok(operations) } else { Err(SealError::Open) }
     }
 }

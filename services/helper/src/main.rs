@@ -1,0 +1,70 @@
+//! `oi-helper`: see the library. Exit codes: 0 done, 1 failed, 2 wrong usage.
+
+use oi_helper::{Probe, ask_public_key, ask_put, probe, serve};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+const USAGE: &str = "usage: oi-helper serve --root DIR
+       oi-helper public-key
+       oi-helper put BASE64...
+       oi-helper probe --address IP:PORT --path /PATH [--ca FILE] [--cert FILE --key FILE] --timeout SECONDS
+The unix socket between them is $OI_HELPER_SOCKET, /oi-helper.sock by default.";
+
+fn options(args: &[String]) -> Option<BTreeMap<&str, &str>> {
+    let pairs = args.chunks(2).map(|pair| match pair {
+        [name, value] => Some((name.strip_prefix("--")?, value.as_str())),
+        _ => None,
+    });
+    pairs.collect()
+}
+
+fn parse_probe(options: &BTreeMap<&str, &str>) -> Option<Probe> {
+    let file = |name| options.get(name).map(PathBuf::from);
+    Some(Probe {
+        address: options.get("address")?.parse().ok()?,
+        path: options.get("path").filter(|p| p.starts_with('/'))?.to_string(),
+        ca: file("ca"),
+        client: file("cert").zip(file("key")),
+        timeout: Duration::from_secs(options.get("timeout")?.parse().ok()?),
+    })
+}
+
+fn run(args: &[String]) -> Option<Result<(), Box<dyn std::error::Error>>> {
+    let socket = std::env::var_os("OI_HELPER_SOCKET")
+        .map_or_else(|| PathBuf::from("/oi-helper.sock"), PathBuf::from);
+    let (command, rest) = args.split_first()?;
+    let print = |text: String| println!("{text}");
+    Some(match command.as_str() {
+        "serve" => {
+            let root = PathBuf::from(options(rest)?.get("root")?);
+            serve(&socket, &root).map_err(Into::into)
+        }
+        "public-key" => ask_public_key(&socket).map(print).map_err(Into::into),
+        "put" => ask_put(&socket, &rest.concat()).map(print).map_err(Into::into),
+        "probe" => probe(&parse_probe(&options(rest)?)?).map_err(Into::into),
+        _ => return None,
+    })
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(&args) {
+        None => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+        Some(Ok(())) => ExitCode::SUCCESS,
+        Some(Err(error)) => {
+            eprint!("oi-helper: {error}");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                eprint!(": {cause}");
+                source = cause.source();
+            }
+            eprintln!();
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Waiting until an address answers `GET` with 200.
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// What to ask.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    /// Address and port; no names are looked up.
+    pub address: SocketAddr,
+    /// Absolute path, for example `/readyz`.
+    pub path: String,
+    /// PEM file of the only authority that is trusted; none for plain HTTP.
+    pub ca: Option<PathBuf>,
+    /// PEM files of a client certificate and its key.
+    pub client: Option<(PathBuf, PathBuf)>,
+    /// How long to try.
+    pub timeout: Duration,
+}
+
+/// Why it did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// A PEM file is not usable.
+    #[error("{path} is not usable")]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rustls::pki_types::pem::Error,
+    },
+    /// TLS cannot be set up, or the other side is not trusted.
+    #[error("TLS")]
+    Tls(#[from] rustls::Error),
+    /// No connection, or it broke.
+    #[error("connection to {address}")]
+    Io {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another status than 200.
+    #[error("answer {0:?}")]
+    Status(String),
+}
+
+fn tls(probe: &Probe) -> Result<Option<Arc<rustls::ClientConfig>>, ProbeError> {
+    let Some(ca) = &probe.ca else { return Ok(None) };
+    let pem = |path: &PathBuf| {
+        let path = path.clone();
+        move |source| ProbeError::Pem { path, source }
+    };
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(ca).map_err(pem(ca))?)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots);
+    Ok(Some(Arc::new(match &probe.client {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => builder.with_client_auth_cert(
+            vec![CertificateDer::from_pem_file(certificate).map_err(pem(certificate))?],
+            PrivateKeyDer::from_pem_file(key).map_err(pem(key))?,
+        )?,
+    })))
+}
+
+fn once(probe: &Probe, tls: Option<&Arc<rustls::ClientConfig>>) -> Result<(), ProbeError> {
+    let failed = |source| ProbeError::Io { address: probe.address, source };
+    let limit = Duration::from_secs(5);
+    let mut tcp = TcpStream::connect_timeout(&probe.address, limit).map_err(failed)?;
+    tcp.set_read_timeout(Some(limit)).map_err(failed)?;
+    tcp.set_write_timeout(Some(limit)).map_err(failed)?;
+    let request = format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+        probe.path, probe.address
+    );
+    let exchange = |stream: &mut (dyn ReadWrite + '_)| -> Result<String, ProbeError> {
+        stream.write_all(request.as_bytes()).map_err(failed)?;
+        let mut line = String::new();
+        BufReader::new(stream.take(8192)).read_line(&mut line).map_err(failed)?;
+        Ok(line)
+    };
+    let line = match tls {
+        None => exchange(&mut tcp)?,
+        Some(config) => {
+            let name = ServerName::IpAddress(probe.address.ip().into());
+            let mut session = rustls::ClientConnection::new(config.clone(), name)?;
+            exchange(&mut rustls::Stream::new(&mut session, &mut tcp))?
+        }
+    };
+    if line.split(' ').nth(1) == Some("200") {
+        return Ok(());
+    }
+    Err(ProbeError::Status(line.trim_end().to_owned()))
+}
+
+trait ReadWrite: Read + Write {}
+impl<T: Read + Write> ReadWrite for T {}
+
+/// Asks again and again until the answer is 200.
+///
+/// # Errors
+/// What went wrong last, once the time is over.
+pub fn probe(probe: &Probe) -> Result<(), ProbeError> {
+    let tls = tls(probe)?;
+    let end = Instant::now() + probe.timeout;
+    loop {
+        match once(probe, tls.as_ref()) {
+            Ok(()) => return Ok(()),
+            Err(e) if Instant::now() >= end => return Err(e),
+            Err(_) => std::thread::sleep(PAUSE),
+        }
+    }
+}

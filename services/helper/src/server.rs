@@ -1,0 +1,102 @@
+//! The long-lived part: holds the key pair, and does what the short-lived part,
+//! started by `ExecSync`, asks over a unix socket inside the container.
+
+use crate::files::apply;
+use crate::sealed::Opener;
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+/// Why the two parts did not get on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The socket fails.
+    #[error("socket {path}")]
+    Socket {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The long-lived part refused.
+    #[error("{0}")]
+    Refused(String),
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+fn answer(opener: &Opener, root: &Path, request: &str) -> Result<String, String> {
+    match request.split_once(' ').unwrap_or((request, "")) {
+        ("public-key", _) => Ok(opener.public_key()),
+        ("put", sealed) => {
+            let operations = opener.open(sealed).map_err(|e| chain(&e))?;
+            let changed = apply(root, &operations).map_err(|e| chain(&e))?;
+            Ok(changed.join("\n"))
+        }
+        _ => Err("unknown request".to_owned()),
+    }
+}
+
+/// Serves until the process is killed.
+///
+/// # Errors
+/// Where the socket cannot be made.
+pub fn serve(socket: &Path, root: &Path) -> Result<(), ServeError> {
+    let failed = |source| ServeError::Socket { path: socket.to_owned(), source };
+    let opener = Opener::default();
+    let _ = std::fs::remove_file(socket);
+    let listener = UnixListener::bind(socket).map_err(failed)?;
+    for stream in listener.incoming() {
+        let mut stream = stream.map_err(failed)?;
+        let mut request = String::new();
+        if stream.read_to_string(&mut request).is_err() {
+            continue;
+        }
+        let reply = match answer(&opener, root, &request) {
+            Ok(text) => format!("+{text}"),
+            Err(text) => format!("-{text}"),
+        };
+        // Whoever asked may be gone.
+        let _ = stream.write_all(reply.as_bytes());
+    }
+    Ok(())
+}
+
+fn ask(socket: &Path, request: &str) -> Result<String, ServeError> {
+    let failed = |source| ServeError::Socket { path: socket.to_owned(), source };
+    let mut stream = UnixStream::connect(socket).map_err(failed)?;
+    stream.write_all(request.as_bytes()).map_err(failed)?;
+    stream.shutdown(std::net::Shutdown::Write).map_err(failed)?;
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).map_err(failed)?;
+    match reply.strip_prefix('+') {
+        Some(text) => Ok(text.to_owned()),
+        None => Err(ServeError::Refused(reply.trim_start_matches('-').to_owned())),
+    }
+}
+
+/// The public key of the long-lived part.
+///
+/// # Errors
+/// Where it does not answer.
+pub fn ask_public_key(socket: &Path) -> Result<String, ServeError> {
+    ask(socket, "public-key")
+}
+
+/// Has sealed operations done; returns the paths that changed, one a line.
+///
+/// # Errors
+/// Where they are refused or fail.
+pub fn ask_put(socket: &Path, sealed: &str) -> Result<String, ServeError> {
+    ask(socket, &format!("put {sealed}"))
+}
