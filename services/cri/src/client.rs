@@ -137,7 +137,7 @@ impl CriClient {
         Ok(format!("{} {}", reply.runtime_name, reply.runtime_version))
     }
 
-    /// What the runtime says is not ready, by condition.
+    /// Which of CRI's two conditions, RuntimeReady and NetworkReady, do not hold.
     ///
     /// # Errors
     /// Where the call fails; so for all below.
@@ -148,7 +148,7 @@ impl CriClient {
         let conditions = reply.status.map(|s| s.conditions).unwrap_or_default();
         Ok(conditions
             .into_iter()
-            .filter(|c| !c.status)
+            .filter(|c| !c.status && ["RuntimeReady", "NetworkReady"].contains(&c.r#type.as_str()))
             .map(|c| format!("{}: {}", c.r#type, c.message))
             .collect())
     }
