@@ -7,12 +7,17 @@ use crate::steps::{StepError, Steps};
 use crate::worker::Worker;
 use oi_cri::{CONTAINER_RUNNING, label};
 use oi_domain::Hypervisor;
-use oi_events::{ClusterName, HypervisorName, NodeName, Observation, Role};
+use oi_events::{ClusterName, Generation, HypervisorName, NodeName, Observation, Role};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 /// How often everything is looked at, also without an event.
 const LOOK: Duration = Duration::from_secs(5);
+/// How long events are gathered before a look.
+const BURST: Duration = Duration::from_millis(20);
+/// After how long a broken stream of events is asked for again.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 /// A node that keeps dying is left alone for this long, doubled each time.
 const BACK_OFF: Duration = Duration::from_millis(500);
 const MOST: Duration = Duration::from_secs(60);
@@ -49,7 +54,7 @@ impl Keeper {
             for (name, generation) in known {
                 if watched.insert((name.clone(), generation)) {
                     let keeper = Keeper::new(self.worker.clone(), self.steps.clone());
-                    watches.spawn(async move { keeper.watch(name).await });
+                    watches.spawn(async move { keeper.watch(name, generation).await });
                 }
             }
             if positions.changed().await.is_err() {
@@ -58,36 +63,49 @@ impl Keeper {
         }
     }
 
-    async fn watch(&self, name: HypervisorName) {
+    async fn watch(&self, name: HypervisorName, generation: Generation) {
+        let nudge = Notify::new();
+        tokio::select! {
+            () = self.tend(&name, generation, &nudge) => {}
+            () = self.listen(&name, &nudge) => {}
+        }
+    }
+
+    /// The hypervisor, while it is the one that was registered at `generation`.
+    fn hypervisor(&self, name: &HypervisorName, generation: Generation) -> Option<Hypervisor> {
+        self.steps
+            .view
+            .read(|s| s.hypervisors.get(name).filter(|h| h.generation == generation).cloned())
+    }
+
+    /// Looks after each nudge, and now and then without.
+    async fn tend(&self, name: &HypervisorName, generation: Generation, nudge: &Notify) {
         let mut patience = BTreeMap::new();
+        while let Some(h) = self.hypervisor(name, generation) {
+            if let Err(error) = self.look(name, &h, &mut patience).await {
+                tracing::debug!(hypervisor = %name, %error, "not looked at");
+            }
+            let _ = tokio::time::timeout(LOOK, nudge.notified()).await;
+            // A burst of events is one reason to look.
+            tokio::time::sleep(BURST).await;
+        }
+    }
+
+    /// Turns container events into nudges. Apart from the looking, because containerd
+    /// answers the request for its events only with the first of them.
+    async fn listen(&self, name: &HypervisorName, nudge: &Notify) {
         loop {
-            let Some(h) = self.steps.view.read(|s| s.hypervisors.get(&name).cloned()) else {
-                return;
-            };
-            let stream = match self.steps.hypervisors.client(&h) {
-                Ok(client) => client.events().await.ok(),
-                Err(_) => None,
-            };
-            let Some(mut events) = stream else {
-                tokio::time::sleep(LOOK).await;
-                continue;
-            };
-            loop {
-                if self.look(&name, &h, &mut patience).await.is_err() {
-                    break;
-                }
-                // A burst of events is one reason to look.
-                match tokio::time::timeout(LOOK, events.message()).await {
-                    Ok(Ok(Some(_))) => {
-                        while let Ok(Ok(Some(_))) =
-                            tokio::time::timeout(Duration::from_millis(20), events.message()).await
-                        {
-                        }
-                    }
-                    Ok(_) => break,
-                    Err(_) => {}
+            let h = self.steps.view.read(|s| s.hypervisors.get(name).cloned());
+            if let Some(h) = h
+                && let Ok(client) = self.steps.hypervisors.client(&h)
+                && let Ok(mut events) = client.events().await
+            {
+                nudge.notify_one();
+                while let Ok(Some(_)) = events.message().await {
+                    nudge.notify_one();
                 }
             }
+            tokio::time::sleep(LISTEN_AGAIN).await;
         }
     }
 

@@ -1,0 +1,262 @@
+//! One value of each kind of record, and one for each variant of an enum within.
+//! Never edit a sample that a release has written: add one.
+
+use oi_events::*;
+use uuid::Uuid;
+
+/// The text as a typed name.
+pub fn name<T: std::str::FromStr<Err = IdError>>(text: &str) -> T {
+    text.parse().unwrap()
+}
+
+fn uuid(n: u128) -> Uuid {
+    Uuid::from_u128(0x0198_7654_3210_7abc_8def_0000_0000_0000 + n)
+}
+
+fn register(tls: bool) -> RegisterHypervisorV1 {
+    let file = |f: &str| format!("/etc/oi/tls/{f}.pem");
+    RegisterHypervisorV1 {
+        name: name("hv-1"),
+        cri_endpoint: if tls { "tcp://[fd00::1]:2376" } else { "unix:///run/hv-1.sock" }.to_owned(),
+        tls: tls.then(|| TlsFiles {
+            ca_file: file("ca"),
+            certificate_file: file("client"),
+            key_file: file("client-key"),
+        }),
+        public: !tls,
+        address: if tls { "fd00::1" } else { "10.77.0.2" }.parse().unwrap(),
+        port_low: 30000,
+        port_high: 30099,
+        data_dir: "/var/lib/oi".to_owned(),
+        max_nodes: tls.then_some(300),
+    }
+}
+
+fn credential(name: &str) -> Credential {
+    Credential {
+        name: name.to_owned(),
+        public: vec![0x30, 0x82, 1],
+        sealed: vec![0xee; 5],
+        not_after_ms: 1_800_000_000_000,
+    }
+}
+
+fn job() -> JobId {
+    JobId("node.test.cp-1.7.etcd".to_owned())
+}
+
+/// Each command under the name of its variant, empty where there is but one.
+pub fn commands() -> Vec<(&'static str, Command)> {
+    let report = |result| ReportJobV1 { job: job(), result, took_ms: 1234 }.into();
+    let observed = |observation| ReportObservationV1 { observation }.into();
+    let add = |role, hypervisor| {
+        AddNodeV1 { cluster: name("test"), name: name("cp-1"), role, hypervisor }.into()
+    };
+    vec![
+        ("", register(false).into()),
+        ("tls", register(true).into()),
+        ("", CordonHypervisorV1 { name: name("hv-1"), cordoned: true }.into()),
+        (
+            "",
+            CreateClusterV1 {
+                name: name("test"),
+                kubernetes_version: name("v1.36.3"),
+                pod_cidr: "10.244.0.0/16".to_owned(),
+                service_cidr: "10.96.0.0/12".to_owned(),
+                dns_domain: "cluster.local".to_owned(),
+                extra_sans: vec!["api.example.org".to_owned(), "192.0.2.1".to_owned()],
+            }
+            .into(),
+        ),
+        ("", DeleteClusterV1 { name: name("test") }.into()),
+        ("", add(Role::ControlPlane, Some(name("hv-1")))),
+        ("ingress", add(Role::ControlPlaneIngress, None)),
+        ("", RemoveNodeV1 { cluster: name("test"), name: name("cp-1") }.into()),
+        ("", report(JobResult::Succeeded)),
+        ("failed", report(JobResult::Failed("exit code 1".to_owned()))),
+        ("abandoned", report(JobResult::Abandoned)),
+        (
+            "",
+            observed(Observation::HypervisorReachable {
+                name: name("hv-1"),
+                runtime: "containerd v2.3.7".to_owned(),
+            }),
+        ),
+        (
+            "unreachable",
+            observed(Observation::HypervisorUnreachable {
+                name: name("hv-1"),
+                reason: "connection refused".to_owned(),
+            }),
+        ),
+        (
+            "restarted",
+            observed(Observation::PodRestarted {
+                cluster: name("test"),
+                node: name("cp-1"),
+                generation: Generation(7),
+                what: "control-plane/kube-apiserver".to_owned(),
+                reason: "exited with code 137".to_owned(),
+            }),
+        ),
+        ("", RetryJobV1 { job: job() }.into()),
+        (
+            "",
+            RecordKubeconfigV1 {
+                cluster: name("test"),
+                common_name: "alice".to_owned(),
+                organizations: vec!["dev".to_owned(), "ops".to_owned()],
+                serial: "5f00d1".to_owned(),
+                not_after_ms: 1_800_000_000_000,
+            }
+            .into(),
+        ),
+        ("", UnregisterHypervisorV1 { name: name("hv-1") }.into()),
+    ]
+}
+
+/// Each event under the name of its variant, empty where there is but one.
+pub fn events() -> Vec<(&'static str, Event)> {
+    let (cluster, node) = (name::<ClusterName>("test"), name::<NodeName>("cp-1"));
+    let generation = Generation(7);
+    let registered =
+        |tls| HypervisorRegisteredV1 { hypervisor: register(tls), generation: Generation(300) };
+    let added = |role, ports| NodeAddedV1 {
+        cluster: name("test"),
+        name: name("cp-1"),
+        role,
+        hypervisor: name("hv-1"),
+        generation,
+        ports,
+        credentials: vec![credential("apiserver")],
+    };
+    let port = |port_use, port| PortV1 { port_use, port };
+    vec![
+        ("", registered(false).into()),
+        ("tls", registered(true).into()),
+        ("", HypervisorCordonedV1 { name: name("hv-1"), cordoned: true }.into()),
+        (
+            "",
+            HypervisorObservedV1 {
+                name: name("hv-1"),
+                reachable: true,
+                detail: "containerd v2.3.7".to_owned(),
+            }
+            .into(),
+        ),
+        ("", HypervisorUnregisteredV1 { name: name("hv-1") }.into()),
+        (
+            "",
+            ClusterCreatedV1 {
+                name: cluster.clone(),
+                uid: ClusterUid(uuid(1)),
+                kubernetes_version: name("v1.36.3"),
+                pod_cidr: "10.244.0.0/16".to_owned(),
+                service_cidr: "10.96.0.0/12".to_owned(),
+                dns_domain: "cluster.local".to_owned(),
+                extra_sans: vec!["api.example.org".to_owned()],
+                credentials: vec![credential("ca"), credential("sa")],
+            }
+            .into(),
+        ),
+        ("", ClusterDeletionStartedV1 { name: cluster.clone(), generation }.into()),
+        ("", ClusterDeletedV1 { name: cluster.clone(), uid: ClusterUid(uuid(1)) }.into()),
+        ("", ClusterBecameReadyV1 { name: cluster.clone() }.into()),
+        (
+            "",
+            added(
+                Role::ControlPlane,
+                vec![
+                    port(PortUse::ApiServer, 30000),
+                    port(PortUse::EtcdClient, 30001),
+                    port(PortUse::EtcdPeer, 30002),
+                ],
+            )
+            .into(),
+        ),
+        ("ingress", added(Role::ControlPlaneIngress, vec![port(PortUse::ApiServer, 443)]).into()),
+        (
+            "",
+            CertificateReplacedV1 {
+                cluster: cluster.clone(),
+                node: node.clone(),
+                generation,
+                credential: credential("apiserver"),
+            }
+            .into(),
+        ),
+        ("", NodeChangedV1 { cluster: cluster.clone(), node: node.clone(), generation }.into()),
+        (
+            "",
+            NodeRemovalStartedV1 { cluster: cluster.clone(), name: node.clone(), generation }
+                .into(),
+        ),
+        ("", NodeRemovedV1 { cluster: cluster.clone(), name: node.clone() }.into()),
+        ("", JobSucceededV1 { job: job(), took_ms: 1234 }.into()),
+        (
+            "",
+            JobFailedV1 {
+                job: job(),
+                attempt: 3,
+                message: "exit code 1".to_owned(),
+                retry_at_ms: 1_790_000_004_000,
+            }
+            .into(),
+        ),
+        ("", JobRetriedV1 { job: job() }.into()),
+        ("", JobAbandonedV1 { job: job() }.into()),
+        (
+            "",
+            PodRestartedV1 {
+                cluster: cluster.clone(),
+                node,
+                what: "etcd/etcd".to_owned(),
+                reason: "exited with code 137".to_owned(),
+            }
+            .into(),
+        ),
+        (
+            "",
+            KubeconfigIssuedV1 {
+                cluster,
+                common_name: "alice".to_owned(),
+                organizations: vec!["dev".to_owned()],
+                serial: "5f00d1".to_owned(),
+                not_after_ms: 1_800_000_000_000,
+            }
+            .into(),
+        ),
+    ]
+}
+
+/// A job of each kind.
+pub fn jobs() -> Vec<Job> {
+    use JobKind::*;
+    [ProbeHypervisor, EnsureEtcd, EnsureControlPlane, EnsureIngress, RemoveNode, ShredKey]
+        .into_iter()
+        .map(|kind| Job {
+            id: job(),
+            hypervisor: (kind != ShredKey).then(|| name("hv-1")),
+            cluster: (kind != ProbeHypervisor).then(|| name("test")),
+            cluster_uid: (kind != ProbeHypervisor).then(|| ClusterUid(uuid(1))),
+            node: (kind != ProbeHypervisor && kind != ShredKey).then(|| name("cp-1")),
+            kind,
+            generation: Generation(7),
+        })
+        .collect()
+}
+
+/// A commit of one command and all events.
+pub fn commit() -> Commit {
+    Commit {
+        header: CommitHeader {
+            command_id: CommandId(uuid(2)),
+            correlation: CommandId(uuid(3)),
+            actor: "alice@example".to_owned(),
+            time_ms: 1_790_000_000_000,
+            previous: Hash([0xab; 32]),
+        },
+        command: DeleteClusterV1 { name: name("test") }.into(),
+        events: events().into_iter().map(|(_, event)| event).collect(),
+    }
+}
