@@ -13,7 +13,7 @@ fn files_are_written_once_with_their_mode() {
     let dir = tempfile::tempdir().unwrap();
     let path = format!("{}/a/b/key.pem", dir.path().display());
     let operations = [write(path.clone(), b"secret")];
-    assert_eq!(apply(dir.path(), &operations).unwrap(), [path.clone()]);
+    assert_eq!(apply(dir.path(), &operations).unwrap(), std::slice::from_ref(&path));
     assert_eq!(apply(dir.path(), &operations).unwrap(), [] as [String; 0]);
     assert_eq!(std::fs::read(&path).unwrap(), b"secret");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

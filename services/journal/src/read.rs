@@ -57,6 +57,7 @@ pub struct Replay {
     messages: Option<pull::Ordered>,
     last: u64,
     end: u64,
+    gaps: bool,
 }
 
 fn stored(message: async_nats::jetstream::Message) -> Option<StoredCommit> {
@@ -71,6 +72,13 @@ fn stored(message: async_nats::jetstream::Message) -> Option<StoredCommit> {
 }
 
 impl Replay {
+    /// Steps over missing positions instead of ending at them: for those who look for
+    /// gaps.
+    #[must_use]
+    pub fn with_gaps(self) -> Replay {
+        Replay { gaps: true, ..self }
+    }
+
     /// The next commit as stored; none at the end.
     ///
     /// # Errors
@@ -96,7 +104,7 @@ impl Replay {
                 None => return Err(ReadError::Ended { at: self.last, end: self.end }),
             }
         };
-        if next.position != self.last + 1 {
+        if next.position != self.last + 1 && !self.gaps {
             return Err(ReadError::Gap { after: self.last, found: next.position });
         }
         self.last = next.position;
@@ -194,7 +202,7 @@ impl Journal {
     /// Where the broker does not answer.
     pub async fn replay(&self, from: u64, to: u64) -> Result<Replay, ReadError> {
         let messages = if from <= to { Some(self.ordered(from).await?) } else { None };
-        Ok(Replay { messages, last: from.saturating_sub(1), end: to })
+        Ok(Replay { messages, last: from.saturating_sub(1), end: to, gaps: false })
     }
 
     /// Reads from a position on, for ever.
