@@ -59,8 +59,11 @@ impl Results {
             };
             table.add_row([name.clone(), text]);
         }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
         for line in table.lines() {
-            writeln!(self.out, "{}", line.trim())?;
+            writeln!(self.out, "{}", line.trim_end())?;
         }
         Ok(())
     }

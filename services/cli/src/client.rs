@@ -19,8 +19,19 @@ pub struct Client {
     pub patience: Instant,
 }
 
+/// For those without a login, such as programs in containers.
+fn user_id() -> String {
+    use std::os::unix::fs::MetadataExt;
+    match std::fs::metadata("/proc/self").map(|m| m.uid()) {
+        Ok(0) => "root".to_owned(),
+        Ok(uid) => format!("uid{uid}"),
+        Err(_) => "unknown".to_owned(),
+    }
+}
+
 fn default_actor() -> String {
-    let user = std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
+    let user = ["USER", "LOGNAME"].iter().find_map(|v| std::env::var(v).ok());
+    let user = user.unwrap_or_else(user_id);
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{user}@{}", host.trim())
 }

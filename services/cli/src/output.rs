@@ -49,6 +49,9 @@ fn table(rows: &[Value]) -> String {
             None => String::new(),
         }));
     }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     let text = table.to_string();
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }

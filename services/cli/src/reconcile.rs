@@ -293,8 +293,8 @@ async fn wait_for_clusters(
                     }
                     let about =
                         if e.node.is_empty() { String::new() } else { format!("/{}", e.node) };
-                    let job =
-                        e.job.rsplit('.').next().map(|step| format!(" {step}")).unwrap_or_default();
+                    let step = e.job.rsplit('.').next().filter(|step| !step.is_empty());
+                    let job = step.map(|step| format!(" {step}")).unwrap_or_default();
                     progress.line(&format!("{}{about}{job}: {}", e.cluster, e.summary));
                     let telling = ["JobSucceeded", "ClusterBecameReady", "ClusterDeleted"];
                     if telling.contains(&e.event.as_str()) {

@@ -91,7 +91,7 @@ impl Decider {
                     Outcome::Unchanged { .. } => "unchanged",
                     Outcome::Rejected { .. } => "rejected",
                 };
-                tracing::info!(command = %envelope.id, kind, actor = envelope.actor, outcome = word, ?outcome, "decided");
+                tracing::info!(command = %envelope.id, kind, actor = envelope.actor, ?outcome, "decided");
                 self.metrics.commands.with_label_values(&[kind, word]).inc();
                 if let Err(error) = self.journal.answer(envelope.id, &outcome).await {
                     tracing::debug!(%error, "nobody heard the answer");
