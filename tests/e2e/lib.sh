@@ -147,3 +147,23 @@ nats_request() {
   done
   exec 9>&-
 }
+
+# The images of a cluster's containers, by their last name.
+components() {
+  local h
+  for h in $(hypervisors); do
+    in_cri "$h" containers list "labels.\"oi/cluster-uid\"==$1" | sed -n 's#.*/\([^/: ]*\):.*#\1#p' | grep -v '^pause$' || true
+  done | sort
+}
+# etcdctl HYPERVISOR CONTAINER ARGUMENTS...
+etcdctl_in() {
+  local pki=/etc/kubernetes/pki/etcd
+  in_cri "$1" tasks exec --fifo-dir "$work/fifo" --exec-id "t$RANDOM$RANDOM" "$2" etcdctl --endpoints=https://127.0.0.1:2379 \
+    --cacert=$pki/ca.crt --cert=$pki/healthcheck-client.crt --key=$pki/healthcheck-client.key "${@:3}"
+}
+# How many members the etcd of a cluster has, by its own word.
+etcd_members() {
+  local h
+  h=$(sandboxes | awk -v uid="$1" '$2 == uid && $4 == "etcd" {print $1; exit}')
+  etcdctl_in "$h" "$(container "$h" etcd)" member list | wc -l
+}

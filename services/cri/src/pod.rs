@@ -3,13 +3,14 @@
 
 use crate::client::{CriClient, CriError, container_config, sandbox_config};
 use crate::spec::{ContainerSpec, Labels, PodSpec, label};
+use futures::future::try_join_all;
 use k8s_cri::v1::{self as cri, ContainerState, PodSandboxState};
 use std::time::Duration;
 
 /// How often a name that another call holds is tried for.
 const TRIES: u32 = 12;
 /// How long a replaced container may take to end.
-const GRACE: Duration = Duration::from_secs(20);
+pub const GRACE: Duration = Duration::from_secs(20);
 
 /// Why a pod is not as it should be.
 #[derive(Debug, thiserror::Error)]
@@ -153,17 +154,19 @@ async fn standing_container(
     Ok(keep)
 }
 
-/// Nothing with these labels is left: containers first, all at once, so that they
-/// end in their own time, then sandboxes.
+/// Nothing with these labels is left: containers first, all at once, each killed where
+/// it does not end within `grace`; then sandboxes.
 ///
 /// # Errors
 /// Where a CRI call fails.
-pub async fn remove_pods(client: &CriClient, labels: &Labels) -> Result<(), PodError> {
-    for container in client.containers(labels).await? {
-        client.remove_container(&container.id, GRACE).await?;
-    }
-    for sandbox in client.sandboxes(labels).await? {
-        client.remove_sandbox(&sandbox.id).await?;
-    }
+pub async fn remove_pods(
+    client: &CriClient,
+    labels: &Labels,
+    grace: Duration,
+) -> Result<(), PodError> {
+    let containers = client.containers(labels).await?;
+    try_join_all(containers.iter().map(|c| client.remove_container(&c.id, grace))).await?;
+    let sandboxes = client.sandboxes(labels).await?;
+    try_join_all(sandboxes.iter().map(|s| client.remove_sandbox(&s.id))).await?;
     Ok(())
 }

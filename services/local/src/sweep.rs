@@ -8,7 +8,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long killed processes may take to disappear.
+const REAPED: Duration = Duration::from_secs(10);
 
 /// Ids of containers that the hypervisor's containerd knows.
 fn container_ids(h: &Hypervisor) -> Vec<String> {
@@ -77,14 +80,19 @@ fn unmount_below(dir: &Path) {
     }
 }
 
+/// A cgroup is busy until the processes that were killed in it are reaped.
 fn remove_cgroups(ids: &[String]) {
     let controllers = fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten();
     let mut roots: Vec<PathBuf> = controllers.map(|e| e.path().join("k8s.io")).collect();
     roots.push(PathBuf::from("/sys/fs/cgroup/k8s.io"));
-    for root in roots.iter().filter(|r| r.is_dir()) {
-        for id in ids {
-            let _ = fs::remove_dir(root.join(id));
-        }
+    let groups = roots.iter().flat_map(|root| ids.iter().map(|id| root.join(id)));
+    let mut left: Vec<PathBuf> = groups.filter(|group| group.is_dir()).collect();
+    let end = Instant::now() + REAPED;
+    while !left.is_empty() && Instant::now() < end {
+        left.retain(|group| fs::remove_dir(group).is_err());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    for root in roots {
         // Only succeeds where nobody else has containers.
         let _ = fs::remove_dir(root);
     }

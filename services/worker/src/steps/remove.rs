@@ -2,8 +2,10 @@
 
 use super::{StepError, Steps};
 use crate::names;
-use oi_cri::{FileOp, remove_pods};
+use oi_cri::{FileOp, GRACE, remove_pods};
+use oi_domain::ClusterPhase;
 use oi_events::Job;
+use std::time::Duration;
 
 impl Steps {
     /// Its etcd member is out of the cluster, its pods and files are gone.
@@ -11,7 +13,10 @@ impl Steps {
         let target = self.target(job)?;
         self.leave(&target).await?;
         let client = self.hypervisors.client(&target.hypervisor)?;
-        remove_pods(&client, &names::node_labels(&target.cluster, &target.name)).await?;
+        // Nobody reads what a deleted cluster could still write.
+        let deleted = target.cluster.phase == ClusterPhase::Deleting;
+        let grace = if deleted { Duration::ZERO } else { GRACE };
+        remove_pods(&client, &names::node_labels(&target.cluster, &target.name), grace).await?;
         let helper = self.hypervisors.helper(&target.hypervisor).await?;
         let mut operations = vec![FileOp::Remove { path: target.dir() }];
         let others = target
