@@ -35,6 +35,14 @@ pub enum ManifestError {
         /// Its apiVersion and kind.
         found: String,
     },
+    /// The last line does not end: something is missing.
+    #[error(
+        "line {line}, the last one, does not end with a newline: the input looks cut off; if it is not, end it with a newline"
+    )]
+    CutOff {
+        /// The last line, from 1.
+        line: usize,
+    },
     /// A document cannot be written.
     #[error("cannot write a document")]
     Write(#[source] serde_yaml_ng::Error),
@@ -208,6 +216,10 @@ fn split(stream: &str) -> Vec<(usize, String)> {
 /// # Errors
 /// Names the document and position of the first thing that is not understood.
 pub fn read(stream: &str) -> Result<Vec<Document>, ManifestError> {
+    // A value that was cut short can be a value still: only its line shows it.
+    if !stream.is_empty() && !stream.ends_with('\n') {
+        return Err(ManifestError::CutOff { line: stream.lines().count() });
+    }
     split(stream)
         .iter()
         .enumerate()
@@ -302,7 +314,10 @@ mod tests {
     fn an_unknown_field_or_truncated_text_is_refused_with_its_position() {
         let error = read(&NODE.replace("role:", "roll:")).unwrap_err().to_string();
         assert!(error.contains("document 1, line 4"), "{error}");
-        let error = read(&format!("{NODE}---\n{}", &NODE[..60])).unwrap_err().to_string();
+        for cut in 1..NODE.len() {
+            read(&format!("{NODE}---\n{}", &NODE[..cut])).unwrap_err();
+        }
+        let error = read(&format!("{NODE}---\n{}\n", &NODE[..60])).unwrap_err().to_string();
         assert!(error.contains("document 2, line"), "{error}");
     }
 }

@@ -88,6 +88,17 @@ fn node_command(m: &Metadata, s: &NodeSpec) -> v1::AddNode {
     }
 }
 
+/// The fields in which two messages of a kind differ, of the one and of the other.
+fn difference(have: &impl std::fmt::Debug, want: &impl std::fmt::Debug) -> (String, String) {
+    let (have, want) = (format!("{have:#?}"), format!("{want:#?}"));
+    let fields = |a: &str, b: &str| {
+        let other: BTreeSet<&str> = b.lines().collect();
+        let own = a.lines().filter(|line| !other.contains(line));
+        own.map(|line| line.trim().trim_end_matches(',')).collect::<Vec<_>>().join(", ")
+    };
+    (fields(&have, &want), fields(&want, &have))
+}
+
 /// What there is, by name.
 struct Known {
     hypervisors: BTreeMap<String, v1::RegisterHypervisor>,
@@ -109,7 +120,7 @@ impl Known {
 
     /// Whether what a document declares is there; refused where it is otherwise.
     fn has(&self, document: &Document) -> Result<bool, Failure> {
-        let differs = |what: String, have: String, want: String| {
+        let differs = |what: String, (have, want): (String, String)| {
             Err(Failure::Refused {
                 code: "differs".to_owned(),
                 message: format!(
@@ -122,18 +133,16 @@ impl Known {
                 match (self.hypervisors.get(&m.name), hypervisor_command(m, s)) {
                     (None, _) => Ok(false),
                     (Some(have), want) if *have == want => Ok(true),
-                    (Some(have), want) => differs(
-                        format!("hypervisor {}", m.name),
-                        format!("{have:?}"),
-                        format!("{want:?}"),
-                    ),
+                    (Some(have), want) => {
+                        differs(format!("hypervisor {}", m.name), difference(have, &want))
+                    }
                 }
             }
             Document::Cluster(m, s) => match (self.clusters.get(&m.name), cluster_command(m, s)) {
                 (None, _) => Ok(false),
                 (Some(have), want) if *have == want => Ok(true),
                 (Some(have), want) => {
-                    differs(format!("cluster {}", m.name), format!("{have:?}"), format!("{want:?}"))
+                    differs(format!("cluster {}", m.name), difference(have, &want))
                 }
             },
             Document::Node(m, s) => {
@@ -149,8 +158,10 @@ impl Known {
                     }
                     Some(have) => differs(
                         format!("node {} of cluster {}", m.name, s.cluster),
-                        format!("{} on {}", output::role(have.role()), have.hypervisor),
-                        format!("{} on {}", output::role(want.role()), want.hypervisor),
+                        (
+                            format!("{} on {}", output::role(have.role()), have.hypervisor),
+                            format!("{} on {}", output::role(want.role()), want.hypervisor),
+                        ),
                     ),
                 }
             }

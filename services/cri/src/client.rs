@@ -13,6 +13,27 @@ use tonic::{Code, Request, Status};
 const CALL: Duration = Duration::from_secs(60);
 const PULL: Duration = Duration::from_secs(600);
 
+/// What a failed call was answered with: the innermost cause in its own words.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Answer {
+    /// The gRPC code.
+    pub code: Code,
+    message: String,
+}
+
+impl From<Status> for Answer {
+    fn from(status: Status) -> Self {
+        let mut message = status.message().to_owned();
+        let mut source = std::error::Error::source(&status);
+        while let Some(cause) = source {
+            message = cause.to_string();
+            source = cause.source();
+        }
+        Answer { code: status.code(), message }
+    }
+}
+
 /// Why a CRI call did not work out.
 #[derive(Debug, thiserror::Error)]
 pub enum CriError {
@@ -26,7 +47,7 @@ pub enum CriError {
         endpoint: String,
         /// Why.
         #[source]
-        source: Box<Status>,
+        source: Answer,
     },
     /// What answers does not speak CRI.
     #[error("{endpoint} answers, but is not a CRI v1 endpoint")]
@@ -35,7 +56,7 @@ pub enum CriError {
         endpoint: String,
         /// Why.
         #[source]
-        source: Box<Status>,
+        source: Answer,
     },
     /// The runtime refused a call.
     #[error("{call} on {endpoint}")]
@@ -46,14 +67,14 @@ pub enum CriError {
         endpoint: String,
         /// Why.
         #[source]
-        source: Box<Status>,
+        source: Answer,
     },
 }
 
 impl CriError {
     /// Whether the runtime says that the thing is not there.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, CriError::Call { source, .. } if source.code() == Code::NotFound)
+        matches!(self, CriError::Call { source, .. } if source.code == Code::NotFound)
     }
 
     /// Whether the endpoint itself is the trouble, not the call.
@@ -107,8 +128,8 @@ impl CriClient {
         let endpoint = self.endpoint.clone();
         move |status| {
             let transport = std::error::Error::source(&status).is_some();
-            let source = Box::new(status);
-            match source.code() {
+            let source = Answer::from(status);
+            match source.code {
                 Code::Unimplemented => CriError::NotCri { endpoint, source },
                 Code::Unavailable => CriError::Unreachable { endpoint, source },
                 // Bytes that are no gRPC at all come as a transport error.
