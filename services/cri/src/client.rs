@@ -148,7 +148,8 @@ impl CriClient {
     /// [`CriError::Unreachable`] or [`CriError::NotCri`].
     pub async fn version(&self) -> Result<String> {
         let limit = Duration::from_secs(5);
-        let request = timed(cri::VersionRequest { version: String::new() }, limit);
+        // Timed here alone: what never answers is unreachable, not a failed call.
+        let request = Request::new(cri::VersionRequest { version: String::new() });
         let mut runtime = self.runtime.clone();
         let reply = tokio::time::timeout(limit, runtime.version(request))
             .await

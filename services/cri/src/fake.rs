@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 use tokio_stream::StreamExt;
-use tokio_stream::wrappers::{BroadcastStream, UnixListenerStream};
+use tokio_stream::wrappers::{BroadcastStream, TcpListenerStream, UnixListenerStream};
 use tonic::{Request, Response, Status};
 
 /// When an injected failure strikes.
@@ -74,6 +74,24 @@ impl FakeCri {
             .add_service(ImageServiceServer::new(self.clone()));
         Ok(Serving(tokio::spawn(async move {
             let _ = server.serve_with_incoming(UnixListenerStream::new(listener)).await;
+        })))
+    }
+
+    /// Serves it on a TCP port with mutual TLS.
+    ///
+    /// # Errors
+    /// Where the TLS settings are no use.
+    pub fn serve_tls(
+        &self,
+        listener: tokio::net::TcpListener,
+        tls: tonic::transport::ServerTlsConfig,
+    ) -> Result<Serving, tonic::transport::Error> {
+        let server = tonic::transport::Server::builder()
+            .tls_config(tls)?
+            .add_service(RuntimeServiceServer::new(self.clone()))
+            .add_service(ImageServiceServer::new(self.clone()));
+        Ok(Serving(tokio::spawn(async move {
+            let _ = server.serve_with_incoming(TcpListenerStream::new(listener)).await;
         })))
     }
 

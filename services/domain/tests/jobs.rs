@@ -1,0 +1,100 @@
+//! Outcomes of jobs.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod support;
+
+use oi_domain::*;
+use oi_events::*;
+use support::*;
+
+fn failed(world: &mut World, job: &str) -> JobFailedV1 {
+    let events = world.report(job, JobResult::Failed("no disk".to_owned()));
+    let [Event::JobFailed(failed)] = events.as_slice() else { panic!("{events:?}") };
+    failed.clone()
+}
+
+#[test]
+fn a_failure_is_due_again_after_a_pause_that_doubles() {
+    let mut world = World::new();
+    world.run(hypervisor(0));
+    let job = world.owed().remove(0);
+    let mut pauses = Vec::new();
+    for _ in 0..9 {
+        let event = failed(&mut world, &job);
+        pauses.push((event.retry_at_ms - world.now_ms) / 1000);
+        assert_eq!(world.owed(), [] as [String; 0], "not before the pause is over");
+        assert_eq!(due(&world.state, event.retry_at_ms - 1), []);
+        world.now_ms = event.retry_at_ms;
+        let retry = due(&world.state, world.now_ms).remove(0);
+        assert_eq!(kinds(&world.run(retry)), ["JobRetried"]);
+        assert_eq!(world.owed(), vec![job.clone()]);
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    world.succeed(&job);
+    assert!(world.state.troubles.is_empty());
+}
+
+#[test]
+fn a_person_need_not_wait() {
+    let mut world = World::new();
+    world.run(hypervisor(0));
+    let job = world.owed().remove(0);
+    let retry = RetryJobV1 { job: JobId(job.clone()) };
+    assert_eq!(world.refusal(retry.clone()), "job-unknown");
+    failed(&mut world, &job);
+    assert_eq!(kinds(&world.run(retry.clone())), ["JobRetried"]);
+    assert_eq!(world.run(retry), [], "due already");
+}
+
+#[test]
+fn what_was_given_up_waits_for_a_person() {
+    let mut world = World::new();
+    world.run(hypervisor(0));
+    let job = world.owed().remove(0);
+    assert_eq!(kinds(&world.report(&job, JobResult::Abandoned)), ["JobAbandoned"]);
+    assert_eq!(world.owed(), [] as [String; 0]);
+    assert_eq!(due(&world.state, u64::MAX - 1), []);
+    world.run(RetryJobV1 { job: JobId(job.clone()) });
+    assert_eq!(world.owed(), [job]);
+}
+
+#[test]
+fn a_report_about_what_is_not_owed_changes_nothing() {
+    let mut world = World::with_hypervisors();
+    world.run(cluster("test"));
+    world.run(node("test", "cp-1", Role::ControlPlane));
+    let job = world.owed().remove(0);
+    world.succeed(&job);
+    assert_eq!(world.succeed(&job), [], "told twice");
+    assert_eq!(world.report(&job, JobResult::Failed("late".to_owned())), []);
+    let older = job.replace(".8.", ".7.").replace(".9.", ".7.").replace(".10.", ".7.");
+    assert_eq!(world.succeed(&older), []);
+    for nonsense in ["", "node", "node.test.cp-1.x.etcd", "cluster.test.1.shred", "a.b.c.d.e.f"] {
+        assert_eq!(world.succeed(nonsense), [], "{nonsense}");
+    }
+}
+
+#[test]
+fn deleting_forgets_the_troubles_of_what_is_no_longer_wanted() {
+    let mut world = World::with_hypervisors();
+    world.run(cluster("test"));
+    world.run(node("test", "cp-1", Role::ControlPlane));
+    let job = world.owed().remove(0);
+    failed(&mut world, &job);
+    world.run(DeleteClusterV1 { name: name("test") });
+    assert!(world.state.troubles.is_empty());
+    world.finish_all();
+    assert!(world.state.clusters.is_empty());
+}
+
+#[test]
+fn job_ids_say_what_they_are_for() {
+    let mut world = World::with_cluster();
+    world.run(hypervisor(3));
+    world.run(DeleteClusterV1 { name: name("test") });
+    for job in owed(&world.state) {
+        let target = JobTarget::parse(&job.id).unwrap();
+        assert_eq!(job_id(&target), job.id);
+        assert_eq!(target.cluster(), job.cluster.as_ref());
+    }
+}

@@ -1,0 +1,187 @@
+//! What holds for any history.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod support;
+
+use oi_domain::*;
+use oi_events::*;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use support::*;
+
+/// Something that happens to a world; numbers are taken modulo what there is.
+#[derive(Debug, Clone)]
+enum Step {
+    Register(u8),
+    Cordon(u8, bool),
+    Reach(u8, bool),
+    Create(u8),
+    Delete(u8),
+    Add(u8, u8, bool),
+    Remove(u8, u8),
+    Finish(usize, bool),
+    Abandon(usize),
+    Wait(u32),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let n = 0..4_u8;
+    prop_oneof![
+        2 => (0..7_u8).prop_map(Step::Register),
+        1 => (0..7_u8, any::<bool>()).prop_map(|(h, c)| Step::Cordon(h, c)),
+        1 => (0..7_u8, any::<bool>()).prop_map(|(h, c)| Step::Reach(h, c)),
+        2 => n.clone().prop_map(Step::Create),
+        1 => n.clone().prop_map(Step::Delete),
+        6 => (n.clone(), 0..5_u8, any::<bool>()).prop_map(|(c, m, i)| Step::Add(c, m, i)),
+        2 => (n, 0..5_u8).prop_map(|(c, m)| Step::Remove(c, m)),
+        8 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(j, ok)| Step::Finish(j, ok)),
+        1 => any::<usize>().prop_map(Step::Abandon),
+        1 => (0..90_000_u32).prop_map(Step::Wait),
+    ]
+}
+
+fn take(world: &mut World, step: Step) {
+    let cluster_name = |c: u8| format!("c{c}");
+    let h = |n: u8| name::<HypervisorName>(&format!("hv-{n}"));
+    // A refusal is as good as an event here.
+    let _ = match step {
+        Step::Register(n) => world.try_run(hypervisor(n)),
+        Step::Cordon(n, cordoned) => world.try_run(CordonHypervisorV1 { name: h(n), cordoned }),
+        Step::Reach(n, true) => world.try_run(ReportObservationV1 {
+            observation: Observation::HypervisorReachable { name: h(n), runtime: "r".to_owned() },
+        }),
+        Step::Reach(n, false) => world.try_run(ReportObservationV1 {
+            observation: Observation::HypervisorUnreachable { name: h(n), reason: "r".to_owned() },
+        }),
+        Step::Create(c) => world.try_run(cluster(&cluster_name(c))),
+        Step::Delete(c) => world.try_run(DeleteClusterV1 { name: name(&cluster_name(c)) }),
+        Step::Add(c, m, ingress) => {
+            let role = if ingress { Role::ControlPlaneIngress } else { Role::ControlPlane };
+            world.try_run(node(&cluster_name(c), &format!("n{m}"), role))
+        }
+        Step::Remove(c, m) => world.try_run(remove(&cluster_name(c), &format!("n{m}"))),
+        Step::Finish(j, ok) => match world.owed() {
+            owed if owed.is_empty() => return,
+            owed => {
+                let result =
+                    if ok { JobResult::Succeeded } else { JobResult::Failed("x".to_owned()) };
+                Ok(world.report(&owed[j % owed.len()], result))
+            }
+        },
+        Step::Abandon(j) => match world.owed() {
+            owed if owed.is_empty() => return,
+            owed => Ok(world.report(&owed[j % owed.len()], JobResult::Abandoned)),
+        },
+        Step::Wait(ms) => {
+            world.now_ms += u64::from(ms);
+            for command in due(&world.state, world.now_ms) {
+                world.run(command);
+            }
+            return;
+        }
+    };
+}
+
+fn no_port_is_used_twice(state: &State) {
+    let mut used = BTreeSet::new();
+    for cluster in state.clusters.values() {
+        for node in cluster.nodes.values() {
+            let spec = &state.hypervisors[&node.hypervisor].spec;
+            assert_eq!(spec.public, node.role == Role::ControlPlaneIngress);
+            for port in node.ports.values() {
+                assert!((spec.port_low..=spec.port_high).contains(port));
+                assert!(used.insert((&node.hypervisor, port)), "{} {port}", node.hypervisor);
+            }
+        }
+    }
+}
+
+/// Where an event puts a second member of a cluster on a hypervisor, no other one that
+/// could take it had fewer.
+fn members_spread(before: &State, events: &[Event]) {
+    for event in events {
+        let Event::NodeAdded(added) = event else { continue };
+        let count = |h: &HypervisorName| {
+            before
+                .nodes_on(h)
+                .filter(|(c, _, n)| **c == added.cluster && n.role == added.role)
+                .count()
+        };
+        let chosen = count(&added.hypervisor);
+        for name in before.hypervisors.keys() {
+            let place = place(before, &added.cluster, added.role, Some(name));
+            if place.is_ok() {
+                assert!(chosen <= count(name), "{} rather than {name}", added.hypervisor);
+            }
+        }
+    }
+}
+
+fn one_membership_change_at_a_time(state: &State) {
+    let mut changes: BTreeMap<ClusterName, usize> = BTreeMap::new();
+    for job in owed(state) {
+        let (Some(cluster), Some(node)) = (job.cluster, job.node) else { continue };
+        let c = &state.clusters[&cluster];
+        if job.kind == JobKind::EnsureEtcd && !c.nodes[&node].done.contains(&JobKind::EnsureEtcd) {
+            *changes.entry(cluster).or_default() += 1;
+        }
+    }
+    assert!(changes.values().all(|n| *n <= 1), "{changes:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_history_keeps_the_rules_and_replays(steps in prop::collection::vec(step(), 1..120)) {
+        let mut world = World::new();
+        for step in steps {
+            let (before, length) = (world.state.clone(), world.log.len());
+            take(&mut world, step);
+            if let [commit] = &world.log[length..] {
+                members_spread(&before, &commit.commit.events);
+            }
+            no_port_is_used_twice(&world.state);
+            one_membership_change_at_a_time(&world.state);
+        }
+        // The bytes are all that a replay needs, from any snapshot on.
+        let mut replayed = State::default();
+        let half = world.log.len() / 2;
+        for recorded in &world.log {
+            if recorded.position == half as u64 {
+                let bytes = to_bytes(&replayed).unwrap();
+                replayed = from_bytes_strict(&bytes).unwrap();
+            }
+            let commit = &recorded.commit;
+            let decoded = Commit::decode(commit.header.clone(), &commit.encode_body().unwrap()).unwrap();
+            apply(&mut replayed, &RecordedCommit { commit: decoded, ..recorded.clone() });
+        }
+        prop_assert_eq!(&replayed, &world.state);
+        prop_assert_eq!(replayed.hash(), world.state.hash());
+        prop_assert_eq!(owed(&replayed), owed(&world.state));
+        // Whatever came, work that succeeds comes to an end.
+        world.now_ms += 1_000_000;
+        for command in due(&world.state, world.now_ms) {
+            world.run(command);
+        }
+        world.finish_all();
+    }
+
+    #[test]
+    fn any_order_of_events_folds_without_panic(
+        steps in prop::collection::vec(step(), 1..60),
+        order in prop::collection::vec(any::<prop::sample::Index>(), 0..100),
+    ) {
+        let mut world = World::with_cluster();
+        for step in steps {
+            take(&mut world, step);
+        }
+        let events: Vec<Event> = world.log.iter().flat_map(|r| r.commit.events.clone()).collect();
+        let mut state = State::default();
+        for index in order {
+            evolve(&mut state, &events[index.index(events.len())]);
+            owed(&state);
+            state.hash();
+        }
+    }
+}

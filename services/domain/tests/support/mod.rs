@@ -1,0 +1,221 @@
+//! Given events, when a command, then events: a world in which commands are decided
+//! and folded, with keys that are plain names.
+#![allow(dead_code)]
+
+use oi_domain::*;
+use oi_events::*;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// Keys that tell what they are for.
+pub struct PlainMint;
+
+fn credential(name: &str, public: String) -> Credential {
+    Credential {
+        name: name.to_owned(),
+        public: public.into_bytes(),
+        sealed: b"sealed".to_vec(),
+        not_after_ms: 2_000_000_000_000,
+    }
+}
+
+impl Mint for PlainMint {
+    fn authority(&self, cluster: ClusterUid, a: Authority) -> Result<Credential, MintError> {
+        Ok(credential(a.name(), format!("authority of {cluster}")))
+    }
+    fn key_pair(&self, _: ClusterUid, name: &str) -> Result<Credential, MintError> {
+        Ok(credential(name, String::new()))
+    }
+    fn secret(&self, _: ClusterUid, name: &str) -> Result<Credential, MintError> {
+        Ok(credential(name, String::new()))
+    }
+    fn leaf(&self, _: ClusterUid, issuer: &Credential, l: &Leaf) -> Result<Credential, MintError> {
+        Ok(credential(l.name(), format!("{l:?} by {}", issuer.name)))
+    }
+}
+
+/// A mint that has run dry.
+pub struct NoMint;
+
+impl Mint for NoMint {
+    fn authority(&self, _: ClusterUid, a: Authority) -> Result<Credential, MintError> {
+        Err(MintError { what: a.name().to_owned(), source: "no entropy".into() })
+    }
+    fn key_pair(&self, _: ClusterUid, n: &str) -> Result<Credential, MintError> {
+        Err(MintError { what: n.to_owned(), source: "no entropy".into() })
+    }
+    fn secret(&self, _: ClusterUid, n: &str) -> Result<Credential, MintError> {
+        Err(MintError { what: n.to_owned(), source: "no entropy".into() })
+    }
+    fn leaf(&self, _: ClusterUid, _: &Credential, l: &Leaf) -> Result<Credential, MintError> {
+        Err(MintError { what: l.name().to_owned(), source: "no entropy".into() })
+    }
+}
+
+/// A typed name.
+pub fn name<T: FromStr<Err = IdError>>(text: &str) -> T {
+    text.parse().unwrap()
+}
+
+/// A log and its state.
+#[derive(Default)]
+pub struct World {
+    pub state: State,
+    pub log: Vec<RecordedCommit>,
+    pub now_ms: u64,
+    ids: u128,
+}
+
+impl World {
+    /// Empty, at a moment in 2026.
+    pub fn new() -> World {
+        World { now_ms: 1_790_000_000_000, ..World::default() }
+    }
+
+    /// Two private hypervisors and a public one, all reachable and prepared.
+    pub fn with_hypervisors() -> World {
+        let mut world = World::new();
+        for n in 0..3 {
+            let h = hypervisor(n);
+            let name = h.name.clone();
+            world.run(h);
+            let seen = Observation::HypervisorReachable { name, runtime: "containerd".to_owned() };
+            world.run(ReportObservationV1 { observation: seen });
+        }
+        world.finish_all();
+        world
+    }
+
+    /// The same with a ready cluster `test` of one control plane and one ingress.
+    pub fn with_cluster() -> World {
+        let mut world = World::with_hypervisors();
+        world.run(cluster("test"));
+        world.run(node("test", "cp-1", Role::ControlPlane));
+        world.run(node("test", "lb-1", Role::ControlPlaneIngress));
+        world.finish_all();
+        world
+    }
+
+    pub fn envelope(&self, command: impl Into<Command>) -> CommandEnvelope {
+        let id = CommandId(Uuid::from_u128(self.ids + 1));
+        CommandEnvelope {
+            id,
+            actor: "tester".to_owned(),
+            issued_at_ms: self.now_ms,
+            correlation: id,
+            expected_position: None,
+            command: command.into(),
+        }
+    }
+
+    pub fn decide(&self, envelope: &CommandEnvelope) -> Result<Vec<Event>, Rejection> {
+        decide(&self.state, envelope, &Context { now_ms: self.now_ms, mint: &PlainMint })
+    }
+
+    /// Decides, and folds what came of it.
+    pub fn try_run(&mut self, command: impl Into<Command>) -> Result<Vec<Event>, Rejection> {
+        let envelope = self.envelope(command);
+        self.ids += 1;
+        let events = self.decide(&envelope)?;
+        if !events.is_empty() {
+            self.commit(envelope, events.clone());
+        }
+        Ok(events)
+    }
+
+    pub fn commit(&mut self, envelope: CommandEnvelope, events: Vec<Event>) {
+        let header = CommitHeader {
+            command_id: envelope.id,
+            correlation: envelope.correlation,
+            actor: envelope.actor,
+            time_ms: self.now_ms,
+            previous: self.state.head,
+        };
+        let commit = Commit { header, command: envelope.command, events };
+        let body = commit.encode_body().unwrap();
+        let hash = commit.header.hash("oi.events.test", &body);
+        let recorded = RecordedCommit { position: self.state.position + 1, commit, hash };
+        apply(&mut self.state, &recorded);
+        self.log.push(recorded);
+    }
+
+    /// Runs a command that must not be refused.
+    pub fn run(&mut self, command: impl Into<Command>) -> Vec<Event> {
+        self.try_run(command).unwrap()
+    }
+
+    /// The code of the refusal; nothing may have changed.
+    pub fn refusal(&mut self, command: impl Into<Command>) -> &'static str {
+        let before = self.state.clone();
+        let rejection = self.try_run(command).unwrap_err();
+        assert_eq!(self.state, before);
+        assert!(rejection.to_string().len() > 15, "{rejection}");
+        rejection.code()
+    }
+
+    pub fn owed(&self) -> Vec<String> {
+        owed(&self.state).into_iter().map(|j| j.id.0).collect()
+    }
+
+    pub fn succeed(&mut self, job: &str) -> Vec<Event> {
+        self.report(job, JobResult::Succeeded)
+    }
+
+    pub fn report(&mut self, job: &str, result: JobResult) -> Vec<Event> {
+        self.run(ReportJobV1 { job: JobId(job.to_owned()), result, took_ms: 5 })
+    }
+
+    /// Does all that is owed, until nothing is.
+    pub fn finish_all(&mut self) {
+        while let Some(job) = self.owed().first() {
+            let job = job.clone();
+            self.succeed(&job);
+        }
+    }
+
+    pub fn cluster(&self, cluster: &str) -> &Cluster {
+        &self.state.clusters[&name::<ClusterName>(cluster)]
+    }
+
+    pub fn node(&self, cluster: &str, node: &str) -> &Node {
+        &self.cluster(cluster).nodes[&name::<NodeName>(node)]
+    }
+}
+
+/// Number 2 and every third after it are public.
+pub fn hypervisor(n: u8) -> RegisterHypervisorV1 {
+    RegisterHypervisorV1 {
+        name: name(&format!("hv-{n}")),
+        cri_endpoint: format!("unix:///run/hv-{n}.sock"),
+        tls: None,
+        public: n % 3 == 2,
+        address: format!("192.0.2.{}", n + 1).parse().unwrap(),
+        port_low: 30_000,
+        port_high: 30_009,
+        data_dir: "/var/lib/oi".to_owned(),
+        max_nodes: None,
+    }
+}
+
+pub fn cluster(text: &str) -> CreateClusterV1 {
+    CreateClusterV1 {
+        name: name(text),
+        kubernetes_version: name("v1.36.3"),
+        pod_cidr: "10.244.0.0/16".to_owned(),
+        service_cidr: "10.96.0.0/12".to_owned(),
+        dns_domain: "cluster.local".to_owned(),
+        extra_sans: Vec::new(),
+    }
+}
+
+pub fn node(cluster: &str, text: &str, role: Role) -> AddNodeV1 {
+    AddNodeV1 { cluster: name(cluster), name: name(text), role, hypervisor: None }
+}
+
+pub fn remove(cluster: &str, text: &str) -> RemoveNodeV1 {
+    RemoveNodeV1 { cluster: name(cluster), name: name(text) }
+}
+
+pub fn kinds(events: &[Event]) -> Vec<&'static str> {
+    events.iter().map(|e| e.kind().name).collect()
+}

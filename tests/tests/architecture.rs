@@ -1,0 +1,86 @@
+//! Who may depend on whom, and what only one crate may know.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+/// Each crate with the crates of ours that it may use.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("oi-events", &[]),
+    ("oi-proto", &[]),
+    ("oi-pki", &[]),
+    ("oi-helper", &[]),
+    ("oi-domain", &["oi-events"]),
+    ("oi-journal", &["oi-events"]),
+    ("oi-cri", &["oi-helper"]),
+    ("oi-view", &["oi-domain", "oi-events", "oi-journal", "oi-pki"]),
+    ("oi-decider", &["oi-domain", "oi-events", "oi-journal", "oi-pki", "oi-view"]),
+    ("oi-worker", &["oi-cri", "oi-domain", "oi-events", "oi-journal", "oi-pki", "oi-view"]),
+    ("oi-gateway", &["oi-domain", "oi-events", "oi-journal", "oi-pki", "oi-proto", "oi-view"]),
+    ("oi-audit", &["oi-domain", "oi-events", "oi-journal"]),
+    ("oi-server", &["oi-decider", "oi-gateway", "oi-journal", "oi-pki", "oi-view", "oi-worker"]),
+    ("oi-cli", &["oi-events", "oi-proto"]),
+    ("oi-local", &["oi-proto"]),
+    ("oi-bench", &["oi-cri", "oi-events", "oi-journal", "oi-pki"]),
+    ("oi-tests", &[]),
+];
+
+/// What only these crates may use.
+const ONLY: &[(&str, &[&str])] = &[
+    ("async-nats", &["oi-journal", "oi-bench"]),
+    ("k8s-cri", &["oi-cri"]),
+    ("rcgen", &["oi-pki"]),
+];
+
+/// What makes a crate impure.
+const IMPURE: &[&str] = &["tokio", "futures", "getrandom", "rand", "time", "jiff", "tracing"];
+
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    let one = |package: &Value| {
+        let all = package["dependencies"].as_array().unwrap();
+        let normal = all.iter().filter(|d| d["kind"].is_null());
+        (text(&package["name"]), normal.map(|d| text(&d["name"])).collect())
+    };
+    metadata["packages"].as_array().unwrap().iter().map(one).collect()
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    for (name, uses) in dependencies() {
+        let (_, may) = MAY_USE
+            .iter()
+            .find(|(n, _)| *n == name)
+            .unwrap_or_else(|| panic!("{name} is not in this test: say what it may use"));
+        for other in uses.iter().filter(|d| d.starts_with("oi-")) {
+            assert!(may.contains(&other.as_str()), "{name} must not use {other}");
+        }
+    }
+}
+
+#[test]
+fn each_outside_world_has_one_adapter() {
+    for (name, uses) in dependencies() {
+        for (library, allowed) in ONLY {
+            let wrong = uses.contains(*library) && !allowed.contains(&name.as_str());
+            assert!(!wrong, "{name} must not use {library}: that is for {allowed:?}");
+        }
+    }
+}
+
+#[test]
+fn events_and_domain_are_pure() {
+    let all = dependencies();
+    for name in ["oi-events", "oi-domain"] {
+        for library in IMPURE {
+            assert!(!all[name].contains(*library), "{name} must not use {library}");
+        }
+    }
+}
