@@ -22,13 +22,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("oi-server", &["oi-decider", "oi-gateway", "oi-journal", "oi-pki", "oi-view", "oi-worker"]),
     ("oi-cli", &["oi-events", "oi-proto"]),
     ("oi-local", &["oi-proto"]),
-    ("oi-bench", &["oi-cri", "oi-events", "oi-journal", "oi-pki"]),
-    ("oi-tests", &[]),
+    (
+        "oi-tests",
+        &[
+            "oi-cri",
+            "oi-decider",
+            "oi-domain",
+            "oi-events",
+            "oi-helper",
+            "oi-journal",
+            "oi-pki",
+            "oi-worker",
+        ],
+    ),
 ];
 
 /// What only these crates may use.
 const ONLY: &[(&str, &[&str])] = &[
-    ("async-nats", &["oi-journal", "oi-bench"]),
+    ("async-nats", &["oi-journal", "oi-tests"]),
     ("k8s-cri", &["oi-cri"]),
     ("rcgen", &["oi-pki"]),
 ];

@@ -11,3 +11,4 @@ mod mint;
 
 pub use decide::{Decider, DeciderError};
 pub use metrics::Metrics;
+pub use mint::Minter;

@@ -12,7 +12,7 @@ mod hypervisors;
 mod keeper;
 mod metrics;
 mod names;
-mod pods;
+pub mod pods;
 mod steps;
 mod worker;
 

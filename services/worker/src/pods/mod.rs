@@ -34,10 +34,15 @@ pub enum PodsError {
 
 /// A node with all that its pods depend on, taken out of the state.
 pub struct Target {
+    /// Its cluster's name.
     pub cluster_name: ClusterName,
+    /// Its cluster.
     pub cluster: Cluster,
+    /// Its name.
     pub name: NodeName,
+    /// The node itself.
     pub node: Node,
+    /// Where it is.
     pub hypervisor: Hypervisor,
     /// The hypervisors of the cluster's nodes.
     pub hypervisors: BTreeMap<NodeName, Hypervisor>,
@@ -103,7 +108,9 @@ impl Target {
 
 /// Opens credentials and lays them out as files.
 pub struct Secrets<'a> {
+    /// The node that they are for.
     pub target: &'a Target,
+    /// What opens them.
     pub key: &'a DataKey,
 }
 
