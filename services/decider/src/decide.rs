@@ -13,6 +13,7 @@ use oi_pki::DataKey;
 use oi_view::{Keyring, KeyringError, View, ViewError};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// How often time is asked what it owes.
@@ -58,8 +59,9 @@ impl Decider {
         Decider { journal, view, keyring, metrics, name: name.to_owned() }
     }
 
-    /// Works until it is dropped. A command in hand then comes again elsewhere.
-    pub async fn run(&self) {
+    /// Works until it is told to stop, and finishes what it has in hand. Where it is
+    /// dropped, that comes again elsewhere.
+    pub async fn run(&self, stop: CancellationToken) {
         let mut commands = self.journal.commands();
         let mut abandoned = self.journal.abandoned();
         let mut positions = self.view.positions();
@@ -68,6 +70,7 @@ impl Decider {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                () = stop.cancelled() => return,
                 command = commands.next() => self.handle(command).await,
                 given_up = abandoned.next() => self.report_abandoned(given_up).await,
                 Ok(()) = positions.changed() => {}

@@ -92,6 +92,8 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let stop = CancellationToken::new();
     let is = |role| config.roles.contains(&role);
 
+    // These end by themselves when they are told to; the others are cut off.
+    let mut graceful: tokio::task::JoinSet<Result<(), RunError>> = tokio::task::JoinSet::new();
     let mut parts: tokio::task::JoinSet<Result<(), RunError>> = tokio::task::JoinSet::new();
     {
         let (view, journal, snapshots) = (view.clone(), journal.clone(), is(Role::Decider));
@@ -100,8 +102,9 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     if is(Role::Decider) {
         let metrics = Arc::new(oi_decider::Metrics::new(&registry)?);
         let decider = Decider::new(journal.clone(), view.clone(), keyring.clone(), metrics, &name);
-        parts.spawn(async move {
-            decider.run().await;
+        let stop = stop.clone();
+        graceful.spawn(async move {
+            decider.run(stop).await;
             Ok(())
         });
     }
@@ -113,12 +116,12 @@ pub async fn run(config: Config) -> Result<(), RunError> {
             concurrency: config.concurrency.into(),
         };
         let worker = Worker::new(journal.clone(), view.clone(), keyring.clone(), settings, metrics);
-        parts.spawn(async move {
-            worker.run().await;
+        let stop = stop.clone();
+        graceful.spawn(async move {
+            worker.run(stop).await;
             Ok(())
         });
     }
-    let mut graceful: tokio::task::JoinSet<Result<(), RunError>> = tokio::task::JoinSet::new();
     if is(Role::Gateway) {
         let gateway = Gateway::new(journal.clone(), view.clone(), keyring.clone());
         let (address, stop) = (config.listen, stop.clone());
@@ -144,10 +147,10 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     };
     tracing::info!("stopping");
     stop.cancel();
-    // What workers and deciders have in hand is not acknowledged, and comes again.
+    // What is not given back in time is not acknowledged, and comes again.
     let finish = async { while graceful.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, finish).await.is_err() {
-        tracing::info!("some requests were cut off");
+        tracing::info!("something was cut off");
     }
     parts.shutdown().await;
     ended

@@ -14,6 +14,7 @@ use oi_view::{Keyring, View};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -54,20 +55,30 @@ impl Worker {
         Worker { journal, steps: Steps { view, keyring, hypervisors }, settings, metrics }
     }
 
-    /// Works until it is dropped. Jobs in hand then come again elsewhere.
-    pub async fn run(&self) {
+    /// Works until it is told to stop. Jobs in hand are then given back, for another
+    /// worker to take them at once; where this is dropped they come again later.
+    pub async fn run(&self, stop: CancellationToken) {
         let keeper = Keeper::new(self.clone(), self.steps.clone());
-        tokio::join!(self.work(), keeper.run());
+        tokio::select! {
+            () = self.work(&stop) => {}
+            () = keeper.run() => {}
+        }
     }
 
-    async fn work(&self) {
+    async fn work(&self, stop: &CancellationToken) {
         let mut jobs = self.journal.jobs();
         let permits = Arc::new(Semaphore::new(self.settings.concurrency));
         let mut running = tokio::task::JoinSet::new();
         loop {
-            let Ok(permit) = permits.clone().acquire_owned().await else { return };
-            let job = jobs.next().await;
-            let worker = self.clone();
+            let next = async {
+                let permit = permits.clone().acquire_owned().await;
+                (permit, jobs.next().await)
+            };
+            let (permit, job) = tokio::select! {
+                next = next => next,
+                () = stop.cancelled() => break,
+            };
+            let (worker, stop) = (self.clone(), stop.clone());
             let span = tracing::info_span!(
                 "job",
                 id = %job.value.id,
@@ -78,7 +89,7 @@ impl Worker {
             running.spawn(
                 async move {
                     worker.metrics.running.inc();
-                    worker.handle(job).await;
+                    worker.handle(job, &stop).await;
                     worker.metrics.running.dec();
                     drop(permit);
                 }
@@ -86,9 +97,10 @@ impl Worker {
             );
             while running.try_join_next().is_some() {}
         }
+        while running.join_next().await.is_some() {}
     }
 
-    async fn handle(&self, delivered: Delivered<Job>) {
+    async fn handle(&self, delivered: Delivered<Job>, stop: &CancellationToken) {
         let job = delivered.value.clone();
         let keep = async {
             let mut tick = tokio::time::interval(PROGRESS);
@@ -99,13 +111,14 @@ impl Worker {
             }
         };
         let settled = tokio::select! {
-            settled = self.settle(&job) => settled,
-            () = keep => false,
+            settled = self.settle(&job) => Some(settled),
+            () = keep => None,
+            () = stop.cancelled() => None,
         };
-        let acknowledged = if settled {
-            delivered.ack().await
-        } else {
-            delivered.nak(Duration::from_secs(1)).await
+        let acknowledged = match settled {
+            Some(true) => delivered.ack().await,
+            Some(false) => delivered.nak(Duration::from_secs(1)).await,
+            None => delivered.nak(Duration::ZERO).await,
         };
         if let Err(error) = acknowledged {
             tracing::debug!(%error, "job comes again");
