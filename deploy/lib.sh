@@ -13,6 +13,8 @@ manifest_dir=$OI_CACHE/manifests
 stamp_dir=$OI_CACHE/stamps
 # shellcheck source=versions.env
 source "$deploy_dir/versions.env"
+# What deploy/packages installs is found, too; what is in PATH already comes first.
+export PATH=$PATH:$HOME/.cargo/bin:/usr/local/go/bin:$OI_CACHE/go/bin
 # More Kubernetes versions can be asked for, separated by spaces.
 OI_KUBERNETES_VERSIONS=${OI_KUBERNETES_VERSIONS:-$KUBERNETES_VERSION}
 

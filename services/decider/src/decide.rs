@@ -3,12 +3,12 @@
 use crate::dispatch::Dispatcher;
 use crate::metrics::Metrics;
 use crate::mint::Minter;
-use oi_domain::{Context, decide, due};
+use oi_domain::{Context, Rejection, decide, due};
 use oi_events::{
     ClusterUid, Command, CommandEnvelope, CommandId, Commit, CommitHeader, JobResult, Outcome,
     ReportJobV1,
 };
-use oi_journal::{Abandoned, AppendError, Delivered, Journal};
+use oi_journal::{Abandoned, AppendError, Delivered, Journal, ReadError};
 use oi_pki::DataKey;
 use oi_view::{Keyring, KeyringError, View, ViewError};
 use std::sync::Arc;
@@ -25,6 +25,9 @@ pub enum DeciderError {
     /// Not appended.
     #[error("the decision was not stored")]
     Append(#[from] AppendError),
+    /// The end of the log is not to be seen.
+    #[error("the end of the log is not to be seen")]
+    Read(#[from] ReadError),
     /// The state is not current.
     #[error(transparent)]
     View(#[from] ViewError),
@@ -118,53 +121,68 @@ impl Decider {
     /// Decides one command: against the state at the end of the log, whoever else
     /// writes to it.
     async fn decide(&self, envelope: &CommandEnvelope) -> Result<Outcome, DeciderError> {
+        let mut key = None;
         loop {
             if let Some(position) = self.view.read(|s| s.processed.position(&envelope.id)) {
                 return Ok(Outcome::Committed { position });
             }
             let now_ms = now_ms();
-            let key = self.key_for(envelope).await?;
             let (decision, position, head) = self.view.read(|s| {
-                let mint = Minter { key, now_ms };
+                let mint = Minter { key: key.clone(), now_ms };
                 let context = Context { now_ms, mint: &mint };
                 (decide(s, envelope, &context), s.position, s.head)
             });
-            let events = match decision {
+            let outcome = match decision {
                 Err(rejection) => {
-                    return Ok(Outcome::Rejected {
+                    // A key is made only for what is acceptable but for the key.
+                    if matches!(rejection, Rejection::Mint(_)) && key.is_none() {
+                        key = self.key_for(envelope).await?;
+                        if key.is_some() {
+                            continue;
+                        }
+                    }
+                    Outcome::Rejected {
                         code: rejection.code().to_owned(),
                         message: rejection.to_string(),
-                    });
+                    }
                 }
-                Ok(events) if events.is_empty() => return Ok(Outcome::Unchanged { position }),
-                Ok(events) => events,
-            };
-            let header = CommitHeader {
-                command_id: envelope.id,
-                correlation: envelope.correlation,
-                actor: envelope.actor.clone(),
-                time_ms: now_ms,
-                previous: head,
-            };
-            let commit = Commit { header, command: envelope.command.clone(), events };
-            match self.journal.append(&commit, position).await {
-                Ok(recorded) => {
-                    self.view.fold(&recorded);
-                    return Ok(Outcome::Committed { position: recorded.position });
+                Ok(events) if events.is_empty() => Outcome::Unchanged { position },
+                Ok(events) => {
+                    let header = CommitHeader {
+                        command_id: envelope.id,
+                        correlation: envelope.correlation,
+                        actor: envelope.actor.clone(),
+                        time_ms: now_ms,
+                        previous: head,
+                    };
+                    let commit = Commit { header, command: envelope.command.clone(), events };
+                    match self.journal.append(&commit, position).await {
+                        Ok(recorded) => {
+                            self.view.fold(&recorded);
+                            return Ok(Outcome::Committed { position: recorded.position });
+                        }
+                        Err(AppendError::Conflict { .. }) => {
+                            self.view.wait_for(position + 1).await?;
+                            continue;
+                        }
+                        Err(error) => return Err(error.into()),
+                    }
                 }
-                Err(AppendError::Conflict { .. }) => self.view.wait_for(position + 1).await?,
-                Err(error) => return Err(error.into()),
+            };
+            // What is not appended is not checked by the broker: another decider may
+            // have written what is not folded here yet.
+            let end = self.journal.last_position().await?;
+            if end <= position {
+                return Ok(outcome);
             }
+            self.view.wait_for(end).await?;
         }
     }
 
     /// The data key that a decision on this command may need.
     async fn key_for(&self, envelope: &CommandEnvelope) -> Result<Option<DataKey>, KeyringError> {
         let uid = match &envelope.command {
-            Command::CreateCluster(c) => {
-                if self.view.read(|s| s.clusters.contains_key(&c.name)) {
-                    return Ok(None);
-                }
+            Command::CreateCluster(_) => {
                 return self.keyring.key_for_new(ClusterUid(envelope.id.0)).await.map(Some);
             }
             Command::AddNode(c) => self.view.read(|s| s.clusters.get(&c.cluster).map(|c| c.uid)),

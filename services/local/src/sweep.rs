@@ -10,6 +10,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// A cgroup that was made a moment ago may still be empty.
+const YOUNG: Duration = Duration::from_secs(2);
 /// How long killed processes may take to disappear.
 const REAPED: Duration = Duration::from_secs(10);
 
@@ -80,16 +82,36 @@ fn unmount_below(dir: &Path) {
     }
 }
 
-/// A cgroup is busy until the processes that were killed in it are reaped.
+/// Cgroups of containers in which nothing runs: those of `ids`, and old ones, which
+/// containerd could not remove because their processes were not reaped yet. Young ones
+/// of others may just be about to be filled.
+fn idle_cgroups(roots: &[PathBuf], ids: &[String]) -> Vec<PathBuf> {
+    let groups = roots.iter().flat_map(fs::read_dir).flatten().flatten();
+    groups
+        .filter(|g| g.file_type().is_ok_and(|t| t.is_dir()))
+        .filter(|g| {
+            let age = g.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
+            let own = ids.iter().any(|id| g.file_name() == id.as_str());
+            own || age.is_some_and(|age| age > YOUNG)
+        })
+        .map(|g| g.path())
+        .filter(|g| fs::read(g.join("cgroup.procs")).is_ok_and(|procs| procs.is_empty()))
+        .collect()
+}
+
 fn remove_cgroups(ids: &[String]) {
     let controllers = fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten();
     let mut roots: Vec<PathBuf> = controllers.map(|e| e.path().join("k8s.io")).collect();
     roots.push(PathBuf::from("/sys/fs/cgroup/k8s.io"));
-    let groups = roots.iter().flat_map(|root| ids.iter().map(|id| root.join(id)));
-    let mut left: Vec<PathBuf> = groups.filter(|group| group.is_dir()).collect();
+    let busy = || roots.iter().any(|r| ids.iter().any(|id| r.join(id).is_dir()));
     let end = Instant::now() + REAPED;
-    while !left.is_empty() && Instant::now() < end {
-        left.retain(|group| fs::remove_dir(group).is_err());
+    loop {
+        for group in idle_cgroups(&roots, ids) {
+            let _ = fs::remove_dir(group);
+        }
+        if !busy() || Instant::now() >= end {
+            break;
+        }
         std::thread::sleep(Duration::from_millis(20));
     }
     for root in roots {

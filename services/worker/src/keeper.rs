@@ -1,12 +1,13 @@
 //! Keeping true what has been made true: dead containers of ready nodes are started
 //! again on the spot, without jobs and without the broker.
 
+use crate::hypervisors::HypervisorError;
 use crate::pods::Target;
 use crate::pods::etcd::{Joining, member_entry};
 use crate::steps::{StepError, Steps};
-use crate::worker::Worker;
+use crate::worker::{Worker, chain};
 use oi_cri::{CONTAINER_RUNNING, label};
-use oi_domain::Hypervisor;
+use oi_domain::{Hypervisor, Reach};
 use oi_events::{ClusterName, Generation, HypervisorName, NodeName, Observation, Role};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -18,6 +19,8 @@ const LOOK: Duration = Duration::from_secs(5);
 const BURST: Duration = Duration::from_millis(20);
 /// After how long a broken stream of events is asked for again.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+/// A hypervisor that does not answer for so many looks is reported.
+const SILENT: u32 = 3;
 /// A node that keeps dying is left alone for this long, doubled each time.
 const BACK_OFF: Duration = Duration::from_millis(500);
 const MOST: Duration = Duration::from_secs(60);
@@ -81,7 +84,11 @@ impl Keeper {
     /// Looks after each nudge, and now and then without.
     async fn tend(&self, name: &HypervisorName, generation: Generation, nudge: &Notify) {
         let mut patience = BTreeMap::new();
+        let mut silent = 0;
         while let Some(h) = self.hypervisor(name, generation) {
+            if h.prepared {
+                silent = self.note_reach(&h, silent).await;
+            }
             if let Err(error) = self.look(name, &h, &mut patience).await {
                 tracing::debug!(hypervisor = %name, %error, "not looked at");
             }
@@ -107,6 +114,33 @@ impl Keeper {
             }
             tokio::time::sleep(LISTEN_AGAIN).await;
         }
+    }
+
+    /// Reports a hypervisor that has not answered for several looks, or answers again.
+    /// Returns how many looks it was silent for.
+    async fn note_reach(&self, h: &Hypervisor, silent: u32) -> u32 {
+        let answer = match self.steps.hypervisors.client(h) {
+            Ok(client) => client.version().await.map_err(HypervisorError::from),
+            Err(error) => Err(error),
+        };
+        let name = h.spec.name.clone();
+        let (silent, observation) = match (answer, &h.reach) {
+            (Ok(runtime), Reach::Unreachable(_)) => {
+                (0, Some(Observation::HypervisorReachable { name, runtime }))
+            }
+            (Ok(_), _) => (0, None),
+            (Err(error), Reach::Reachable(_)) if silent + 1 >= SILENT => {
+                let reason = chain(&error);
+                (silent + 1, Some(Observation::HypervisorUnreachable { name, reason }))
+            }
+            (Err(_), _) => (silent + 1, None),
+        };
+        if let Some(observation) = observation {
+            // Not waited for: the broker may be away.
+            let worker = self.worker.clone();
+            tokio::spawn(async move { worker.observe(observation).await });
+        }
+        silent
     }
 
     /// Compares what runs with what must, for the nodes that are ready.

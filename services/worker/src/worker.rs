@@ -30,7 +30,8 @@ pub struct Worker {
     metrics: Arc<Metrics>,
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+/// An error with its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -127,12 +128,21 @@ impl Worker {
 
     /// Does a job and stores its outcome; false where the outcome is not stored.
     async fn settle(&self, job: &Job) -> bool {
-        if self.steps.view.wait_for(job.generation.0).await.is_err() {
+        let view = &self.steps.view;
+        if view.wait_for(job.generation.0).await.is_err() {
             return false;
         }
-        if !self.steps.view.read(|s| owed(s).iter().any(|o| o.id == job.id)) {
-            tracing::debug!("no longer owed");
-            return true;
+        let is_owed = || view.read(|s| owed(s).iter().any(|o| o.id == job.id));
+        if !is_owed() {
+            // It may be owed by something that is not folded here yet.
+            let Ok(end) = self.journal.last_position().await else { return false };
+            if view.wait_for(end).await.is_err() {
+                return false;
+            }
+            if !is_owed() {
+                tracing::debug!("no longer owed");
+                return true;
+            }
         }
         let started = Instant::now();
         let kind = job.kind.token();
