@@ -10,6 +10,7 @@
 //! (`…V1`); a change makes a new version and an upcaster, never an edit. The
 //! files under `tests/golden` hold the bytes of each kind and version.
 
+mod chain;
 mod codec;
 mod command;
 mod commit;
@@ -21,6 +22,7 @@ mod ids;
 mod job;
 mod record;
 
+pub use chain::chain;
 pub use codec::{CodecError, from_bytes_strict, to_bytes};
 pub use command::*;
 pub use commit::{Commit, CommitError, CommitHeader, FORMAT, Frame, RecordedCommit, read_frames};

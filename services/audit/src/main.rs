@@ -63,11 +63,11 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
             let findings = report.checker.findings();
             clean = findings.is_empty();
             for finding in findings {
-                eprintln!("{}", output::chain(finding));
+                eprintln!("{}", oi_events::chain(finding));
             }
             let found: Vec<_> = findings
                 .iter()
-                .map(|f| json!({"position": f.position, "problem": output::chain(&f.problem)}))
+                .map(|f| json!({"position": f.position, "problem": oi_events::chain(&f.problem)}))
                 .collect();
             let verdict = if clean { "clean" } else { "not clean" };
             results.one(json!({
@@ -119,7 +119,7 @@ fn main() -> ExitCode {
         }
     };
     runtime.block_on(run(cli)).unwrap_or_else(|failure| {
-        eprintln!("error: {}", output::chain(&failure));
+        eprintln!("error: {}", oi_events::chain(&failure));
         failure.code()
     })
 }

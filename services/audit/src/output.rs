@@ -21,18 +21,6 @@ pub enum OutputError {
     Yaml(#[from] serde_yaml_ng::Error),
 }
 
-/// An error with its causes.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
 /// Prints results in one format.
 pub struct Results {
     format: Format,

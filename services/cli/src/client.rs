@@ -1,6 +1,6 @@
 //! Calls to the server: tried again, under the same command id, while it is away.
 
-use crate::error::Failure;
+use crate::error::{Failure, transport_cause};
 use oi_proto::v1::oi_client::OiClient;
 use oi_proto::v1::{self, submit_request::Command};
 use std::time::Duration;
@@ -73,7 +73,11 @@ impl Client {
         }
         match status.code() {
             Code::Unavailable => {
-                Failure::Unreachable { server: self.server.clone(), source: Box::new(status) }
+                let server = self.server.clone();
+                match transport_cause(&status) {
+                    Some(cause) => Failure::Unreachable { server, cause },
+                    None => Failure::Unavailable { server, cause: status.message().to_owned() },
+                }
             }
             Code::NotFound => Failure::NotFound(status.message().to_owned()),
             _ => Failure::Call(Box::new(status)),

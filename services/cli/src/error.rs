@@ -12,14 +12,21 @@ pub enum Failure {
     Server(String),
     /// Nobody there.
     #[error(
-        "oi-server at {server} does not answer: is it running? (--server or OI_SERVER names it)"
+        "oi-server at {server} does not answer: is it running? (--server or OI_SERVER names it): {cause}"
     )]
     Unreachable {
         /// Where.
         server: String,
-        /// Why.
-        #[source]
-        source: Box<Status>,
+        /// The innermost cause.
+        cause: String,
+    },
+    /// It is there, but what it needs is not.
+    #[error("oi-server at {server} cannot do it now: {cause}")]
+    Unavailable {
+        /// Where.
+        server: String,
+        /// In its own words.
+        cause: String,
     },
     /// The rules refuse it.
     #[error("refused ({code}): {message}")]
@@ -73,7 +80,7 @@ impl Failure {
             Failure::Server(_) | Failure::Input(_) | Failure::Documents(_) | Failure::Name(_) => 2,
             Failure::Refused { .. } => 3,
             Failure::NotFound(_) => 4,
-            Failure::Unreachable { .. } => 5,
+            Failure::Unreachable { .. } | Failure::Unavailable { .. } => 5,
             Failure::TimedOut(_) => 6,
             Failure::Call(status) => match status.code() {
                 Code::InvalidArgument => 2,
@@ -91,14 +98,11 @@ impl Failure {
     }
 }
 
-/// An error with its causes.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
+/// The innermost cause of a failed call, if it never reached a server.
+pub fn transport_cause(status: &Status) -> Option<String> {
+    let mut cause = std::error::Error::source(status)?;
+    while let Some(inner) = cause.source() {
+        cause = inner;
     }
-    text
+    Some(cause.to_string())
 }

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.is_broken_pipe() {
-                eprintln!("error: {}", error::chain(&failure));
+                eprintln!("error: {}", oi_events::chain(&failure));
             }
             failure.code()
         }

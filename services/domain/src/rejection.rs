@@ -60,19 +60,8 @@ pub enum Rejection {
         "command {0} is older than the memory of processed commands: send it again under a new id"
     )]
     TooOld(CommandId),
-    #[error("key material is not to be had: {}", crate::rejection::chain(.0))]
+    #[error("key material is not to be had: {}", oi_events::chain(.0))]
     Mint(#[from] MintError),
-}
-
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 impl Rejection {

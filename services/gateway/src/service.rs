@@ -1,7 +1,7 @@
 //! The service itself, with health and reflection.
 
 use crate::{command, query};
-use oi_events::{ClusterName, CommandEnvelope, Outcome};
+use oi_events::{ClusterName, CommandEnvelope, Outcome, chain};
 use oi_journal::{Journal, RequestError};
 use oi_proto::v1::{self, oi_server::Oi, oi_server::OiServer};
 use oi_view::{Keyring, View};
@@ -105,7 +105,7 @@ impl Gateway {
     ) -> Result<v1::SubmitResponse, Status> {
         let outcome = self.journal.request(&envelope, DECISION).await.map_err(|e| match e {
             RequestError::Timeout { .. } => Status::deadline_exceeded(e.to_string()),
-            _ => Status::unavailable(e.to_string()),
+            _ => Status::unavailable(chain(&e)),
         })?;
         let (position, unchanged) = match outcome {
             Outcome::Committed { position } => (position, false),

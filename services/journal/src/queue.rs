@@ -26,7 +26,7 @@ pub enum EnqueueError {
     #[error("it cannot be sent")]
     Message(#[from] MessageError),
     /// The broker did not store it.
-    #[error("the broker did not store it")]
+    #[error("the broker did not store it (its log says why: a full disk, for example)")]
     Publish(#[from] PublishError),
 }
 

@@ -7,7 +7,7 @@ use crate::steps::{StepError, Steps};
 use oi_domain::owed;
 use oi_events::{
     Command, CommandEnvelope, CommandId, Job, JobKind, JobResult, Observation, ReportJobV1,
-    ReportObservationV1,
+    ReportObservationV1, chain,
 };
 use oi_journal::{Delivered, Journal};
 use oi_view::{Keyring, View};
@@ -28,18 +28,6 @@ pub struct Worker {
     steps: Steps,
     settings: Arc<WorkerSettings>,
     metrics: Arc<Metrics>,
-}
-
-/// An error with its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 impl Worker {
