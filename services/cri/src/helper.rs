@@ -125,6 +125,20 @@ impl Helper {
         Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
     }
 
+    /// Sends a command to a program on the hypervisor that listens on a unix socket
+    /// below the data directory; returns its answer.
+    ///
+    /// # Errors
+    /// Where nobody listens.
+    pub async fn console(&self, socket: &str, command: &str) -> Result<String, HelperError> {
+        let args = ["console", "--socket", socket, "--command", command];
+        let output = self.exec(args.map(str::to_owned).to_vec(), LIMIT).await?;
+        if output.exit_code != 0 {
+            return Err(refused(&output));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// Waits until `https://address/path` answers 200 under that authority, asked
     /// with a client certificate (certificate and key file) where one is given. All
     /// files are the hypervisor's.

@@ -4,11 +4,13 @@
 //! It makes a key pair in memory. Files travel as arguments of `ExecSync`, which
 //! others may see, and are therefore sealed to that key ([`seal`], [`Opener`]).
 
+mod console;
 mod files;
 mod probe;
 mod sealed;
 mod server;
 
+pub use console::{ConsoleError, console};
 pub use files::{FileOp, FilesError, apply};
 pub use probe::{Probe, ProbeError, probe};
 pub use sealed::{Opener, SealError, seal};

@@ -5,23 +5,37 @@ use super::{Files, PodsError, Secrets, Target};
 use crate::names::HAPROXY_IMAGE;
 use oi_cri::{ContainerSpec, FileOp, Mount, PodSpec, PortMapping};
 use oi_events::PortUse;
+use sha2::{Digest, Sha256};
 
 /// The pod's name among a node's pods, and its container's.
 pub const POD: &str = "haproxy";
 /// Port within the pod.
 const PORT: u16 = 6443;
 const ETC: &str = "/usr/local/etc/haproxy";
+const RUN: &str = "/run/haproxy";
+const CONSOLE: &str = "master.sock";
 
 /// The directory with haproxy's files, on the hypervisor.
 pub fn dir(target: &Target) -> String {
     format!("{}/haproxy", target.dir())
 }
 
-fn config(target: &Target) -> Result<String, PodsError> {
+/// The socket on the hypervisor on which haproxy's master takes commands.
+pub fn console(target: &Target) -> String {
+    format!("{}/{CONSOLE}", run_dir(target))
+}
+
+fn run_dir(target: &Target) -> String {
+    format!("{}/run", target.dir())
+}
+
+/// The configuration, and the mark by which haproxy says that it runs with this one.
+fn config(target: &Target) -> Result<(String, String), PodsError> {
     let mut text = format!(
-        "global
-    log stdout format raw local0 info
+        "    log stdout format raw local0 info
     maxconn 8192
+    # After a reload the process before ends with its connections, or then.
+    hard-stop-after 10m
 
 defaults
     mode tcp
@@ -47,14 +61,27 @@ backend kube-apiserver
         let address = target.address_of(name, node, PortUse::ApiServer)?;
         text.push_str(&format!("    server {name} {address}\n"));
     }
-    Ok(text)
+    let digest = Sha256::digest(text.as_bytes());
+    let mark = format!("oi-{}", digest.iter().map(|b| format!("{b:02x}")).collect::<String>());
+    Ok((format!("global\n    description {mark}\n{text}"), mark))
+}
+
+/// The mark of the configuration that must run.
+pub fn mark(target: &Target) -> Result<String, PodsError> {
+    config(target).map(|(_, mark)| mark)
+}
+
+fn mount(host_path: String, container_path: &str, read_only: bool) -> Mount {
+    Mount { host_path, container_path: container_path.to_owned(), read_only }
 }
 
 /// Pod and files.
 pub fn pod(target: &Target, secrets: &Secrets<'_>) -> Result<(PodSpec, Vec<FileOp>), PodsError> {
     let mut files = Files::new(dir(target));
-    files.at_start("haproxy.cfg", config(target)?.into_bytes());
+    // Read again when haproxy is told to.
+    files.reread("haproxy.cfg", config(target)?.0.into_bytes());
     files.at_start("ca.crt", secrets.certificate("ca")?);
+    files.directory(run_dir(target));
     let mut pod = target.pod(POD);
     files.directory(pod.log_directory.clone());
     let (operations, files_hash) = files.finish();
@@ -63,14 +90,17 @@ pub fn pod(target: &Target, secrets: &Secrets<'_>) -> Result<(PodSpec, Vec<FileO
     pod.containers = vec![ContainerSpec {
         name: POD.to_owned(),
         image: HAPROXY_IMAGE.to_owned(),
-        command: ["haproxy", "-db", "-f", &format!("{ETC}/haproxy.cfg")]
-            .map(str::to_owned)
-            .to_vec(),
-        mounts: vec![Mount {
-            host_path: dir(target),
-            container_path: ETC.to_owned(),
-            read_only: true,
-        }],
+        command: [
+            "haproxy",
+            "-W",
+            "-S",
+            &format!("{RUN}/{CONSOLE}"),
+            "-f",
+            &format!("{ETC}/haproxy.cfg"),
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        mounts: vec![mount(dir(target), ETC, true), mount(run_dir(target), RUN, false)],
         files_hash,
         ..ContainerSpec::default()
     }];

@@ -7,6 +7,9 @@ use oi_events::PortUse;
 use std::time::Duration;
 
 const READY: Duration = Duration::from_secs(90);
+/// How often haproxy is asked, with pauses that grow by this much.
+const RELOADS: u32 = 10;
+const RELOAD: Duration = Duration::from_millis(50);
 
 impl Steps {
     /// haproxy runs, and the API answers through it.
@@ -27,6 +30,24 @@ impl Steps {
             site.put(&files),
         )?;
         let (_, started) = ensure_container(&site.client, &sandbox, &pod, spec).await?;
+        self.reload_ingress(site).await?;
         Ok(started)
+    }
+
+    /// haproxy runs with the configuration that it must have. It is told to read it
+    /// again, rather than started again: no connection is lost.
+    async fn reload_ingress(&self, site: &Site) -> Result<(), StepError> {
+        let (console, mark) = (ingress::console(&site.target), ingress::mark(&site.target)?);
+        let mut said = String::new();
+        for attempt in 0..RELOADS {
+            match site.helper.console(&console, "@1 show info").await {
+                Ok(info) if info.contains(&mark) => return Ok(()),
+                Ok(_) => said = site.helper.console(&console, "reload").await?,
+                // Started a moment ago: its console comes next.
+                Err(error) => said = error.to_string(),
+            }
+            tokio::time::sleep(RELOAD * (attempt + 1)).await;
+        }
+        Err(StepError::Ingress(said))
     }
 }

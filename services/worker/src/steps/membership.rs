@@ -12,7 +12,8 @@ use serde::Deserialize;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(10);
-const PROMOTION_TRIES: usize = 60;
+const CHANGE_TRIES: usize = 60;
+const PAUSE: Duration = Duration::from_millis(500);
 
 #[derive(Deserialize)]
 struct Members {
@@ -47,7 +48,29 @@ impl Voter {
         if output.exit_code == 0 {
             return Ok(output.stdout);
         }
-        Err(StepError::Membership(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+        // Its own log goes before what it has to say.
+        let said = String::from_utf8_lossy(&output.stderr);
+        let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+        Err(StepError::Membership(last.trim().to_owned()))
+    }
+
+    /// Adds a learner, unless it is there. etcd refuses that for some seconds after the
+    /// last change, until all members have been seen to be well.
+    async fn add(&self, name: &str, url: &str) -> Result<(), StepError> {
+        let urls = format!("--peer-urls={url}");
+        let mut tries = 0;
+        loop {
+            if self.members().await?.iter().any(|m| m.peer_urls.iter().any(|u| u == url)) {
+                return Ok(());
+            }
+            match self.etcdctl(&["member", "add", name, "--learner", &urls]).await {
+                Ok(_) => return Ok(()),
+                Err(error) if tries >= CHANGE_TRIES => return Err(error),
+                Err(error) => tracing::debug!(%error, tries, "not added yet"),
+            }
+            tries += 1;
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     async fn members(&self) -> Result<Vec<Member>, StepError> {
@@ -84,26 +107,27 @@ impl Steps {
     pub(super) async fn join(&self, site: &Site) -> Result<Joining, StepError> {
         let target = &site.target;
         let own = etcd::member_entry(target)?;
-        let first =
-            target.cluster.control_planes().first().is_some_and(|(n, _)| **n == target.name);
-        let was_alone = first
-            && !target
-                .cluster
-                .nodes
-                .values()
-                .any(|n| n.added < target.node.added && n.role == Role::ControlPlane);
-        if was_alone {
+        let cluster = &target.cluster;
+        let first = cluster.control_planes().first().is_some_and(|(n, _)| **n == target.name);
+        let others = cluster.nodes.iter().any(|(name, n)| {
+            *name != target.name
+                && n.role == Role::ControlPlane
+                && n.done.contains(&JobKind::EnsureEtcd)
+        });
+        // Only here may etcd begin with nothing: a cluster that was ready has data.
+        if first && !others && cluster.phase == ClusterPhase::Creating {
             return Ok(Joining { initial_cluster: own, state: "new" });
         }
         let url = format!("https://{}", target.address(PortUse::EtcdPeer)?);
-        let voter = self
-            .voter(target)
-            .await?
-            .ok_or_else(|| StepError::Membership("no other member answers".to_owned()))?;
-        if !voter.members().await?.iter().any(|m| m.peer_urls.contains(&url)) {
-            let urls = format!("--peer-urls={url}");
-            voter.etcdctl(&["member", "add", target.name.as_str(), "--learner", &urls]).await?;
-        }
+        let Some(voter) = self.voter(target).await? else {
+            if target.node.generation > target.node.added {
+                // A member already: its own data tells it the rest, and without data
+                // etcd refuses to start.
+                return Ok(Joining { initial_cluster: own, state: "existing" });
+            }
+            return Err(StepError::Membership("no other member answers".to_owned()));
+        };
+        voter.add(target.name.as_str(), &url).await?;
         let mut entries = Vec::new();
         for member in voter.members().await? {
             for peer in &member.peer_urls {
@@ -119,7 +143,7 @@ impl Steps {
         let Some(voter) = self.voter(&site.target).await? else { return Ok(()) };
         let url = format!("https://{}", site.target.address(PortUse::EtcdPeer)?);
         let mut last = None;
-        for _ in 0..PROMOTION_TRIES {
+        for _ in 0..CHANGE_TRIES {
             let members = voter.members().await?;
             let Some(own) = members.iter().find(|m| m.peer_urls.contains(&url)) else {
                 return Err(StepError::Membership(format!("{} is no member", site.target.name)));
@@ -132,7 +156,7 @@ impl Steps {
                 // It has not caught up yet.
                 Err(e) => last = Some(e),
             }
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            tokio::time::sleep(PAUSE).await;
         }
         Err(last.unwrap_or_else(|| StepError::Membership("not promoted".to_owned())))
     }

@@ -39,6 +39,9 @@ pub enum StepError {
     /// The runtime is not ready.
     #[error("the container runtime is not ready: {0}")]
     RuntimeNotReady(String),
+    /// haproxy does not take its configuration.
+    #[error("haproxy does not run with its new configuration: {0}")]
+    Ingress(String),
     /// etcd's membership.
     #[error("etcd membership: {0}")]
     Membership(String),
