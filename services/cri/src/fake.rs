@@ -364,6 +364,12 @@ impl RuntimeService for FakeCri {
                     Err(e) => (String::new(), Some(e.to_string())),
                 },
             },
+            // haproxy says with which configuration it runs: the one beside it.
+            Some("console") => {
+                let node = cmd.get(3).and_then(|s| Path::new(s).parent()?.parent());
+                let config = node.map(|dir| dir.join("haproxy/haproxy.cfg"));
+                (config.and_then(|c| std::fs::read_to_string(c).ok()).unwrap_or_default(), None)
+            }
             _ => (String::new(), None),
         };
         inner.strike("ExecSync", When::After)?;
