@@ -25,8 +25,8 @@ pub fn read(path: &Path) -> Result<Vec<Document>, Failure> {
     Ok(manifest::read(&text)?)
 }
 
-/// The cluster's document.
-pub fn cluster(flags: &ClusterFlags) -> Result<Document, Failure> {
+/// The cluster's document, and those of the nodes that come with it.
+pub fn cluster(flags: &ClusterFlags) -> Result<Vec<Document>, Failure> {
     flags.name.parse::<ClusterName>()?;
     flags.kubernetes_version.parse::<KubernetesVersion>()?;
     let spec = ClusterSpec {
@@ -38,7 +38,18 @@ pub fn cluster(flags: &ClusterFlags) -> Result<Document, Failure> {
         },
         extra_sans: flags.apiserver_extra_sans.clone(),
     };
-    Ok(Document::Cluster(Metadata { name: flags.name.clone() }, spec))
+    let mut documents = vec![Document::Cluster(Metadata { name: flags.name.clone() }, spec)];
+    let roles = [
+        ("cp", NodeRole::ControlPlane, flags.control_plane_replicas),
+        ("lb", NodeRole::ControlPlaneIngress, flags.ingress_replicas),
+    ];
+    for (prefix, role, count) in roles {
+        documents.extend((1..=count).map(|n| {
+            let spec = NodeSpec { cluster: flags.name.clone(), role, hypervisor: None };
+            Document::Node(Metadata { name: format!("{prefix}-{n}") }, spec)
+        }));
+    }
+    Ok(documents)
 }
 
 /// The node's document.
@@ -68,19 +79,21 @@ fn identity(document: &Document) -> String {
     }
 }
 
-/// Adds a document to the others.
+/// Adds documents to the others.
 ///
 /// # Errors
-/// Where its name is taken, or its cluster is not there.
-pub fn inject(mut documents: Vec<Document>, new: Document) -> Result<Vec<Document>, Failure> {
+/// Where a name is taken, or a cluster is not there.
+pub fn inject(mut documents: Vec<Document>, new: Vec<Document>) -> Result<Vec<Document>, Failure> {
     check(&documents)?;
-    if documents.iter().any(|d| identity(d) == identity(&new)) {
-        return Err(Failure::Input(format!(
-            "{} is declared already: choose another name",
-            identity(&new)
-        )));
+    for new in new {
+        if documents.iter().any(|d| identity(d) == identity(&new)) {
+            return Err(Failure::Input(format!(
+                "{} is declared already: choose another name",
+                identity(&new)
+            )));
+        }
+        documents.push(new);
     }
-    documents.push(new);
     check(&documents)?;
     Ok(documents)
 }

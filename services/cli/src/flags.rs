@@ -119,6 +119,12 @@ pub struct ClusterFlags {
     /// More names or addresses for the API server's certificate.
     #[arg(long, value_delimiter = ',')]
     pub apiserver_extra_sans: Vec<String>,
+    /// Add so many control-plane nodes, cp-1 and on.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=7))]
+    pub control_plane_replicas: u8,
+    /// Add so many ingress nodes, lb-1 and on.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=7))]
+    pub ingress_replicas: u8,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

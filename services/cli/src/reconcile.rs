@@ -236,9 +236,9 @@ pub async fn run(
     output::rows(format, shown.iter().filter(named).map(output::cluster).collect(), false)
 }
 
-/// Submits one document. Where somebody else was faster with the same, that is well.
-async fn submit(client: &Client, document: &Document, progress: &Progress) -> Result<(), Failure> {
-    let (what, command) = match document {
+/// The command that makes what a document declares, and what to say once it is taken.
+pub fn command(document: &Document) -> (String, Command) {
+    match document {
         Document::Hypervisor(m, s) => (
             format!("hypervisor {} registered", m.name),
             Command::RegisterHypervisor(hypervisor_command(m, s)),
@@ -250,7 +250,12 @@ async fn submit(client: &Client, document: &Document, progress: &Progress) -> Re
             format!("node {} added to cluster {}", m.name, s.cluster),
             Command::AddNode(node_command(m, s)),
         ),
-    };
+    }
+}
+
+/// Submits one document. Where somebody else was faster with the same, that is well.
+async fn submit(client: &Client, document: &Document, progress: &Progress) -> Result<(), Failure> {
+    let (what, command) = command(document);
     match client.submit(command).await {
         Ok(_) => progress.line(&what),
         Err(Failure::Refused { code, .. })

@@ -3,7 +3,7 @@
 use crate::client::Client;
 use crate::error::Failure;
 use crate::flags::Cluster;
-use crate::{documents, output};
+use crate::{documents, output, reconcile};
 use oi_proto::manifest;
 use oi_proto::v1::{self, submit_request::Command};
 use std::path::Path;
@@ -18,16 +18,14 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
             output::print(&manifest::write(&all)?)
         }
         Cluster::Create(flags) => {
-            let command = v1::CreateCluster {
-                name: flags.name.clone(),
-                kubernetes_version: flags.kubernetes_version,
-                pod_cidr: flags.pod_cidr,
-                service_cidr: flags.service_cidr,
-                dns_domain: flags.dns_domain,
-                extra_sans: flags.apiserver_extra_sans,
-            };
-            client.submit(Command::CreateCluster(command)).await?;
-            eprintln!("cluster {} created; add nodes to it", flags.name);
+            for document in documents::cluster(&flags)? {
+                let (done, command) = reconcile::command(&document);
+                client.submit(command).await?;
+                eprintln!("{done}");
+            }
+            if flags.control_plane_replicas == 0 || flags.ingress_replicas == 0 {
+                eprintln!("it needs nodes of both roles to be of use: see `oi node create --help`");
+            }
             Ok(())
         }
         Cluster::List { output } => {

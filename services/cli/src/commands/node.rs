@@ -2,8 +2,8 @@
 
 use crate::client::Client;
 use crate::error::Failure;
-use crate::flags::{Node, Role};
-use crate::{documents, output};
+use crate::flags::Node;
+use crate::{documents, output, reconcile};
 use oi_proto::manifest;
 use oi_proto::v1::{self, submit_request::Command};
 use std::path::Path;
@@ -11,23 +11,16 @@ use std::path::Path;
 pub async fn run(client: Client, command: Node) -> Result<(), Failure> {
     match command {
         Node::Inject(flags) => {
-            let all =
-                documents::inject(documents::read(Path::new("-"))?, documents::node(&flags)?)?;
+            let all = documents::inject(
+                documents::read(Path::new("-"))?,
+                vec![documents::node(&flags)?],
+            )?;
             output::print(&manifest::write(&all)?)
         }
         Node::Create(flags) => {
-            let role = match flags.role {
-                Role::ControlPlane => v1::Role::ControlPlane,
-                Role::ControlPlaneIngress => v1::Role::ControlPlaneIngress,
-            };
-            let command = v1::AddNode {
-                cluster: flags.cluster.clone(),
-                name: flags.name.clone(),
-                role: role.into(),
-                hypervisor: flags.hypervisor.unwrap_or_default(),
-            };
-            client.submit(Command::AddNode(command)).await?;
-            eprintln!("node {} added to cluster {}", flags.name, flags.cluster);
+            let (done, command) = reconcile::command(&documents::node(&flags)?);
+            client.submit(command).await?;
+            eprintln!("{done}");
             Ok(())
         }
         Node::List { cluster, output } => {
