@@ -68,7 +68,7 @@ impl Decider {
         let mut commands = self.journal.commands();
         let mut abandoned = self.journal.abandoned();
         let mut positions = self.view.positions();
-        let mut dispatcher = Dispatcher::default();
+        let mut dispatcher = Dispatcher::new(&self.view);
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -79,7 +79,7 @@ impl Decider {
                 Ok(()) = positions.changed() => {}
                 _ = tick.tick() => self.enter_due().await,
             }
-            let owed = dispatcher.dispatch(&self.view, &self.journal).await;
+            let owed = dispatcher.dispatch(&self.journal).await;
             self.metrics.owed_jobs.set(i64::try_from(owed).unwrap_or(i64::MAX));
             let position = self.view.position();
             self.metrics.position.set(i64::try_from(position).unwrap_or(i64::MAX));

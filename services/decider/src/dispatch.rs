@@ -1,30 +1,77 @@
-//! Offering owed jobs to the queue. The queue takes each at most once at a time, so
+//! Offering what is owed to the queue. The queue takes each at most once at a time, so
 //! offering again is harmless, and is how a lost queue is refilled.
 
 use futures::future::join_all;
-use oi_domain::owed;
-use oi_events::{Job, JobId};
+use oi_domain::{Scope, owed_in};
+use oi_events::{Job, JobId, RecordedCommit};
 use oi_journal::Journal;
 use oi_view::View;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::broadcast::{self, error::TryRecvError};
 
 /// A job that is still owed after this long is offered again.
 const OFFER_AGAIN: Duration = Duration::from_secs(3);
 
-/// Remembers what was offered lately.
-#[derive(Default)]
+/// Knows what is owed, brought up to date only where a commit changed something, and
+/// what was offered lately.
 pub struct Dispatcher {
+    view: View,
+    commits: broadcast::Receiver<Arc<RecordedCommit>>,
+    owed: BTreeMap<Scope, Vec<Job>>,
     offered: BTreeMap<JobId, Instant>,
 }
 
 impl Dispatcher {
+    /// Looks at all of the state once.
+    pub fn new(view: &View) -> Dispatcher {
+        let mut dispatcher = Dispatcher {
+            view: view.clone(),
+            // From before the look: nothing is missed between.
+            commits: view.commits(),
+            owed: BTreeMap::new(),
+            offered: BTreeMap::new(),
+        };
+        dispatcher.look(view.read(|s| Scope::all(s).collect()));
+        dispatcher
+    }
+
+    fn look(&mut self, scopes: BTreeSet<Scope>) {
+        for scope in scopes {
+            let jobs = self.view.read(|s| owed_in(s, &scope));
+            if jobs.is_empty() {
+                self.owed.remove(&scope);
+            } else {
+                self.owed.insert(scope, jobs);
+            }
+        }
+    }
+
+    /// Where commits changed something since the last time.
+    fn changed(&mut self) -> BTreeSet<Scope> {
+        let mut scopes = BTreeSet::new();
+        loop {
+            match self.commits.try_recv() {
+                Ok(recorded) => scopes.extend(recorded.commit.events.iter().map(Scope::of)),
+                Err(TryRecvError::Lagged(_)) => {
+                    scopes.extend(self.owed.keys().cloned());
+                    scopes.extend(self.view.read(|s| Scope::all(s).collect::<Vec<_>>()));
+                }
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return scopes,
+            }
+        }
+    }
+
     /// Offers what is owed and was not offered lately; returns how much is owed.
-    pub async fn dispatch(&mut self, view: &View, journal: &Journal) -> usize {
-        let jobs = view.read(owed);
+    pub async fn dispatch(&mut self, journal: &Journal) -> usize {
+        let changed = self.changed();
+        self.look(changed);
         let now = Instant::now();
-        let due: Vec<&Job> = jobs
-            .iter()
+        let due: Vec<&Job> = self
+            .owed
+            .values()
+            .flatten()
             .filter(|job| self.offered.get(&job.id).is_none_or(|at| now - *at >= OFFER_AGAIN))
             .collect();
         let offers = due.iter().map(|job| journal.enqueue(job));
@@ -38,8 +85,8 @@ impl Dispatcher {
                 Err(error) => tracing::warn!(job = %job.id, %error, "job not offered"),
             }
         }
-        let owed: std::collections::BTreeSet<&JobId> = jobs.iter().map(|j| &j.id).collect();
+        let owed: BTreeSet<&JobId> = self.owed.values().flatten().map(|j| &j.id).collect();
         self.offered.retain(|id, _| owed.contains(id));
-        jobs.len()
+        owed.len()
     }
 }

@@ -1,10 +1,10 @@
 //! Which work the state owes: a pure function, so that losing the queue loses
 //! nothing.
 
-use crate::state::{Cluster, ClusterPhase, State};
+use crate::state::{Cluster, ClusterPhase, Hypervisor, State};
 use oi_events::{
-    ClusterName, Command, Generation, HypervisorName, Job, JobId, JobKind, NodeName, RetryJobV1,
-    Role,
+    ClusterName, Command, Event, Generation, HypervisorName, Job, JobId, JobKind, NodeName,
+    RetryJobV1, Role,
 };
 
 /// What a job id says.
@@ -85,29 +85,94 @@ pub fn job_id(target: &JobTarget) -> JobId {
     })
 }
 
+/// A part of the state that owes jobs by itself: what an event changes elsewhere
+/// changes nothing here.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// All hypervisors.
+    Hypervisors,
+    /// One cluster.
+    Cluster(ClusterName),
+}
+
+impl Scope {
+    /// Where an event may change what is owed.
+    pub fn of(event: &Event) -> Scope {
+        let cluster = |name: &ClusterName| Scope::Cluster(name.clone());
+        let job = |id| {
+            let target = JobTarget::parse(id);
+            target.as_ref().and_then(JobTarget::cluster).map_or(Scope::Hypervisors, cluster)
+        };
+        match event {
+            Event::HypervisorRegistered(_)
+            | Event::HypervisorCordoned(_)
+            | Event::HypervisorObserved(_)
+            | Event::HypervisorUnregistered(_) => Scope::Hypervisors,
+            Event::ClusterCreated(e) => cluster(&e.name),
+            Event::ClusterDeletionStarted(e) => cluster(&e.name),
+            Event::ClusterDeleted(e) => cluster(&e.name),
+            Event::ClusterBecameReady(e) => cluster(&e.name),
+            Event::NodeAdded(e) => cluster(&e.cluster),
+            Event::CertificateReplaced(e) => cluster(&e.cluster),
+            Event::NodeChanged(e) => cluster(&e.cluster),
+            Event::NodeRemovalStarted(e) => cluster(&e.cluster),
+            Event::NodeRemoved(e) => cluster(&e.cluster),
+            Event::PodRestarted(e) => cluster(&e.cluster),
+            Event::KubeconfigIssued(e) => cluster(&e.cluster),
+            Event::JobSucceeded(e) => job(&e.job),
+            Event::JobFailed(e) => job(&e.job),
+            Event::JobRetried(e) => job(&e.job),
+            Event::JobAbandoned(e) => job(&e.job),
+        }
+    }
+
+    /// All scopes of a state.
+    pub fn all(state: &State) -> impl Iterator<Item = Scope> {
+        let clusters = state.clusters.keys().cloned().map(Scope::Cluster);
+        std::iter::once(Scope::Hypervisors).chain(clusters)
+    }
+}
+
 /// All jobs that the state owes, in a fixed order. A job that has failed is owed
 /// again once its pause is over (see [`due`]).
 pub fn owed(state: &State) -> Vec<Job> {
-    let mut jobs = Vec::new();
-    for (name, h) in &state.hypervisors {
-        if !h.prepared {
-            let target = JobTarget::Hypervisor { name: name.clone(), generation: h.generation };
-            jobs.push(Job {
-                id: job_id(&target),
-                kind: JobKind::ProbeHypervisor,
-                hypervisor: Some(name.clone()),
-                cluster: None,
-                cluster_uid: None,
-                node: None,
-                generation: h.generation,
-            });
+    Scope::all(state).flat_map(|scope| owed_in(state, &scope)).collect()
+}
+
+/// The jobs that one scope owes. Its cost does not grow with the number of clusters.
+pub fn owed_in(state: &State, scope: &Scope) -> Vec<Job> {
+    let mut jobs = match scope {
+        Scope::Hypervisors => owed_by_hypervisors(state),
+        Scope::Cluster(name) => {
+            state.clusters.get(name).map(|c| owed_by_cluster(name, c)).unwrap_or_default()
         }
-    }
-    for (name, cluster) in &state.clusters {
-        jobs.extend(owed_by_cluster(name, cluster));
-    }
+    };
     jobs.retain(|job| state.troubles.get(&job.id).is_none_or(|t| t.retry_at_ms.is_none()));
     jobs
+}
+
+/// Whether a job is owed, and its pause is over.
+pub fn is_owed(state: &State, job: &JobId) -> bool {
+    let Some(target) = JobTarget::parse(job) else { return false };
+    let scope = target.cluster().map_or(Scope::Hypervisors, |c| Scope::Cluster(c.clone()));
+    owed_in(state, &scope).iter().any(|owed| owed.id == *job)
+}
+
+fn owed_by_hypervisors(state: &State) -> Vec<Job> {
+    let unprepared = state.hypervisors.iter().filter(|(_, h)| !h.prepared);
+    let job = |(name, h): (&HypervisorName, &Hypervisor)| {
+        let target = JobTarget::Hypervisor { name: name.clone(), generation: h.generation };
+        Job {
+            id: job_id(&target),
+            kind: JobKind::ProbeHypervisor,
+            hypervisor: Some(name.clone()),
+            cluster: None,
+            cluster_uid: None,
+            node: None,
+            generation: h.generation,
+        }
+    };
+    unprepared.map(job).collect()
 }
 
 /// The jobs of one cluster, those in trouble included.

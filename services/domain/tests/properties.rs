@@ -135,9 +135,16 @@ proptest! {
     #[test]
     fn any_history_keeps_the_rules_and_replays(steps in prop::collection::vec(step(), 1..120)) {
         let mut world = World::new();
+        let mut by_scope: BTreeMap<Scope, Vec<Job>> = BTreeMap::new();
         for step in steps {
             let (before, length) = (world.state.clone(), world.log.len());
             take(&mut world, step);
+            for event in world.log[length..].iter().flat_map(|r| &r.commit.events) {
+                let scope = Scope::of(event);
+                by_scope.insert(scope.clone(), owed_in(&world.state, &scope));
+            }
+            let known: Vec<Job> = by_scope.values().flatten().cloned().collect();
+            prop_assert_eq!(&known, &owed(&world.state), "an event changed what it does not name");
             if let [commit] = &world.log[length..] {
                 members_spread(&before, &commit.commit.events);
             }

@@ -4,7 +4,7 @@ use crate::hypervisors::{Hypervisors, WorkerSettings};
 use crate::keeper::Keeper;
 use crate::metrics::Metrics;
 use crate::steps::{StepError, Steps};
-use oi_domain::owed;
+use oi_domain::is_owed;
 use oi_events::{
     Command, CommandEnvelope, CommandId, Job, JobKind, JobResult, Observation, ReportJobV1,
     ReportObservationV1, chain,
@@ -120,7 +120,7 @@ impl Worker {
         if view.wait_for(job.generation.0).await.is_err() {
             return false;
         }
-        let is_owed = || view.read(|s| owed(s).iter().any(|o| o.id == job.id));
+        let is_owed = || view.read(|s| is_owed(s, &job.id));
         if !is_owed() {
             // It may be owed by something that is not folded here yet.
             let Ok(end) = self.journal.last_position().await else { return false };
