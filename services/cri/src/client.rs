@@ -312,18 +312,25 @@ impl CriClient {
     }
 }
 
+fn namespaces(pod: &PodSpec) -> cri::NamespaceOption {
+    let (network, pid) = if pod.on_host {
+        (cri::NamespaceMode::Node, cri::NamespaceMode::Node)
+    } else {
+        (cri::NamespaceMode::Pod, cri::NamespaceMode::Container)
+    };
+    cri::NamespaceOption {
+        network: network.into(),
+        pid: pid.into(),
+        ipc: cri::NamespaceMode::Pod.into(),
+        ..Default::default()
+    }
+}
+
 /// The sandbox's configuration, as CRI wants it.
 pub(crate) fn sandbox_config(pod: &PodSpec) -> cri::PodSandboxConfig {
     let mut labels = pod.labels.clone();
     labels.extend(pod.identity.clone());
     labels.insert(label::GENERATION.to_owned(), pod.generation.to_string());
-    let network = if pod.host_network { cri::NamespaceMode::Node } else { cri::NamespaceMode::Pod };
-    let namespaces = cri::NamespaceOption {
-        network: network.into(),
-        pid: cri::NamespaceMode::Container.into(),
-        ipc: cri::NamespaceMode::Pod.into(),
-        ..Default::default()
-    };
     cri::PodSandboxConfig {
         metadata: Some(cri::PodSandboxMetadata {
             name: pod.name.clone(),
@@ -331,7 +338,7 @@ pub(crate) fn sandbox_config(pod: &PodSpec) -> cri::PodSandboxConfig {
             namespace: pod.namespace.clone(),
             attempt: 0,
         }),
-        hostname: if pod.host_network { String::new() } else { pod.hostname.clone() },
+        hostname: if pod.on_host { String::new() } else { pod.hostname.clone() },
         log_directory: pod.log_directory.clone(),
         port_mappings: pod
             .ports
@@ -347,7 +354,7 @@ pub(crate) fn sandbox_config(pod: &PodSpec) -> cri::PodSandboxConfig {
         annotations: [(label::SPEC_HASH.to_owned(), pod.sandbox_hash())].into(),
         linux: Some(cri::LinuxPodSandboxConfig {
             security_context: Some(cri::LinuxSandboxSecurityContext {
-                namespace_options: Some(namespaces),
+                namespace_options: Some(namespaces(pod)),
                 ..Default::default()
             }),
             ..Default::default()
@@ -357,11 +364,17 @@ pub(crate) fn sandbox_config(pod: &PodSpec) -> cri::PodSandboxConfig {
 }
 
 /// A container's configuration, as CRI wants it.
-pub(crate) fn container_config(pod: &PodSpec, container: &ContainerSpec) -> cri::ContainerConfig {
+///
+/// `attempt` tells containers of the same name apart.
+pub(crate) fn container_config(
+    pod: &PodSpec,
+    container: &ContainerSpec,
+    attempt: u32,
+) -> cri::ContainerConfig {
     let mut labels = pod.identity.clone();
     labels.insert(label::GENERATION.to_owned(), pod.generation.to_string());
     cri::ContainerConfig {
-        metadata: Some(cri::ContainerMetadata { name: container.name.clone(), attempt: 0 }),
+        metadata: Some(cri::ContainerMetadata { name: container.name.clone(), attempt }),
         image: Some(cri::ImageSpec { image: container.image.clone(), ..Default::default() }),
         command: container.command.clone(),
         envs: container
@@ -387,15 +400,7 @@ pub(crate) fn container_config(pod: &PodSpec, container: &ContainerSpec) -> cri:
             security_context: Some(cri::LinuxContainerSecurityContext {
                 // Files are mode 0600 and root's; images differ in their user.
                 run_as_user: Some(cri::Int64Value { value: 0 }),
-                namespace_options: Some(cri::NamespaceOption {
-                    network: if pod.host_network {
-                        cri::NamespaceMode::Node.into()
-                    } else {
-                        cri::NamespaceMode::Pod.into()
-                    },
-                    pid: cri::NamespaceMode::Container.into(),
-                    ..Default::default()
-                }),
+                namespace_options: Some(namespaces(pod)),
                 no_new_privs: true,
                 ..Default::default()
             }),

@@ -55,7 +55,7 @@ fn pod(settings: &HelperSettings) -> PodSpec {
         namespace: "oi".to_owned(),
         uid: format!("oi-helper-{}", settings.hypervisor),
         identity: identity.into(),
-        host_network: true,
+        on_host: true,
         containers: vec![ContainerSpec {
             name: "helper".to_owned(),
             image: settings.image.clone(),
@@ -123,6 +123,16 @@ impl Helper {
             return Err(refused(&output));
         }
         Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+    }
+
+    /// Kills the processes of a container or sandbox that its runtime lost sight of.
+    ///
+    /// # Errors
+    /// Where the helper cannot look.
+    pub async fn kill(&self, container: &str) -> Result<(), HelperError> {
+        let args = ["kill", "--container", container];
+        let output = self.exec(args.map(str::to_owned).to_vec(), LIMIT).await?;
+        if output.exit_code == 0 { Ok(()) } else { Err(refused(&output)) }
     }
 
     /// Sends a command to a program on the hypervisor that listens on a unix socket

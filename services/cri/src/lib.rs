@@ -23,5 +23,7 @@ pub use oi_helper::FileOp;
 pub use pod::{GRACE, PodError, Sandbox, ensure_container, ensure_sandbox, remove_pods};
 pub use spec::{ContainerSpec, Labels, Mount, PodSpec, PortMapping, label};
 
+/// The state of a sandbox that is ready.
+pub const SANDBOX_READY: i32 = k8s_cri::v1::PodSandboxState::SandboxReady as i32;
 /// The state of a container that runs.
 pub const CONTAINER_RUNNING: i32 = k8s_cri::v1::ContainerState::ContainerRunning as i32;

@@ -18,6 +18,16 @@ pub enum PodError {
     /// A CRI call failed.
     #[error(transparent)]
     Cri(#[from] CriError),
+    /// The runtime cannot remove it, though it is not to run: it lost sight of its
+    /// processes. See [`Helper::kill`](crate::Helper::kill).
+    #[error("the runtime cannot remove {id}")]
+    Stuck {
+        /// The container or sandbox.
+        id: String,
+        /// Why.
+        #[source]
+        source: CriError,
+    },
     /// A later decision has been acted on already.
     #[error("pod {pod} serves generation {found} already; generation {ours} must not touch it")]
     StaleGeneration {
@@ -105,13 +115,16 @@ pub async fn ensure_container(
 ) -> Result<(String, bool), PodError> {
     let mut attempt = 0;
     let mut look = !sandbox.fresh;
+    let mut number = 0;
     loop {
-        if look && let Some(id) = standing_container(client, sandbox, pod, spec).await? {
-            return Ok((id, false));
+        if look {
+            match standing_container(client, sandbox, pod, spec).await? {
+                Standing::Runs(id) => return Ok((id, false)),
+                Standing::Free(next) => number = next,
+            }
         }
-        let made = client
-            .create_container(&sandbox.id, sandbox_config(pod), container_config(pod, spec))
-            .await;
+        let config = container_config(pod, spec, number);
+        let made = client.create_container(&sandbox.id, sandbox_config(pod), config).await;
         let started = match made {
             Ok(id) => client.start_container(&id).await.map(|()| id),
             Err(e) => Err(e),
@@ -129,44 +142,76 @@ pub async fn ensure_container(
     }
 }
 
+/// What stands under a container's name.
+enum Standing {
+    /// One that runs as it must.
+    Runs(String),
+    /// Nothing that runs; a new one takes this number.
+    Free(u32),
+}
+
 async fn standing_container(
     client: &CriClient,
     sandbox: &Sandbox,
     pod: &PodSpec,
     spec: &ContainerSpec,
-) -> Result<Option<String>, PodError> {
+) -> Result<Standing, PodError> {
     let hash = spec.hash();
-    let mut keep = None;
+    let (mut keep, mut free) = (None, 0);
     for container in client.containers(&pod.identity).await? {
-        let name = container.metadata.as_ref().map(|m| m.name.as_str()).unwrap_or_default();
-        if container.pod_sandbox_id != sandbox.id || name != spec.name {
+        let metadata = container.metadata.clone().unwrap_or_default();
+        if container.pod_sandbox_id != sandbox.id || metadata.name != spec.name {
             continue;
         }
-        let running = container.state == ContainerState::ContainerRunning as i32;
+        let is = |state: ContainerState| container.state == state as i32;
+        let (running, exited) =
+            (is(ContainerState::ContainerRunning), is(ContainerState::ContainerExited));
         let same = container.annotations.get(label::SPEC_HASH) == Some(&hash);
         if running && same && keep.is_none() {
             keep = Some(container.id);
-        } else {
-            tracing::info!(pod = pod.name, container = name, running, same, "replacing container");
-            client.remove_container(&container.id, GRACE).await?;
+            continue;
+        }
+        let (pod, name) = (&pod.name, &spec.name);
+        tracing::info!(pod, container = name, running, same, "replacing container");
+        match client.remove_container(&container.id, GRACE).await {
+            Ok(()) => {}
+            // It does not run, and is removed with its sandbox: another takes its place.
+            Err(error) if exited && !error.is_unreachable() => {
+                tracing::warn!(pod, container = name, %error, "left behind");
+                free = free.max(metadata.attempt + 1);
+            }
+            Err(error) => return Err(error.into()),
         }
     }
-    Ok(keep)
+    Ok(keep.map_or(Standing::Free(free), Standing::Runs))
 }
 
 /// Nothing with these labels is left: containers first, all at once, each killed where
 /// it does not end within `grace`; then sandboxes.
 ///
 /// # Errors
-/// Where a CRI call fails.
+/// [`PodError::Stuck`] where the runtime refuses; where a CRI call fails.
 pub async fn remove_pods(
     client: &CriClient,
     labels: &Labels,
     grace: Duration,
 ) -> Result<(), PodError> {
+    let stuck = |id: &str| {
+        let id = id.to_owned();
+        move |source: CriError| match source {
+            CriError::Call { .. } => PodError::Stuck { id, source },
+            other => PodError::Cri(other),
+        }
+    };
     let containers = client.containers(labels).await?;
-    try_join_all(containers.iter().map(|c| client.remove_container(&c.id, grace))).await?;
+    let removals = containers
+        .iter()
+        .map(|c| async { client.remove_container(&c.id, grace).await.map_err(stuck(&c.id)) });
+    try_join_all(removals).await?;
     let sandboxes = client.sandboxes(labels).await?;
-    try_join_all(sandboxes.iter().map(|s| client.remove_sandbox(&s.id))).await?;
+    let removals = sandboxes
+        .iter()
+        .map(|s| async { client.remove_sandbox(&s.id).await.map_err(stuck(&s.id)) });
+    try_join_all(removals).await?;
     Ok(())
 }

@@ -83,8 +83,8 @@ pub struct PodSpec {
     pub generation: u64,
     /// Where the runtime writes container output, on the hypervisor.
     pub log_directory: String,
-    /// Uses the hypervisor's own network.
-    pub host_network: bool,
+    /// Uses the hypervisor's own network, and sees its processes.
+    pub on_host: bool,
     /// Host ports.
     pub ports: Vec<PortMapping>,
     /// Containers, in the order in which they start.
@@ -114,7 +114,7 @@ impl PodSpec {
             &self.hostname,
             &self.identity,
             &self.log_directory,
-            self.host_network,
+            self.on_host,
             &self.ports,
         ))
     }

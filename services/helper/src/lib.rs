@@ -6,12 +6,14 @@
 
 mod console;
 mod files;
+mod kill;
 mod probe;
 mod sealed;
 mod server;
 
 pub use console::{ConsoleError, console};
 pub use files::{FileOp, FilesError, apply};
+pub use kill::{KillError, kill_container};
 pub use probe::{Probe, ProbeError, probe};
 pub use sealed::{Opener, SealError, seal};
 pub use server::{ServeError, ask_public_key, ask_put, serve};

@@ -1,6 +1,6 @@
 //! `oi-helper`: see the library. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
-use oi_helper::{Probe, ask_public_key, ask_put, console, probe, serve};
+use oi_helper::{Probe, ask_public_key, ask_put, console, kill_container, probe, serve};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,6 +9,7 @@ use std::time::Duration;
 const USAGE: &str = "usage: oi-helper serve --root DIR
        oi-helper public-key
        oi-helper put BASE64...
+       oi-helper kill --container ID
        oi-helper console --socket PATH --command TEXT
        oi-helper probe --address IP:PORT --path /PATH [--ca FILE] [--cert FILE --key FILE] --timeout SECONDS
 The unix socket between them is $OI_HELPER_SOCKET, /oi-helper.sock by default.";
@@ -44,6 +45,11 @@ fn run(args: &[String]) -> Option<Result<(), Box<dyn std::error::Error>>> {
         }
         "public-key" => ask_public_key(&socket).map(print).map_err(Into::into),
         "put" => ask_put(&socket, &rest.concat()).map(print).map_err(Into::into),
+        "kill" => {
+            let options = options(rest)?;
+            let count = kill_container(options.get("container")?);
+            count.map(|n| print(n.to_string())).map_err(Into::into)
+        }
         "console" => {
             let options = options(rest)?;
             let socket = PathBuf::from(options.get("socket")?);

@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -120,6 +121,17 @@ fn remove_cgroups(ids: &[String]) {
     }
 }
 
+/// Sockets of shims that ended before containerd knew of them: nobody listens there.
+fn remove_dead_sockets() {
+    for socket in fs::read_dir("/run/containerd/s").into_iter().flatten().flatten() {
+        let refused = UnixStream::connect(socket.path())
+            .is_err_and(|e| e.kind() == std::io::ErrorKind::ConnectionRefused);
+        if refused {
+            let _ = fs::remove_file(socket.path());
+        }
+    }
+}
+
 /// Everything that a hypervisor left outside of and below its directory.
 pub fn hypervisor(h: &Hypervisor) {
     let (ids, sockets) = (container_ids(h), shim_sockets(h));
@@ -129,6 +141,7 @@ pub fn hypervisor(h: &Hypervisor) {
     for socket in sockets {
         let _ = fs::remove_file(socket);
     }
+    remove_dead_sockets();
     let _ = fs::remove_dir("/run/containerd/s");
     let _ = fs::remove_dir("/run/containerd");
 }

@@ -6,7 +6,7 @@ use crate::pods::Target;
 use crate::pods::etcd::{Joining, member_entry};
 use crate::steps::{StepError, Steps};
 use crate::worker::Worker;
-use oi_cri::{CONTAINER_RUNNING, label};
+use oi_cri::{CONTAINER_RUNNING, CriClient, SANDBOX_READY, label};
 use oi_domain::{Hypervisor, Reach};
 use oi_events::{ClusterName, Generation, HypervisorName, NodeName, Observation, Role, chain};
 use std::collections::{BTreeMap, BTreeSet};
@@ -172,6 +172,9 @@ impl Keeper {
                 *running.entry((uid.clone(), node.clone())).or_default() += 1;
             }
         }
+        if let Err(error) = self.clear(&client, &ready).await {
+            tracing::debug!(hypervisor = %name, %error, "not cleared");
+        }
         for target in ready {
             let key = (target.cluster.uid.to_string(), target.name.to_string());
             let must = if target.node.role == Role::ControlPlane { 4 } else { 1 };
@@ -182,6 +185,23 @@ impl Keeper {
                 patience.retain(|k, p| *k != node || p.until + p.pause > Instant::now());
             } else {
                 self.revive(target, node, patience).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes sandboxes that are not ready: a call that was cut off can leave one
+    /// beside the one that is.
+    async fn clear(&self, client: &CriClient, ready: &[Target]) -> Result<(), StepError> {
+        for sandbox in client.sandboxes(&BTreeMap::new()).await? {
+            let is = |label, value: &str| sandbox.labels.get(label).is_some_and(|v| v == value);
+            let ours = ready.iter().any(|t| {
+                is(label::CLUSTER_UID, &t.cluster.uid.to_string())
+                    && is(label::NODE, t.name.as_str())
+            });
+            if ours && sandbox.state != SANDBOX_READY {
+                tracing::warn!(sandbox = sandbox.id, "removing a sandbox that is not ready");
+                client.remove_sandbox(&sandbox.id).await?;
             }
         }
         Ok(())
