@@ -53,6 +53,14 @@ fn namespaces(h: &Hypervisor) -> BTreeSet<u64> {
         .collect()
 }
 
+/// Whether a process has its root in a snapshot below a directory: a container's first
+/// process that was never let go on, and whose shim is gone, shows only there.
+fn is_rooted_below(proc: &Path, dir: &Path) -> bool {
+    let upper = format!("upperdir={}/", dir.display());
+    let mounts = fs::read_to_string(proc.join("mountinfo")).unwrap_or_default();
+    mounts.lines().any(|line| line.split(' ').nth(4) == Some("/") && line.contains(&upper))
+}
+
 /// Kills shims of this containerd and whatever lives in its namespaces.
 fn kill_processes(h: &Hypervisor) {
     let (socket, namespaces) = (h.socket().display().to_string(), namespaces(h));
@@ -60,7 +68,7 @@ fn kill_processes(h: &Hypervisor) {
         let cmdline = fs::read(proc.join("cmdline")).unwrap_or_default();
         let is_shim = cmdline.split(|&b| b == 0).any(|arg| arg == socket.as_bytes());
         let inside = fs::metadata(proc.join("ns/net")).is_ok_and(|m| namespaces.contains(&m.ino()));
-        is_shim || inside
+        is_shim || inside || is_rooted_below(proc, &h.dir)
     };
     // Again, for what was started while the first round went on.
     for _ in 0..3 {
