@@ -24,6 +24,15 @@ pub struct Bare {
     pods: Vec<(CriClient, PodSpec)>,
 }
 
+/// The flags of the bare start.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Flags {
+    /// The platform's.
+    Same,
+    /// kubeadm's: the controller manager limits itself to 20 requests a second.
+    Kubeadm,
+}
+
 fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
@@ -53,7 +62,7 @@ fn take(state: &mut State, key: &DataKey, command: Command) -> Result<()> {
 
 impl Bare {
     /// Decides, mints, writes files, pulls images.
-    pub async fn prepare(hypervisors: &[RegisterHypervisorV1]) -> Result<Bare> {
+    pub async fn prepare(hypervisors: &[RegisterHypervisorV1], flags: Flags) -> Result<Bare> {
         let (mut state, key) = (State::default(), DataKey::generate()?);
         let cluster: ClusterName = "bare".parse()?;
         for h in hypervisors {
@@ -77,6 +86,11 @@ impl Bare {
         let mut bare = Bare { state, key, cluster, pods: Vec::new() };
         for (name, _) in roles {
             bare.describe(&name.parse()?).await?;
+        }
+        if flags == Flags::Kubeadm {
+            for container in bare.pods.iter_mut().flat_map(|(_, pod)| &mut pod.containers) {
+                container.command.retain(|arg| !arg.starts_with("--kube-api-"));
+            }
         }
         Ok(bare)
     }

@@ -1,6 +1,6 @@
 //! From the start to `/readyz` through the ingress, and to the default service account.
 
-use crate::bare::Bare;
+use crate::bare::{Bare, Flags};
 use crate::platform::{self, CLUSTER};
 use crate::{Result, report};
 use oi_helper::{Probe, probe};
@@ -61,8 +61,8 @@ impl Entry {
 /// `/readyz`, then the service account.
 type Times = (Duration, Duration);
 
-async fn bare_run(documents: &str) -> Result<Times> {
-    let bare = Bare::prepare(&platform::hypervisors(documents).await?).await?;
+async fn bare_run(documents: &str, flags: Flags) -> Result<Times> {
+    let bare = Bare::prepare(&platform::hypervisors(documents).await?, flags).await?;
     let entry = bare.entry()?;
     let start = Instant::now();
     let measure = async {
@@ -106,20 +106,28 @@ async fn platform_run() -> Result<Times> {
 pub async fn run(runs: &str) -> Result<()> {
     let runs: usize = runs.parse()?;
     let documents = std::fs::read_to_string(Path::new("lab.txt"))?;
-    let (mut bare, mut ours) = (Vec::new(), Vec::new());
+    let (mut bare, mut ours, mut kubeadm) = (Vec::new(), Vec::new(), Vec::new());
     for n in 0..=runs {
-        let times = [bare_run(&documents).await?, platform_run().await?];
-        let [(b1, b2), (o1, o2)] = times.map(|(a, b)| (a.as_secs_f64(), b.as_secs_f64()));
+        let times = [
+            bare_run(&documents, Flags::Same).await?,
+            platform_run().await?,
+            bare_run(&documents, Flags::Kubeadm).await?,
+        ];
+        let [(b1, b2), (o1, o2), (k1, k2)] = times.map(|(a, b)| (a.as_secs_f64(), b.as_secs_f64()));
         let what = if n == 0 { "warm-up".to_owned() } else { format!("run {n}") };
-        eprintln!("{what}: bare {b1:.2} s, {b2:.2} s; oi {o1:.2} s, {o2:.2} s");
+        eprintln!(
+            "{what}: bare {b1:.2} s, {b2:.2} s; oi {o1:.2} s, {o2:.2} s; bare with kubeadm's flags {k1:.2} s, {k2:.2} s"
+        );
         if n > 0 {
             bare.push(times[0]);
             ours.push(times[1]);
+            kubeadm.push(times[2]);
         }
     }
     let first = |t: &[Times]| t.iter().map(|t| t.0).collect::<Vec<_>>();
     let second = |t: &[Times]| t.iter().map(|t| t.1).collect::<Vec<_>>();
     report("/readyz", &first(&bare), &first(&ours), 1.1, "s");
     report("default service account", &second(&bare), &second(&ours), 0.8, "s");
+    report("the same, bare with kubeadm's flags", &second(&kubeadm), &second(&ours), 0.8, "s");
     Ok(())
 }

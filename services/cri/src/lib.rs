@@ -20,7 +20,9 @@ pub use client::{CriClient, CriError, ExecOutput};
 pub use endpoint::{Endpoint, EndpointError, TlsFiles};
 pub use helper::{Helper, HelperError, HelperSettings};
 pub use oi_helper::FileOp;
-pub use pod::{GRACE, PodError, Sandbox, ensure_container, ensure_sandbox, remove_pods};
+pub use pod::{
+    GRACE, PodError, Sandbox, ensure_container, ensure_sandbox, prepare_container, remove_pods,
+};
 pub use spec::{ContainerSpec, Labels, Mount, PodSpec, PortMapping, label};
 
 /// The state of a sandbox that is ready.

@@ -102,6 +102,24 @@ async fn standing_sandbox(client: &CriClient, pod: &PodSpec) -> Result<Option<St
     Ok(keep)
 }
 
+/// Makes a container ahead of its start by [`ensure_container`], where the sandbox is
+/// new. In an older one nothing is done: who knows what stands there.
+///
+/// # Errors
+/// Where a CRI call fails.
+pub async fn prepare_container(
+    client: &CriClient,
+    sandbox: &Sandbox,
+    pod: &PodSpec,
+    spec: &ContainerSpec,
+) -> Result<(), PodError> {
+    if sandbox.fresh {
+        let config = container_config(pod, spec, 0);
+        client.create_container(&sandbox.id, sandbox_config(pod), config).await?;
+    }
+    Ok(())
+}
+
 /// The container runs in the sandbox, made from this spec; returns its id and
 /// whether it was started just now.
 ///
@@ -117,14 +135,22 @@ pub async fn ensure_container(
     let mut look = !sandbox.fresh;
     let mut number = 0;
     loop {
+        let mut made = None;
         if look {
-            match standing_container(client, sandbox, pod, spec).await? {
+            // One that would not start is not tried again.
+            match standing_container(client, sandbox, pod, spec, attempt == 0).await? {
                 Standing::Runs(id) => return Ok((id, false)),
+                Standing::Made(id) => made = Some(id),
                 Standing::Free(next) => number = next,
             }
         }
-        let config = container_config(pod, spec, number);
-        let made = client.create_container(&sandbox.id, sandbox_config(pod), config).await;
+        let made = match made {
+            Some(id) => Ok(id),
+            None => {
+                let config = container_config(pod, spec, number);
+                client.create_container(&sandbox.id, sandbox_config(pod), config).await
+            }
+        };
         let started = match made {
             Ok(id) => client.start_container(&id).await.map(|()| id),
             Err(e) => Err(e),
@@ -146,6 +172,8 @@ pub async fn ensure_container(
 enum Standing {
     /// One that runs as it must.
     Runs(String),
+    /// One that is as it must be, and was not started yet.
+    Made(String),
     /// Nothing that runs; a new one takes this number.
     Free(u32),
 }
@@ -155,6 +183,7 @@ async fn standing_container(
     sandbox: &Sandbox,
     pod: &PodSpec,
     spec: &ContainerSpec,
+    take_made: bool,
 ) -> Result<Standing, PodError> {
     let hash = spec.hash();
     let (mut keep, mut free) = (None, 0);
@@ -168,7 +197,11 @@ async fn standing_container(
             (is(ContainerState::ContainerRunning), is(ContainerState::ContainerExited));
         let same = container.annotations.get(label::SPEC_HASH) == Some(&hash);
         if running && same && keep.is_none() {
-            keep = Some(container.id);
+            keep = Some(Standing::Runs(container.id));
+            continue;
+        }
+        if take_made && is(ContainerState::ContainerCreated) && same && keep.is_none() {
+            keep = Some(Standing::Made(container.id));
             continue;
         }
         let (pod, name) = (&pod.name, &spec.name);
@@ -183,7 +216,7 @@ async fn standing_container(
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(keep.map_or(Standing::Free(free), Standing::Runs))
+    Ok(keep.unwrap_or(Standing::Free(free)))
 }
 
 /// Nothing with these labels is left: containers first, all at once, each killed where

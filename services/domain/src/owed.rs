@@ -221,8 +221,9 @@ fn owed_steps(cluster: &Cluster, name: &NodeName) -> Vec<JobKind> {
     }
     let not_done = |step: &JobKind| !node.done.contains(step);
     if node.role == Role::ControlPlaneIngress {
-        // Without a control plane there is nothing to answer behind it.
-        let useful = !cluster.control_planes().is_empty();
+        // It comes after the first member: before, it would only be in its way.
+        let useful =
+            cluster.control_planes().iter().any(|(_, n)| n.done.contains(&JobKind::EnsureEtcd));
         return node.steps().iter().filter(|s| useful && not_done(s)).cloned().collect();
     }
     let older_are_members = cluster

@@ -4,7 +4,7 @@
 use crate::hypervisors::HypervisorError;
 use crate::pods::Target;
 use crate::pods::etcd::{Joining, member_entry};
-use crate::steps::{StepError, Steps};
+use crate::steps::{Site, StepError, Steps};
 use crate::worker::Worker;
 use oi_cri::{CONTAINER_RUNNING, CriClient, SANDBOX_READY, label};
 use oi_domain::{Hypervisor, Reach};
@@ -136,9 +136,7 @@ impl Keeper {
             (Err(_), _) => (silent + 1, None),
         };
         if let Some(observation) = observation {
-            // Not waited for: the broker may be away.
-            let worker = self.worker.clone();
-            tokio::spawn(async move { worker.observe(observation).await });
+            self.worker.observe_later(observation);
         }
         silent
     }
@@ -234,9 +232,7 @@ impl Keeper {
                     what: format!("{count} container(s)"),
                     reason: "found dead".to_owned(),
                 };
-                // Not waited for: the broker may be away.
-                let worker = self.worker.clone();
-                tokio::spawn(async move { worker.observe(observation).await });
+                self.worker.observe_later(observation);
             }
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
@@ -251,22 +247,14 @@ impl Keeper {
         let joining = Joining { initial_cluster: member_entry(&target)?, state: "existing" };
         let site = self.steps.site_of(target).await?;
         let restarted = match role {
-            Role::ControlPlane => {
-                let etcd = self.steps.start_etcd(&site, &joining).await;
-                match etcd {
-                    Ok(started) => self
-                        .steps
-                        .restart_control_plane(&site)
-                        .await
-                        .map(|n| n + usize::from(started)),
-                    Err(e) => Err(e),
-                }
-            }
+            Role::ControlPlane => self.restart_parts(&site, &joining).await,
             Role::ControlPlaneIngress => self.steps.start_ingress(&site).await.map(usize::from),
         };
-        if matches!(restarted, Err(StepError::Helper(_))) {
-            self.steps.hypervisors.forget_helper(&h);
-        }
-        restarted
+        self.steps.noted(&h, restarted)
+    }
+
+    async fn restart_parts(&self, site: &Site, joining: &Joining) -> Result<usize, StepError> {
+        let etcd = self.steps.start_etcd(site, joining).await?;
+        Ok(usize::from(etcd) + self.steps.restart_control_plane(site).await?)
     }
 }

@@ -161,8 +161,14 @@ impl Worker {
     }
 
     /// Reports what was seen; false where that is not stored.
-    pub(crate) async fn observe(&self, observation: Observation) -> bool {
+    async fn observe(&self, observation: Observation) -> bool {
         self.submit(Command::ReportObservation(ReportObservationV1 { observation })).await
+    }
+
+    /// Reports what was seen, without waiting: the broker may be away.
+    pub(crate) fn observe_later(&self, observation: Observation) {
+        let worker = self.clone();
+        tokio::spawn(async move { worker.observe(observation).await });
     }
 
     /// Counts a part that was started again.

@@ -200,6 +200,10 @@ fn controller_manager(
         format!("--cluster-signing-cert-file={ETC}/pki/ca.crt"),
         format!("--cluster-signing-key-file={ETC}/pki/ca.key"),
         "--controllers=*,bootstrapsigner,tokencleaner".to_owned(),
+        // Not kubeadm's: with the defaults (20 and 30) its own limit keeps a new cluster
+        // waiting for 5 s. The API server guards itself by priority and fairness.
+        "--kube-api-burst=400".to_owned(),
+        "--kube-api-qps=200".to_owned(),
         format!("--kubeconfig={ETC}/kubeconfig"),
         "--leader-elect=true".to_owned(),
         format!("--requestheader-client-ca-file={ETC}/pki/front-proxy-ca.crt"),

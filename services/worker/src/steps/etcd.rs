@@ -2,7 +2,6 @@
 
 use super::{Site, StepError, Steps};
 use crate::pods::etcd;
-use oi_cri::{ensure_container, ensure_sandbox};
 use oi_events::PortUse;
 use std::time::Duration;
 
@@ -29,13 +28,6 @@ impl Steps {
         joining: &etcd::Joining,
     ) -> Result<bool, StepError> {
         let (pod, files) = etcd::pod(&site.target, &site.secrets(), joining)?;
-        let spec = &pod.containers[0];
-        let (sandbox, (), ()) = tokio::try_join!(
-            async { Ok(ensure_sandbox(&site.client, &pod).await?) },
-            async { Ok::<_, StepError>(site.client.ensure_image(&spec.image).await?) },
-            site.put(&files),
-        )?;
-        let (_, started) = ensure_container(&site.client, &sandbox, &pod, spec).await?;
-        Ok(started)
+        site.start(&pod, &files).await
     }
 }

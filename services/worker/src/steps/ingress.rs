@@ -2,7 +2,6 @@
 
 use super::{Site, StepError, Steps};
 use crate::pods::ingress;
-use oi_cri::{ensure_container, ensure_sandbox};
 use oi_events::PortUse;
 use std::time::Duration;
 
@@ -23,14 +22,10 @@ impl Steps {
     /// Files, sandbox and container; returns whether something was started.
     pub async fn start_ingress(&self, site: &Site) -> Result<bool, StepError> {
         let (pod, files) = ingress::pod(&site.target, &site.secrets())?;
-        let spec = &pod.containers[0];
-        let (sandbox, (), ()) = tokio::try_join!(
-            async { Ok(ensure_sandbox(&site.client, &pod).await?) },
-            async { Ok::<_, StepError>(site.client.ensure_image(&spec.image).await?) },
-            site.put(&files),
-        )?;
-        let (_, started) = ensure_container(&site.client, &sandbox, &pod, spec).await?;
-        self.reload_ingress(site).await?;
+        let started = site.start(&pod, &files).await?;
+        if !started {
+            self.reload_ingress(site).await?;
+        }
         Ok(started)
     }
 

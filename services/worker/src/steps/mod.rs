@@ -10,7 +10,12 @@ mod remove;
 
 use crate::hypervisors::{HypervisorError, Hypervisors};
 use crate::pods::{PodsError, Secrets, Target};
-use oi_cri::{CriClient, CriError, FileOp, Helper, HelperError, PodError};
+use futures::future::try_join_all;
+use oi_cri::{
+    CriClient, CriError, FileOp, Helper, HelperError, PodError, PodSpec, Sandbox, ensure_container,
+    ensure_sandbox,
+};
+use oi_domain::Hypervisor;
 use oi_events::{Job, JobKind, Observation};
 use oi_pki::DataKey;
 use oi_view::{Keyring, KeyringError, View};
@@ -74,10 +79,25 @@ impl Site {
         Secrets { target: &self.target, key: &self.key }
     }
 
-    async fn put(&self, operations: &[FileOp]) -> Result<(), StepError> {
-        let changed = self.helper.put(operations).await?;
-        tracing::debug!(changed = changed.len(), "files put");
-        Ok(())
+    /// A pod's sandbox, images and files are there.
+    async fn prepare(&self, pod: &PodSpec, files: &[FileOp]) -> Result<Sandbox, StepError> {
+        let images = pod.containers.iter().map(|c| self.client.ensure_image(&c.image));
+        let images = try_join_all(images);
+        let (sandbox, _, changed) = tokio::try_join!(
+            async { Ok::<_, StepError>(ensure_sandbox(&self.client, pod).await?) },
+            async { Ok(images.await?) },
+            async { Ok(self.helper.put(files).await?) },
+        )?;
+        tracing::debug!(pod = pod.name, changed = changed.len(), "prepared");
+        Ok(sandbox)
+    }
+
+    /// The same, and its first container runs; whether that was started just now.
+    async fn start(&self, pod: &PodSpec, files: &[FileOp]) -> Result<bool, StepError> {
+        let sandbox = self.prepare(pod, files).await?;
+        let (_, started) =
+            ensure_container(&self.client, &sandbox, pod, &pod.containers[0]).await?;
+        Ok(started)
     }
 }
 
@@ -101,11 +121,20 @@ impl Steps {
             JobKind::EnsureControlPlane => self.ensure_control_plane(&site).await,
             _ => self.ensure_ingress(&site).await,
         };
+        self.noted(&site.target.hypervisor, done).map(|()| None)
+    }
+
+    /// Where a helper failed, another is looked for next time: it may have died, and
+    /// have another key now.
+    pub fn noted<T>(
+        &self,
+        hypervisor: &Hypervisor,
+        done: Result<T, StepError>,
+    ) -> Result<T, StepError> {
         if matches!(done, Err(StepError::Helper(_))) {
-            // It may have died, and have another key now.
-            self.hypervisors.forget_helper(&site.target.hypervisor);
+            self.hypervisors.forget_helper(hypervisor);
         }
-        done.map(|()| None)
+        done
     }
 
     fn target(&self, job: &Job) -> Result<Target, StepError> {

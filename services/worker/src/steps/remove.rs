@@ -39,11 +39,7 @@ impl Steps {
             let path = names::cluster_dir(&target.hypervisor, &target.cluster);
             operations.push(FileOp::Remove { path });
         }
-        let removed = helper.put(&operations).await;
-        if removed.is_err() {
-            self.hypervisors.forget_helper(&target.hypervisor);
-        }
-        removed?;
-        Ok(())
+        let removed = helper.put(&operations).await.map_err(StepError::from);
+        self.noted(&target.hypervisor, removed).map(drop)
     }
 }
