@@ -21,6 +21,25 @@ pub struct CommandEnvelope {
     pub command: Command,
 }
 
+impl CommandEnvelope {
+    /// A command that begins a chain of its own, wherever the log ends.
+    pub fn new(
+        id: CommandId,
+        actor: impl Into<String>,
+        issued_at_ms: u64,
+        command: impl Into<Command>,
+    ) -> CommandEnvelope {
+        CommandEnvelope {
+            id,
+            actor: actor.into(),
+            issued_at_ms,
+            correlation: id,
+            expected_position: None,
+            command: command.into(),
+        }
+    }
+}
+
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {

@@ -41,14 +41,7 @@ fn now_ms() -> u64 {
 /// Decides a command and folds what comes of it.
 fn take(state: &mut State, key: &DataKey, command: Command) -> Result<()> {
     let (id, now_ms) = (CommandId(Uuid::now_v7()), now_ms());
-    let envelope = CommandEnvelope {
-        id,
-        actor: "bench".to_owned(),
-        issued_at_ms: now_ms,
-        correlation: id,
-        expected_position: None,
-        command: command.clone(),
-    };
+    let envelope = CommandEnvelope::new(id, "bench", now_ms, command.clone());
     let mint = Minter { key: Some(key.clone()), now_ms };
     let events = decide(state, &envelope, &Context { now_ms, mint: &mint })?;
     let (actor, previous) = (envelope.actor, state.head);

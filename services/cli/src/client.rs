@@ -84,13 +84,15 @@ impl Client {
         }
     }
 
-    async fn call<T, F>(&self, call: impl Fn(OiClient<Channel>) -> F) -> Result<T, Failure>
-    where
-        F: Future<Output = Result<tonic::Response<T>, Status>>,
-    {
+    /// Sends a request, until it is answered or the patience is over.
+    async fn call<R: Clone, T>(
+        &self,
+        request: R,
+        call: impl AsyncFn(OiClient<Channel>, R) -> Result<tonic::Response<T>, Status>,
+    ) -> Result<T, Failure> {
         let mut pause = Duration::from_millis(50);
         loop {
-            match call(self.api.clone()).await {
+            match call(self.api.clone(), request.clone()).await {
                 Ok(reply) => return Ok(reply.into_inner()),
                 Err(status) if passing(&status) && Instant::now() < self.patience => {
                     tokio::time::sleep(pause).await;
@@ -113,53 +115,39 @@ impl Client {
             expected_position: 0,
             command: Some(command),
         };
-        self.call(|mut api| {
-            let request = request.clone();
-            async move { api.submit(request).await }
-        })
-        .await
+        self.call(request, async |mut api, r| api.submit(r).await).await
     }
 
     /// The server's position and state hash.
     pub async fn status(&self) -> Result<v1::GetStatusResponse, Failure> {
-        self.call(|mut api| async move { api.get_status(v1::GetStatusRequest {}).await }).await
+        self.call(v1::GetStatusRequest {}, async |mut api, r| api.get_status(r).await).await
     }
 
     /// All hypervisors.
     pub async fn hypervisors(&self) -> Result<Vec<v1::Hypervisor>, Failure> {
-        let reply = self.call(|mut api| async move {
-            api.list_hypervisors(v1::ListHypervisorsRequest {}).await
-        });
+        let reply = self
+            .call(v1::ListHypervisorsRequest {}, async |mut api, r| api.list_hypervisors(r).await);
         Ok(reply.await?.hypervisors)
     }
 
     /// All clusters, or the one of that name.
     pub async fn clusters(&self, name: &str) -> Result<Vec<v1::Cluster>, Failure> {
         let request = v1::ListClustersRequest { name: name.to_owned() };
-        let reply = self.call(|mut api| {
-            let request = request.clone();
-            async move { api.list_clusters(request).await }
-        });
+        let reply = self.call(request, async |mut api, r| api.list_clusters(r).await);
         Ok(reply.await?.clusters)
     }
 
     /// All nodes, or those of a cluster.
     pub async fn nodes(&self, cluster: &str) -> Result<Vec<v1::Node>, Failure> {
         let request = v1::ListNodesRequest { cluster: cluster.to_owned() };
-        let reply = self.call(|mut api| {
-            let request = request.clone();
-            async move { api.list_nodes(request).await }
-        });
+        let reply = self.call(request, async |mut api, r| api.list_nodes(r).await);
         Ok(reply.await?.nodes)
     }
 
     /// All jobs, or those for a cluster.
     pub async fn jobs(&self, cluster: &str) -> Result<Vec<v1::Job>, Failure> {
         let request = v1::ListJobsRequest { cluster: cluster.to_owned() };
-        let reply = self.call(|mut api| {
-            let request = request.clone();
-            async move { api.list_jobs(request).await }
-        });
+        let reply = self.call(request, async |mut api, r| api.list_jobs(r).await);
         Ok(reply.await?.jobs)
     }
 
@@ -169,11 +157,7 @@ impl Client {
         request: v1::CreateKubeconfigRequest,
     ) -> Result<v1::CreateKubeconfigResponse, Failure> {
         let request = v1::CreateKubeconfigRequest { actor: self.actor.clone(), ..request };
-        self.call(|mut api| {
-            let request = request.clone();
-            async move { api.create_kubeconfig(request).await }
-        })
-        .await
+        self.call(request, async |mut api, r| api.create_kubeconfig(r).await).await
     }
 
     /// Events from a position on, or from now on.
@@ -183,10 +167,6 @@ impl Client {
         cluster: &str,
     ) -> Result<tonic::Streaming<v1::WatchResponse>, Failure> {
         let request = v1::WatchRequest { from_position, cluster: cluster.to_owned() };
-        self.call(|mut api| {
-            let request = request.clone();
-            async move { api.watch(request).await }
-        })
-        .await
+        self.call(request, async |mut api, r| api.watch(r).await).await
     }
 }

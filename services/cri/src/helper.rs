@@ -60,11 +60,7 @@ fn pod(settings: &HelperSettings) -> PodSpec {
             name: "helper".to_owned(),
             image: settings.image.clone(),
             command: [PROGRAM, "serve", "--root", &settings.data_dir].map(str::to_owned).to_vec(),
-            mounts: vec![Mount {
-                host_path: settings.data_dir.clone(),
-                container_path: settings.data_dir.clone(),
-                read_only: false,
-            }],
+            mounts: vec![Mount::writable(&settings.data_dir, &settings.data_dir)],
             ..ContainerSpec::default()
         }],
         ..PodSpec::default()

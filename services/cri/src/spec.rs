@@ -43,6 +43,19 @@ pub struct Mount {
     pub read_only: bool,
 }
 
+impl Mount {
+    /// A mount that the container can write.
+    pub fn writable(host_path: impl Into<String>, container_path: impl Into<String>) -> Mount {
+        let (host_path, container_path) = (host_path.into(), container_path.into());
+        Mount { host_path, container_path, read_only: false }
+    }
+
+    /// A mount that the container can only read.
+    pub fn read_only(host_path: impl Into<String>, container_path: impl Into<String>) -> Mount {
+        Mount { read_only: true, ..Mount::writable(host_path, container_path) }
+    }
+}
+
 /// A container, as it must run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ContainerSpec {
@@ -94,7 +107,7 @@ pub struct PodSpec {
 fn hash<T: Serialize>(value: &T) -> String {
     // Plain data with sorted maps: it has a JSON form, and only one.
     let text = serde_json::to_vec(value).unwrap_or_default();
-    Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect()
+    hex::encode(Sha256::digest(text))
 }
 
 impl ContainerSpec {

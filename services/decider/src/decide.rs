@@ -10,9 +10,9 @@ use oi_events::{
 };
 use oi_journal::{Abandoned, AppendError, Delivered, Journal, ReadError};
 use oi_pki::DataKey;
-use oi_view::{Keyring, KeyringError, View, ViewError};
+use oi_view::{Keyring, KeyringError, View, ViewError, now_ms};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -43,11 +43,6 @@ pub struct Decider {
     keyring: Keyring,
     metrics: Arc<Metrics>,
     name: String,
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Decider {
@@ -224,14 +219,8 @@ impl Decider {
 
     async fn enter(&self, command: Command) {
         let id = CommandId(Uuid::now_v7());
-        let envelope = CommandEnvelope {
-            id,
-            actor: format!("system:decider:{}", self.name),
-            issued_at_ms: now_ms(),
-            correlation: id,
-            expected_position: None,
-            command,
-        };
+        let actor = format!("system:decider:{}", self.name);
+        let envelope = CommandEnvelope::new(id, actor, now_ms(), command);
         match self.decide(&envelope).await {
             Ok(outcome) => tracing::debug!(command = %id, ?outcome, "entered"),
             Err(error) => tracing::warn!(command = %id, %error, "not entered"),

@@ -23,7 +23,7 @@ pub use describe::{Description, describe};
 pub use evolve::{apply, evolve};
 pub use mint::{Authority, ENCRYPTION_KEY, Leaf, Mint, MintError, SERVICE_ACCOUNT};
 pub use network::{SUPPORTED_MINORS, service_ip};
-pub use owed::{JobTarget, Scope, due, is_owed, job_id, owed, owed_by_cluster, owed_in};
+pub use owed::{JobTarget, Scope, due, is_owed, job_id, jobs_in, owed, owed_in};
 pub use placement::place;
 pub use rejection::Rejection;
 pub use state::*;

@@ -99,10 +99,7 @@ impl Scope {
     /// Where an event may change what is owed.
     pub fn of(event: &Event) -> Scope {
         let cluster = |name: &ClusterName| Scope::Cluster(name.clone());
-        let job = |id| {
-            let target = JobTarget::parse(id);
-            target.as_ref().and_then(JobTarget::cluster).map_or(Scope::Hypervisors, cluster)
-        };
+        let job = |id| Scope::of_job(id).unwrap_or(Scope::Hypervisors);
         match event {
             Event::HypervisorRegistered(_)
             | Event::HypervisorCordoned(_)
@@ -126,6 +123,12 @@ impl Scope {
         }
     }
 
+    /// Where a job belongs; none where its id is not one of ours.
+    pub fn of_job(id: &JobId) -> Option<Scope> {
+        let target = JobTarget::parse(id)?;
+        Some(target.cluster().map_or(Scope::Hypervisors, |c| Scope::Cluster(c.clone())))
+    }
+
     /// All scopes of a state.
     pub fn all(state: &State) -> impl Iterator<Item = Scope> {
         let clusters = state.clusters.keys().cloned().map(Scope::Cluster);
@@ -141,21 +144,29 @@ pub fn owed(state: &State) -> Vec<Job> {
 
 /// The jobs that one scope owes. Its cost does not grow with the number of clusters.
 pub fn owed_in(state: &State, scope: &Scope) -> Vec<Job> {
-    let mut jobs = match scope {
-        Scope::Hypervisors => owed_by_hypervisors(state),
-        Scope::Cluster(name) => {
-            state.clusters.get(name).map(|c| owed_by_cluster(name, c)).unwrap_or_default()
-        }
-    };
+    let mut jobs = jobs_in(state, scope);
     jobs.retain(|job| state.troubles.get(&job.id).is_none_or(|t| t.retry_at_ms.is_none()));
     jobs
 }
 
+/// The same with those that wait after a failure.
+pub fn jobs_in(state: &State, scope: &Scope) -> Vec<Job> {
+    match scope {
+        Scope::Hypervisors => owed_by_hypervisors(state),
+        Scope::Cluster(name) => {
+            state.clusters.get(name).map(|c| owed_by_cluster(name, c)).unwrap_or_default()
+        }
+    }
+}
+
 /// Whether a job is owed, and its pause is over.
 pub fn is_owed(state: &State, job: &JobId) -> bool {
-    let Some(target) = JobTarget::parse(job) else { return false };
-    let scope = target.cluster().map_or(Scope::Hypervisors, |c| Scope::Cluster(c.clone()));
-    owed_in(state, &scope).iter().any(|owed| owed.id == *job)
+    is_unfinished(state, job) && state.troubles.get(job).is_none_or(|t| t.retry_at_ms.is_none())
+}
+
+/// Whether a job is owed, now or after a pause.
+pub fn is_unfinished(state: &State, job: &JobId) -> bool {
+    Scope::of_job(job).is_some_and(|scope| jobs_in(state, &scope).iter().any(|j| j.id == *job))
 }
 
 fn owed_by_hypervisors(state: &State) -> Vec<Job> {
@@ -176,7 +187,7 @@ fn owed_by_hypervisors(state: &State) -> Vec<Job> {
 }
 
 /// The jobs of one cluster, those in trouble included.
-pub fn owed_by_cluster(name: &ClusterName, cluster: &Cluster) -> Vec<Job> {
+fn owed_by_cluster(name: &ClusterName, cluster: &Cluster) -> Vec<Job> {
     let mut jobs = Vec::new();
     if cluster.phase == ClusterPhase::Deleting && cluster.nodes.is_empty() {
         let target = JobTarget::Cluster { name: name.clone(), generation: cluster.generation };

@@ -6,16 +6,10 @@ use oi_events::{
     UnregisterHypervisorV1,
 };
 use oi_proto::v1::{self, submit_request::Command as Asked};
+use oi_view::now_ms;
 use std::fmt::Display;
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tonic::Status;
-
-/// The server's clock, Unix milliseconds.
-pub fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
 
 /// A field that does not parse is named.
 pub fn parse<T: FromStr<Err: Display>>(field: &str, text: &str) -> Result<T, Status> {

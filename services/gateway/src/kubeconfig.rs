@@ -1,12 +1,12 @@
 //! Issuing client certificates: recorded in the log before they are handed out.
 
-use crate::command::{actor, now_ms, parse};
+use crate::command::{actor, parse};
 use crate::query::endpoint;
 use crate::service::Gateway;
 use oi_events::{ClusterName, CommandEnvelope, CommandId, RecordKubeconfigV1};
 use oi_pki::LeafProfile;
 use oi_proto::v1;
-use oi_view::Keyring;
+use oi_view::{Keyring, now_ms};
 use std::net::IpAddr;
 use tonic::Status;
 use uuid::Uuid;
@@ -59,22 +59,14 @@ impl Gateway {
         let leaf = oi_pki::issue(&ca.public, &ca_key, &profile, now_ms(), life_ms)
             .map_err(|e| Status::invalid_argument(e.to_string()))?;
         let id = CommandId(Uuid::now_v7());
-        self.decide(CommandEnvelope {
-            id,
-            actor,
-            issued_at_ms: now_ms(),
-            correlation: id,
-            expected_position: None,
-            command: RecordKubeconfigV1 {
-                cluster: name.clone(),
-                common_name: user.to_owned(),
-                organizations: groups.iter().map(|&g| g.to_owned()).collect(),
-                serial: leaf.serial_hex.clone(),
-                not_after_ms: leaf.not_after_ms,
-            }
-            .into(),
-        })
-        .await?;
+        let record = RecordKubeconfigV1 {
+            cluster: name.clone(),
+            common_name: user.to_owned(),
+            organizations: groups.iter().map(|&g| g.to_owned()).collect(),
+            serial: leaf.serial_hex.clone(),
+            not_after_ms: leaf.not_after_ms,
+        };
+        self.decide(CommandEnvelope::new(id, actor, now_ms(), record)).await?;
         let server = format!("https://{}", authority(&host, endpoint.port()));
         let text = oi_pki::kubeconfig(
             name.as_str(),

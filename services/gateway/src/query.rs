@@ -1,6 +1,6 @@
 //! The state as messages.
 
-use oi_domain::{Cluster, ClusterPhase, Hypervisor, Node, Reach, State, owed_by_cluster};
+use oi_domain::{Cluster, ClusterPhase, Hypervisor, Node, Reach, Scope, State, jobs_in};
 use oi_events::{ClusterName, Job, NodeName, PortUse, RegisterHypervisorV1, Role};
 use oi_pki::certificate_pem;
 use oi_proto::v1;
@@ -37,6 +37,14 @@ pub fn hypervisor(state: &State, h: &Hypervisor) -> v1::Hypervisor {
         detail: detail.to_owned(),
         nodes: u32::try_from(state.nodes_on(&h.spec.name).count()).unwrap_or(u32::MAX),
     }
+}
+
+/// All clusters, or the one of that name.
+pub fn clusters<'a>(
+    state: &'a State,
+    of: Option<&'a ClusterName>,
+) -> impl Iterator<Item = (&'a ClusterName, &'a Cluster)> {
+    state.clusters.iter().filter(move |(name, _)| of.is_none_or(|wanted| wanted == *name))
 }
 
 /// Where a cluster's API is reached: its oldest ingress.
@@ -108,14 +116,12 @@ pub fn node(cluster: &ClusterName, name: &NodeName, n: &Node) -> v1::Node {
 
 /// Jobs that are owed, those that wait after a failure included.
 pub fn jobs(state: &State, of: Option<&ClusterName>) -> Vec<v1::Job> {
-    let mut jobs: Vec<Job> = match of {
-        Some(_) => Vec::new(),
-        None => oi_domain::owed(state).into_iter().filter(|j| j.cluster.is_none()).collect(),
+    let scopes: Vec<Scope> = match of {
+        Some(name) => vec![Scope::Cluster(name.clone())],
+        None => Scope::all(state).collect(),
     };
-    for (name, cluster) in state.clusters.iter().filter(|(n, _)| of.is_none_or(|w| w == *n)) {
-        jobs.extend(owed_by_cluster(name, cluster));
-    }
-    jobs.iter().map(|j| job(state, j)).collect()
+    let jobs = scopes.iter().flat_map(|scope| jobs_in(state, scope));
+    jobs.map(|j| job(state, &j)).collect()
 }
 
 fn job(state: &State, j: &Job) -> v1::Job {

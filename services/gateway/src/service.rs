@@ -164,8 +164,7 @@ impl Oi for Gateway {
     ) -> Reply<v1::ListClustersResponse> {
         let wanted = cluster_filter(&request.into_inner().name)?;
         Ok(Response::new(self.view.read(|s| {
-            let clusters =
-                s.clusters.iter().filter(|(n, _)| wanted.as_ref().is_none_or(|w| w == *n));
+            let clusters = query::clusters(s, wanted.as_ref());
             v1::ListClustersResponse {
                 position: s.position,
                 clusters: clusters.map(|(name, c)| query::cluster(s, name, c)).collect(),
@@ -179,8 +178,7 @@ impl Oi for Gateway {
     ) -> Reply<v1::ListNodesResponse> {
         let wanted = cluster_filter(&request.into_inner().cluster)?;
         Ok(Response::new(self.view.read(|s| {
-            let clusters =
-                s.clusters.iter().filter(|(n, _)| wanted.as_ref().is_none_or(|w| w == *n));
+            let clusters = query::clusters(s, wanted.as_ref());
             let nodes = clusters.flat_map(|(cluster, c)| {
                 c.nodes.iter().map(move |(name, n)| query::node(cluster, name, n))
             });

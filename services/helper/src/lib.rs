@@ -16,4 +16,4 @@ pub use files::{FileOp, FilesError, apply};
 pub use kill::{KillError, kill_container};
 pub use probe::{Probe, ProbeError, probe};
 pub use sealed::{Opener, SealError, seal};
-pub use server::{ServeError, ask_public_key, ask_put, serve};
+pub use server::{ServeError, ask_public_key, ask_put, chain, serve};

@@ -1,6 +1,6 @@
 //! `oi-helper`: see the library. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
-use oi_helper::{Probe, ask_public_key, ask_put, console, kill_container, probe, serve};
+use oi_helper::{Probe, ask_public_key, ask_put, chain, console, kill_container, probe, serve};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -69,13 +69,7 @@ fn main() -> ExitCode {
         }
         Some(Ok(())) => ExitCode::SUCCESS,
         Some(Err(error)) => {
-            eprint!("oi-helper: {error}");
-            let mut source = error.source();
-            while let Some(cause) = source {
-                eprint!(": {cause}");
-                source = cause.source();
-            }
-            eprintln!();
+            eprintln!("oi-helper: {}", chain(error.as_ref()));
             ExitCode::FAILURE
         }
     }

@@ -24,7 +24,8 @@ pub enum ServeError {
     Refused(String),
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+/// An error with all that caused it.
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -31,14 +31,7 @@ fn commit(n: u128, previous: Hash) -> Commit {
 
 fn envelope(n: u128) -> CommandEnvelope {
     let commit = commit(n, Hash::ZERO);
-    CommandEnvelope {
-        id: commit.header.command_id,
-        actor: "tests".to_owned(),
-        issued_at_ms: 1,
-        correlation: commit.header.command_id,
-        expected_position: None,
-        command: commit.command,
-    }
+    CommandEnvelope::new(commit.header.command_id, "tests", 1, commit.command)
 }
 
 fn job(id: &str) -> Job {

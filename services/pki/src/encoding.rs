@@ -94,7 +94,7 @@ pub fn inspect(der: &[u8]) -> Result<CertificateInfo, InspectError> {
     let names = certificate.subject_alternative_name().map_err(InspectError::Extension)?;
     let names = names.map(|san| san.value.general_names.as_slice()).unwrap_or_default();
     Ok(CertificateInfo {
-        serial_hex: certificate.raw_serial().iter().map(|b| format!("{b:02x}")).collect(),
+        serial_hex: hex::encode(certificate.raw_serial()),
         not_before_ms: ms(validity.not_before.timestamp()),
         not_after_ms: ms(validity.not_after.timestamp()),
         common_name: subject.iter_common_name().next().map(text).unwrap_or_default(),

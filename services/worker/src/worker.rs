@@ -10,9 +10,9 @@ use oi_events::{
     ReportObservationV1, chain,
 };
 use oi_journal::{Delivered, Journal};
-use oi_view::{Keyring, View};
+use oi_view::{Keyring, View, now_ms};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -178,15 +178,8 @@ impl Worker {
 
     async fn submit(&self, command: Command) -> bool {
         let id = CommandId(Uuid::now_v7());
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let envelope = CommandEnvelope {
-            id,
-            actor: format!("system:worker:{}", self.settings.name),
-            issued_at_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
-            correlation: id,
-            expected_position: None,
-            command,
-        };
+        let actor = format!("system:worker:{}", self.settings.name);
+        let envelope = CommandEnvelope::new(id, actor, now_ms(), command);
         match self.journal.submit(&envelope).await {
             Ok(()) => true,
             Err(error) => {

@@ -104,14 +104,7 @@ impl Platform {
 
     async fn submit(&self, command: impl Into<Command>) {
         let id = CommandId(Uuid::now_v7());
-        let envelope = CommandEnvelope {
-            id,
-            actor: "tests".to_owned(),
-            issued_at_ms: 1_800_000_000_000,
-            correlation: id,
-            expected_position: None,
-            command: command.into(),
-        };
+        let envelope = CommandEnvelope::new(id, "tests", 1_800_000_000_000, command);
         match self.journal.request(&envelope, LIMIT).await.unwrap() {
             Outcome::Rejected { message, .. } => panic!("{message}"),
             Outcome::Committed { position } | Outcome::Unchanged { position } => {

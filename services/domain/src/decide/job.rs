@@ -1,11 +1,11 @@
 //! Decisions about the outcomes of jobs.
 
-use crate::owed::{JobTarget, owed_by_cluster};
+use crate::owed::{JobTarget, is_unfinished};
 use crate::rejection::Rejection;
 use crate::state::{ClusterPhase, State};
 use oi_events::{
-    ClusterBecameReadyV1, ClusterDeletedV1, Event, JobAbandonedV1, JobFailedV1, JobId, JobKind,
-    JobResult, JobRetriedV1, JobSucceededV1, NodeRemovedV1, ReportJobV1, RetryJobV1,
+    ClusterBecameReadyV1, ClusterDeletedV1, Event, JobAbandonedV1, JobFailedV1, JobKind, JobResult,
+    JobRetriedV1, JobSucceededV1, NodeRemovedV1, ReportJobV1, RetryJobV1,
 };
 
 /// The pause after the nth failure: 1 s, 2 s, 4 s … up to a minute.
@@ -13,25 +13,10 @@ fn pause_ms(attempt: u32) -> u64 {
     (1000_u64 << attempt.saturating_sub(1).min(6)).min(60_000)
 }
 
-fn is_owed(state: &State, job: &JobId) -> bool {
-    match JobTarget::parse(job) {
-        Some(JobTarget::Hypervisor { name, generation }) => {
-            state.hypervisors.get(&name).is_some_and(|h| h.generation == generation && !h.prepared)
-        }
-        Some(target) => target.cluster().is_some_and(|name| {
-            state
-                .clusters
-                .get(name)
-                .is_some_and(|c| owed_by_cluster(name, c).iter().any(|owed| owed.id == *job))
-        }),
-        None => false,
-    }
-}
-
 /// A report about what is no longer owed (done already, or of an older
 /// generation) changes nothing.
 pub(super) fn report(state: &State, c: &ReportJobV1, now_ms: u64) -> Result<Vec<Event>, Rejection> {
-    if !is_owed(state, &c.job) {
+    if !is_unfinished(state, &c.job) {
         return Ok(Vec::new());
     }
     match &c.result {

@@ -98,14 +98,7 @@ impl World {
 
     pub fn envelope(&self, command: impl Into<Command>) -> CommandEnvelope {
         let id = CommandId(Uuid::from_u128(self.ids + 1));
-        CommandEnvelope {
-            id,
-            actor: "tester".to_owned(),
-            issued_at_ms: self.now_ms,
-            correlation: id,
-            expected_position: None,
-            command: command.into(),
-        }
+        CommandEnvelope::new(id, "tester", self.now_ms, command)
     }
 
     pub fn decide(&self, envelope: &CommandEnvelope) -> Result<Vec<Event>, Rejection> {

@@ -63,10 +63,6 @@ pub fn pod(target: &Target, secrets: &Secrets<'_>) -> Result<(PodSpec, Vec<FileO
     Ok((pod, operations))
 }
 
-fn mount(host_path: String) -> Mount {
-    Mount { host_path, container_path: ETC.to_owned(), read_only: true }
-}
-
 type Part = (ContainerSpec, Vec<FileOp>);
 
 fn part(
@@ -149,12 +145,8 @@ fn api_server(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part,
         format!("--tls-cert-file={pki}/apiserver.crt"),
         format!("--tls-private-key-file={pki}/apiserver.key"),
     ];
-    let audit_mount = Mount {
-        host_path: audit,
-        container_path: "/var/log/kubernetes/audit".to_owned(),
-        read_only: false,
-    };
-    Ok(part(target, API_SERVER, command, vec![mount(dir), audit_mount], files))
+    let audit_mount = Mount::writable(audit, "/var/log/kubernetes/audit");
+    Ok(part(target, API_SERVER, command, vec![Mount::read_only(dir, ETC), audit_mount], files))
 }
 
 /// A kubeconfig for a component in the same pod.
@@ -212,7 +204,7 @@ fn controller_manager(
         format!("--service-cluster-ip-range={}", c.service_cidr),
         "--use-service-account-credentials=true".to_owned(),
     ];
-    Ok(part(target, CONTROLLER_MANAGER, command, vec![mount(dir)], files))
+    Ok(part(target, CONTROLLER_MANAGER, command, vec![Mount::read_only(dir, ETC)], files))
 }
 
 fn scheduler(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part, PodsError> {
@@ -227,5 +219,5 @@ fn scheduler(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part, 
         format!("--kubeconfig={ETC}/kubeconfig"),
         "--leader-elect=true".to_owned(),
     ];
-    Ok(part(target, SCHEDULER, command, vec![mount(dir)], files))
+    Ok(part(target, SCHEDULER, command, vec![Mount::read_only(dir, ETC)], files))
 }

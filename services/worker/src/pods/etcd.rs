@@ -84,11 +84,6 @@ pub fn pod(
         format!("--trusted-ca-file={PKI}/ca.crt"),
         "--watch-progress-notify-interval=5s".to_owned(),
     ];
-    let mount = |host_path: String, container_path: &str, read_only| Mount {
-        host_path,
-        container_path: container_path.to_owned(),
-        read_only,
-    };
     pod.ports = vec![
         PortMapping { container_port: CLIENT_PORT, host_port: target.port(PortUse::EtcdClient)? },
         PortMapping { container_port: PEER_PORT, host_port: target.port(PortUse::EtcdPeer)? },
@@ -101,7 +96,10 @@ pub fn pod(
             ("ETCD_INITIAL_CLUSTER".to_owned(), joining.initial_cluster.clone()),
             ("ETCD_INITIAL_CLUSTER_STATE".to_owned(), joining.state.to_owned()),
         ]),
-        mounts: vec![mount(pki_dir(target), PKI, true), mount(data, "/var/lib/etcd", false)],
+        mounts: vec![
+            Mount::read_only(pki_dir(target), PKI),
+            Mount::writable(data, "/var/lib/etcd"),
+        ],
         files_hash,
         ..ContainerSpec::default()
     }];

@@ -62,17 +62,13 @@ backend kube-apiserver
         text.push_str(&format!("    server {name} {address}\n"));
     }
     let digest = Sha256::digest(text.as_bytes());
-    let mark = format!("oi-{}", digest.iter().map(|b| format!("{b:02x}")).collect::<String>());
+    let mark = format!("oi-{}", hex::encode(digest));
     Ok((format!("global\n    description {mark}\n{text}"), mark))
 }
 
 /// The mark of the configuration that must run.
 pub fn mark(target: &Target) -> Result<String, PodsError> {
     config(target).map(|(_, mark)| mark)
-}
-
-fn mount(host_path: String, container_path: &str, read_only: bool) -> Mount {
-    Mount { host_path, container_path: container_path.to_owned(), read_only }
 }
 
 /// Pod and files.
@@ -100,7 +96,7 @@ pub fn pod(target: &Target, secrets: &Secrets<'_>) -> Result<(PodSpec, Vec<FileO
         ]
         .map(str::to_owned)
         .to_vec(),
-        mounts: vec![mount(dir(target), ETC, true), mount(run_dir(target), RUN, false)],
+        mounts: vec![Mount::read_only(dir(target), ETC), Mount::writable(run_dir(target), RUN)],
         files_hash,
         ..ContainerSpec::default()
     }];

@@ -183,7 +183,7 @@ impl Files {
 
     /// The operations, and the hash over files that are read at the start.
     pub fn finish(self) -> (Vec<FileOp>, String) {
-        let hash = self.at_start.finalize().iter().map(|b| format!("{b:02x}")).collect();
+        let hash = hex::encode(self.at_start.finalize());
         (self.operations, hash)
     }
 }
