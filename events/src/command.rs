@@ -206,6 +206,86 @@ pub struct UnregisterHypervisorV1 {
     pub name: HypervisorName,
 }
 
+/// Asks that a node be replaced by a new one elsewhere: the new one first, then the
+/// old one goes. Deciders enter it for nodes of a hypervisor that stays away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplaceNodeV1 {
+    /// The cluster it is in.
+    pub cluster: ClusterName,
+    /// Which one.
+    pub name: NodeName,
+}
+
+/// Asks that a cluster's components run another release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpgradeClusterV1 {
+    /// Which one.
+    pub name: ClusterName,
+    /// The release.
+    pub to: KubernetesVersion,
+}
+
+/// What to do with an upgrade that is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UpgradeChange {
+    /// No further component is replaced for now.
+    Pause,
+    /// It goes on.
+    Resume,
+    /// It goes back to the release before.
+    RollBack,
+}
+
+/// Asks that an upgrade on its way be changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeUpgradeV1 {
+    /// Which cluster's.
+    pub name: ClusterName,
+    /// How.
+    pub change: UpgradeChange,
+}
+
+/// Asks that a cluster run nothing and keep its data, or run again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HibernateClusterV1 {
+    /// Which one.
+    pub name: ClusterName,
+    /// False to wake it.
+    pub hibernated: bool,
+}
+
+/// Asks that a cluster stop now, and be deleted after a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuryClusterV1 {
+    /// Which one.
+    pub name: ClusterName,
+    /// For how long it can be brought back, milliseconds.
+    pub grace_ms: u64,
+}
+
+/// Asks that a cluster that waits for its deletion be brought back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndeleteClusterV1 {
+    /// Which one.
+    pub name: ClusterName,
+}
+
+/// Asks that what is left on a hypervisor that is gone for good be forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbandonHypervisorV1 {
+    /// Which one.
+    pub name: HypervisorName,
+}
+
+/// Asks that a node's certificates be renewed that are due. Entered by deciders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenewCertificatesV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The node.
+    pub node: NodeName,
+}
+
 records!(
     /// A request. It can be refused.
     Command {
@@ -231,5 +311,21 @@ records!(
         RecordKubeconfig = 10 [; 1 => RecordKubeconfigV1],
         /// See [`UnregisterHypervisorV1`].
         UnregisterHypervisor = 11 [; 1 => UnregisterHypervisorV1],
+        /// See [`ReplaceNodeV1`].
+        ReplaceNode = 12 [; 1 => ReplaceNodeV1],
+        /// See [`UpgradeClusterV1`].
+        UpgradeCluster = 13 [; 1 => UpgradeClusterV1],
+        /// See [`ChangeUpgradeV1`].
+        ChangeUpgrade = 14 [; 1 => ChangeUpgradeV1],
+        /// See [`HibernateClusterV1`].
+        HibernateCluster = 15 [; 1 => HibernateClusterV1],
+        /// See [`BuryClusterV1`].
+        BuryCluster = 16 [; 1 => BuryClusterV1],
+        /// See [`UndeleteClusterV1`].
+        UndeleteCluster = 17 [; 1 => UndeleteClusterV1],
+        /// See [`AbandonHypervisorV1`].
+        AbandonHypervisor = 18 [; 1 => AbandonHypervisorV1],
+        /// See [`RenewCertificatesV1`].
+        RenewCertificates = 19 [; 1 => RenewCertificatesV1],
     }
 );

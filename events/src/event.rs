@@ -239,6 +239,139 @@ pub struct KubeconfigIssuedV1 {
     pub not_after_ms: u64,
 }
 
+/// A new node is to take another's place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeReplacementStartedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The node that goes.
+    pub node: NodeName,
+    /// The node that comes.
+    pub by: NodeName,
+}
+
+/// A node is no longer its cluster's, but its hypervisor is away: what is left there
+/// is owed until it is back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeLeftBehindV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The node.
+    pub name: NodeName,
+    /// Names the work that is owed there.
+    pub generation: Generation,
+}
+
+/// What was left on a hypervisor is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftoverRemovedV1 {
+    /// The hypervisor.
+    pub hypervisor: HypervisorName,
+    /// Which life of the cluster that it was of.
+    pub cluster_uid: ClusterUid,
+    /// The node that it was of.
+    pub node: NodeName,
+}
+
+/// All that is left on a hypervisor is forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HypervisorAbandonedV1 {
+    /// Which one.
+    pub name: HypervisorName,
+}
+
+/// A part of a control plane that has its own version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Component {
+    /// kube-apiserver.
+    ApiServer,
+    /// kube-controller-manager.
+    ControllerManager,
+    /// kube-scheduler.
+    Scheduler,
+}
+
+impl Component {
+    /// All of them.
+    pub const ALL: [Component; 3] =
+        [Component::ApiServer, Component::ControllerManager, Component::Scheduler];
+
+    /// The component's name as Kubernetes has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Component::ApiServer => "kube-apiserver",
+            Component::ControllerManager => "kube-controller-manager",
+            Component::Scheduler => "kube-scheduler",
+        }
+    }
+}
+
+/// An upgrade is on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpgradeStartedV1 {
+    /// The cluster.
+    pub name: ClusterName,
+    /// The release that it comes from.
+    pub from: KubernetesVersion,
+    /// The release that it goes to.
+    pub to: KubernetesVersion,
+}
+
+/// An upgrade on its way was paused, resumed or turned back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpgradeChangedV1 {
+    /// The cluster.
+    pub name: ClusterName,
+    /// No further component is replaced for now.
+    pub paused: bool,
+    /// It goes back to where it came from.
+    pub back: bool,
+}
+
+/// A component of a node is to run another release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentVersionChangedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The node.
+    pub node: NodeName,
+    /// Which component.
+    pub component: Component,
+    /// The release.
+    pub version: KubernetesVersion,
+    /// The node's generation from here on.
+    pub generation: Generation,
+}
+
+/// All components of a cluster run a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpgradeEndedV1 {
+    /// The cluster.
+    pub name: ClusterName,
+    /// The release.
+    pub version: KubernetesVersion,
+}
+
+/// A cluster is to run nothing, or to run again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterHibernatedV1 {
+    /// The cluster.
+    pub name: ClusterName,
+    /// False where it runs again.
+    pub hibernated: bool,
+    /// The generation of its nodes from here on.
+    pub generation: Generation,
+}
+
+/// A cluster is to be deleted, or not to be deleted after all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterDeletionPlannedV1 {
+    /// The cluster.
+    pub name: ClusterName,
+    /// When, Unix milliseconds; none where it stays.
+    pub at_ms: Option<u64>,
+}
+
 records!(
     /// A fact. It cannot be refused.
     Event {
@@ -280,5 +413,25 @@ records!(
         PodRestarted = 118 [; 1 => PodRestartedV1],
         /// See [`KubeconfigIssuedV1`].
         KubeconfigIssued = 119 [; 1 => KubeconfigIssuedV1],
+        /// See [`NodeReplacementStartedV1`].
+        NodeReplacementStarted = 120 [; 1 => NodeReplacementStartedV1],
+        /// See [`NodeLeftBehindV1`].
+        NodeLeftBehind = 121 [; 1 => NodeLeftBehindV1],
+        /// See [`LeftoverRemovedV1`].
+        LeftoverRemoved = 122 [; 1 => LeftoverRemovedV1],
+        /// See [`HypervisorAbandonedV1`].
+        HypervisorAbandoned = 123 [; 1 => HypervisorAbandonedV1],
+        /// See [`UpgradeStartedV1`].
+        UpgradeStarted = 124 [; 1 => UpgradeStartedV1],
+        /// See [`UpgradeChangedV1`].
+        UpgradeChanged = 125 [; 1 => UpgradeChangedV1],
+        /// See [`ComponentVersionChangedV1`].
+        ComponentVersionChanged = 126 [; 1 => ComponentVersionChangedV1],
+        /// See [`UpgradeEndedV1`].
+        UpgradeEnded = 127 [; 1 => UpgradeEndedV1],
+        /// See [`ClusterHibernatedV1`].
+        ClusterHibernated = 128 [; 1 => ClusterHibernatedV1],
+        /// See [`ClusterDeletionPlannedV1`].
+        ClusterDeletionPlanned = 129 [; 1 => ClusterDeletionPlannedV1],
     }
 );

@@ -19,6 +19,12 @@ pub enum JobKind {
     RemoveNode,
     /// The cluster's data key is destroyed.
     ShredKey,
+    /// The node's etcd member is no longer in the cluster.
+    LeaveCluster,
+    /// Nothing of the node runs; its data stays.
+    StopNode,
+    /// Nothing is left of a node that its cluster no longer has.
+    RemoveLeftover,
 }
 
 impl JobKind {
@@ -31,6 +37,9 @@ impl JobKind {
             JobKind::EnsureIngress => "ingress",
             JobKind::RemoveNode => "remove",
             JobKind::ShredKey => "shred",
+            JobKind::LeaveCluster => "leave",
+            JobKind::StopNode => "stop",
+            JobKind::RemoveLeftover => "leftover",
         }
     }
 }

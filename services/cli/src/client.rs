@@ -3,6 +3,8 @@
 use crate::error::{Failure, transport_cause};
 use oi_proto::v1::oi_client::OiClient;
 use oi_proto::v1::{self, submit_request::Command};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
@@ -17,6 +19,10 @@ pub struct Client {
     api: OiClient<Channel>,
     /// Until when a server that is away is waited for.
     pub patience: Instant,
+    /// The position that the first command expects; 0 for any.
+    expected: Arc<AtomicU64>,
+    /// Commands are only gathered here, for a plan.
+    planned: Option<Arc<Mutex<Vec<v1::SubmitRequest>>>>,
 }
 
 /// For those without a login, such as programs in containers.
@@ -57,7 +63,43 @@ impl Client {
             actor: actor.unwrap_or_else(default_actor),
             api: OiClient::new(endpoint.connect_lazy()),
             patience: Instant::now(),
+            expected: Arc::default(),
+            planned: None,
         })
+    }
+
+    /// Refuses the first command unless the log is at this position.
+    pub fn expecting(self, position: u64) -> Client {
+        self.expected.store(position, Ordering::Relaxed);
+        self
+    }
+
+    /// Submits nothing, but gathers what would be.
+    pub fn planning(mut self) -> Client {
+        self.planned = Some(Arc::default());
+        self
+    }
+
+    /// Whether commands are only gathered: then there is nothing to wait for.
+    pub fn is_planning(&self) -> bool {
+        self.planned.is_some()
+    }
+
+    /// What the gathered commands would do.
+    ///
+    /// # Errors
+    /// Where the server is away.
+    pub async fn plan(&self) -> Result<v1::PlanResponse, Failure> {
+        let gathered = self.planned.as_ref().map(|p| p.lock().map(|g| g.clone()));
+        let commands = gathered.and_then(Result::ok).unwrap_or_default();
+        self.call(v1::PlanRequest { commands }, async |mut api, r| api.plan(r).await).await
+    }
+
+    /// The client certificates of a cluster.
+    pub async fn kubeconfigs(&self, cluster: &str) -> Result<Vec<v1::Kubeconfig>, Failure> {
+        let request = v1::ListKubeconfigsRequest { cluster: cluster.to_owned() };
+        let reply = self.call(request, async |mut api, r| api.list_kubeconfigs(r).await).await?;
+        Ok(reply.kubeconfigs)
     }
 
     /// Waits this long for a server that is away.
@@ -112,9 +154,13 @@ impl Client {
             command_id: Uuid::now_v7().to_string(),
             actor: self.actor.clone(),
             issued_at_ms: 0,
-            expected_position: 0,
+            expected_position: self.expected.swap(0, Ordering::Relaxed),
             command: Some(command),
         };
+        if let Some(mut planned) = self.planned.as_ref().and_then(|p| p.lock().ok()) {
+            planned.push(request);
+            return Ok(v1::SubmitResponse::default());
+        }
         self.call(request, async |mut api, r| api.submit(r).await).await
     }
 
@@ -156,6 +202,11 @@ impl Client {
         &self,
         request: v1::CreateKubeconfigRequest,
     ) -> Result<v1::CreateKubeconfigResponse, Failure> {
+        if self.is_planning() {
+            return Err(Failure::Input(
+                "issuing a kubeconfig cannot be planned: it changes nothing that runs".to_owned(),
+            ));
+        }
         let request = v1::CreateKubeconfigRequest { actor: self.actor.clone(), ..request };
         self.call(request, async |mut api, r| api.create_kubeconfig(r).await).await
     }

@@ -3,6 +3,23 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// A number with a unit: 90s, 15m, 24h or 7d.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let malformed = || format!("{text:?} is no duration: write 90s, 15m, 24h or 7d");
+    let (number, unit) =
+        text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(malformed)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(malformed()),
+    };
+    let number: u64 = number.parse().map_err(|_| malformed())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(malformed)
+}
 
 /// Kubernetes masters as a service on an event log.
 ///
@@ -17,6 +34,9 @@ pub struct Cli {
     /// Who asks, for the record; user@host where absent.
     #[arg(long, global = true, env = "OI_ACTOR")]
     pub actor: Option<String>,
+    /// Refuse unless the log is at this position, as a plan names it.
+    #[arg(long, global = true, default_value_t = 0, hide_default_value = true)]
+    pub expect_seq: u64,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -68,6 +88,16 @@ pub enum Command {
         no_wait: bool,
         #[command(flatten)]
         output: Output,
+    },
+    /// Print what another command would do, for example `oi plan cluster delete test`;
+    /// nothing is changed.
+    Plan {
+        /// How the result is printed; before the command.
+        #[arg(short, long, value_enum, default_value_t = Format::Table)]
+        output: Format,
+        /// The command with its flags.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        command: Vec<std::ffi::OsString>,
     },
     /// Print each event as it happens.
     Watch {
@@ -175,12 +205,74 @@ pub enum Cluster {
     Delete {
         /// Its name.
         name: String,
+        /// Only stop it now, and delete it after this long, for example 24h; until then
+        /// `undelete` brings it back.
+        #[arg(long, value_parser = parse_duration)]
+        grace: Option<Duration>,
         /// Return when nothing of it is left.
         #[arg(long)]
         wait: bool,
         /// How long to wait, seconds.
         #[arg(long, default_value_t = 300)]
         timeout: u64,
+    },
+    /// Bring a cluster back that waits for its deletion.
+    Undelete {
+        /// Its name.
+        name: String,
+    },
+    /// Bring a cluster's components to another release, one at a time.
+    Upgrade {
+        /// Its name.
+        name: String,
+        /// The release: at most one minor release up.
+        #[arg(long, required_unless_present_any = ["pause", "resume", "rollback"])]
+        to: Option<String>,
+        /// Replace no further component for now.
+        #[arg(long, conflicts_with_all = ["to", "resume", "rollback"])]
+        pause: bool,
+        /// Go on.
+        #[arg(long, conflicts_with_all = ["to", "rollback"])]
+        resume: bool,
+        /// Back to the release before.
+        #[arg(long, conflicts_with = "to")]
+        rollback: bool,
+        /// Return when all components run it.
+        #[arg(long)]
+        wait: bool,
+        /// How long to wait, seconds.
+        #[arg(long, default_value_t = 600)]
+        timeout: u64,
+    },
+    /// Stop all that runs of a cluster, and keep its data.
+    Hibernate {
+        /// Its name.
+        name: String,
+        /// Return when nothing of it runs.
+        #[arg(long)]
+        wait: bool,
+        /// How long to wait, seconds.
+        #[arg(long, default_value_t = 300)]
+        timeout: u64,
+    },
+    /// Run a hibernated cluster again.
+    Wake {
+        /// Its name.
+        name: String,
+        /// Return when all of it is ready.
+        #[arg(long)]
+        wait: bool,
+        /// How long to wait, seconds.
+        #[arg(long, default_value_t = 300)]
+        timeout: u64,
+    },
+    /// The client certificates that were issued for a cluster.
+    Kubeconfigs {
+        /// The cluster.
+        #[arg(long)]
+        cluster: String,
+        #[command(flatten)]
+        output: Output,
     },
     /// Issue a client certificate, and print a kubeconfig with it.
     Kubeconfig {
@@ -226,6 +318,14 @@ pub enum Node {
         #[command(flatten)]
         output: Output,
     },
+    /// Put a new node, elsewhere where that can be, in the place of one that then goes.
+    Replace {
+        /// Its name.
+        name: String,
+        /// Its cluster.
+        #[arg(long)]
+        cluster: String,
+    },
     /// Remove a node.
     Delete {
         /// Its name.
@@ -257,6 +357,11 @@ pub enum Hypervisor {
     },
     /// Place new nodes on it again.
     Uncordon {
+        /// Its name.
+        name: String,
+    },
+    /// Forget what is left on one that is gone for good.
+    Abandon {
         /// Its name.
         name: String,
     },

@@ -77,6 +77,7 @@ pub fn cluster(c: &v1::Cluster) -> Value {
         "phase": phase(c.phase().as_str_name(), "CLUSTER_PHASE_"),
         "endpoint": c.endpoint, "ready": format!("{}/{}", c.ready_nodes, c.nodes),
         "podCidr": spec.pod_cidr, "serviceCidr": spec.service_cidr,
+        "upgradeTo": c.upgrade_to, "deleteAt": moment(c.delete_at_ms),
         "uid": c.uid, "caCertificate": c.ca_certificate,
     })
 }
@@ -88,6 +89,7 @@ pub fn node(n: &v1::Node) -> Value {
         "phase": phase(n.phase().as_str_name(), "NODE_PHASE_"),
         "hypervisor": n.hypervisor, "generation": n.generation, "restarts": n.restarts,
         "ports": n.ports.iter().collect::<std::collections::BTreeMap<_, _>>(),
+        "versions": n.versions.iter().collect::<std::collections::BTreeMap<_, _>>(),
     })
 }
 
@@ -97,9 +99,50 @@ pub fn hypervisor(h: &v1::Hypervisor) -> Value {
     json!({
         "name": spec.name, "reach": phase(h.reach().as_str_name(), "REACH_"),
         "public": spec.public, "cordoned": h.cordoned, "nodes": h.nodes,
+        "leftovers": h.leftovers,
         "address": spec.address, "ports": format!("{}-{}", spec.port_low, spec.port_high),
         "endpoint": spec.cri_endpoint, "detail": h.detail,
     })
+}
+
+/// A client certificate as a row.
+pub fn kubeconfig(k: &v1::Kubeconfig) -> Value {
+    json!({
+        "serial": k.serial, "user": k.user, "groups": k.groups.join(","),
+        "notAfter": moment(k.not_after_ms),
+    })
+}
+
+/// What commands would do.
+///
+/// # Errors
+/// Where nobody reads.
+pub fn plan(format: Format, plan: &v1::PlanResponse) -> Result<(), Failure> {
+    let event = |e: &v1::PlannedEvent| {
+        json!({
+            "event": e.event, "cluster": e.cluster, "node": e.node, "hypervisor": e.hypervisor,
+            "restarts": e.restarts, "summary": e.summary,
+        })
+    };
+    let job = |j: &v1::PlannedJob| {
+        json!({
+            "job": j.kind, "cluster": j.cluster, "node": j.node, "hypervisor": j.hypervisor,
+            "waits": j.waits,
+        })
+    };
+    let events: Vec<Value> = plan.events.iter().map(event).collect();
+    let jobs: Vec<Value> = plan.jobs.iter().map(job).collect();
+    if format != Format::Table {
+        let whole = json!({
+            "position": plan.position, "refused": plan.refused, "message": plan.message,
+            "events": events, "jobs": jobs,
+        });
+        return rows(format, vec![whole], true);
+    }
+    print(&format!("at log position {} (--expect-seq)\n\n", plan.position))?;
+    rows(format, events, false)?;
+    print("\n")?;
+    rows(format, jobs, false)
 }
 
 /// A job as a row.

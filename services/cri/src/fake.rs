@@ -3,6 +3,8 @@
 //! Like a real runtime it refuses a second sandbox or container of the same name.
 //! `ExecSync` does what the helper would, on a directory of the test.
 
+mod etcd;
+
 use k8s_cri::v1 as cri;
 use k8s_cri::v1::image_service_server::{ImageService, ImageServiceServer};
 use k8s_cri::v1::runtime_service_server::{RuntimeService, RuntimeServiceServer};
@@ -32,6 +34,8 @@ struct Inner {
     images: BTreeSet<String>,
     calls: BTreeMap<&'static str, u64>,
     failures: BTreeMap<(&'static str, When), u64>,
+    commands: BTreeMap<String, Vec<String>>,
+    etcd: etcd::Members,
 }
 
 /// The fake runtime. Clones share everything.
@@ -140,6 +144,20 @@ impl FakeCri {
 }
 
 impl Inner {
+    /// What `/version` says on a port, made of the image's tag of the API server there.
+    fn api_server_version(&self, port: &str) -> String {
+        let flag = format!("--secure-port={port}");
+        let serves = |id: &String| {
+            self.commands.get(id).is_some_and(|command| command.iter().any(|arg| *arg == flag))
+        };
+        let runs = |c: &&cri::Container| {
+            c.state == cri::ContainerState::ContainerRunning as i32 && serves(&c.id)
+        };
+        let image = self.containers.values().find(runs).and_then(|c| c.image.as_ref());
+        let tag = image.and_then(|i| i.image.rsplit_once(':')).map_or("", |(_, tag)| tag);
+        format!("{{\"gitVersion\": \"{tag}\"}}")
+    }
+
     fn strike(&mut self, method: &'static str, when: When) -> Result<(), Status> {
         match self.failures.get_mut(&(method, when)) {
             Some(n) if *n > 0 => {
@@ -298,6 +316,7 @@ impl RuntimeService for FakeCri {
             ..Default::default()
         };
         inner.containers.insert(id.clone(), container);
+        inner.commands.insert(id.clone(), config.command);
         inner.strike("CreateContainer", When::After)?;
         Ok(Response::new(cri::CreateContainerResponse { container_id: id }))
     }
@@ -354,8 +373,15 @@ impl RuntimeService for FakeCri {
         request: Request<cri::ExecSyncRequest>,
     ) -> Reply<cri::ExecSyncResponse> {
         let mut inner = self.enter("ExecSync")?;
-        let cmd = request.into_inner().cmd;
+        let cri::ExecSyncRequest { container_id, cmd, .. } = request.into_inner();
         let (stdout, failure) = match cmd.get(1).map(String::as_str) {
+            _ if cmd[0] == "etcdctl" => {
+                let own = inner.commands.get(&container_id).cloned().unwrap_or_default();
+                match inner.etcd.run(&cmd, &own) {
+                    Ok(said) => (said, None),
+                    Err(said) => (String::new(), Some(said)),
+                }
+            }
             Some("public-key") => (self.opener.public_key(), None),
             Some("put") => match self.opener.open(&cmd[2..].concat()) {
                 Err(e) => (String::new(), Some(e.to_string())),
@@ -369,6 +395,11 @@ impl RuntimeService for FakeCri {
                 let node = cmd.get(3).and_then(|s| Path::new(s).parent()?.parent());
                 let config = node.map(|dir| dir.join("haproxy/haproxy.cfg"));
                 (config.and_then(|c| std::fs::read_to_string(c).ok()).unwrap_or_default(), None)
+            }
+            // An API server answers with the version that its image names.
+            Some("probe") if cmd.iter().any(|arg| arg == "/version") => {
+                let port = cmd.iter().find_map(|arg| arg.rsplit_once(':'));
+                (inner.api_server_version(port.map_or("", |(_, port)| port)), None)
             }
             _ => (String::new(), None),
         };

@@ -146,8 +146,8 @@ impl Helper {
     }
 
     /// Waits until `https://address/path` answers 200 under that authority, asked
-    /// with a client certificate (certificate and key file) where one is given. All
-    /// files are the hypervisor's.
+    /// with a client certificate (certificate and key file) where one is given; returns
+    /// the answer's body. All files are the hypervisor's.
     ///
     /// # Errors
     /// What went wrong last, once the time is over.
@@ -158,7 +158,7 @@ impl Helper {
         ca_file: &str,
         client: Option<&(String, String)>,
         limit: Duration,
-    ) -> Result<(), HelperError> {
+    ) -> Result<String, HelperError> {
         let (address, seconds) = (address.to_string(), limit.as_secs().to_string());
         let mut args = vec![
             "probe",
@@ -176,7 +176,10 @@ impl Helper {
         }
         let args = args.into_iter().map(str::to_owned).collect();
         let output = self.exec(args, limit + Duration::from_secs(10)).await?;
-        if output.exit_code == 0 { Ok(()) } else { Err(refused(&output)) }
+        if output.exit_code != 0 {
+            return Err(refused(&output));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
 

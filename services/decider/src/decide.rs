@@ -3,10 +3,10 @@
 use crate::dispatch::Dispatcher;
 use crate::metrics::Metrics;
 use crate::mint::Minter;
-use oi_domain::{Context, Rejection, decide, due};
+use oi_domain::{Context, Rejection, decide, due, lost};
 use oi_events::{
-    ClusterUid, Command, CommandEnvelope, CommandId, Commit, CommitHeader, JobResult, Outcome,
-    ReportJobV1,
+    ClusterName, ClusterUid, Command, CommandEnvelope, CommandId, Commit, CommitHeader, JobResult,
+    Outcome, ReportJobV1,
 };
 use oi_journal::{Abandoned, AppendError, Delivered, Journal, ReadError};
 use oi_pki::DataKey;
@@ -42,19 +42,46 @@ pub struct Decider {
     view: View,
     keyring: Keyring,
     metrics: Arc<Metrics>,
-    name: String,
+    settings: DeciderSettings,
+}
+
+/// How a decider decides what nobody asked for.
+#[derive(Debug, Clone)]
+pub struct DeciderSettings {
+    /// What it calls itself in what it asks for by itself.
+    pub name: String,
+    /// After how long the nodes of a hypervisor that is away move elsewhere; none for
+    /// never.
+    pub evacuate_after: Option<Duration>,
+    /// How long certificates of components last. They are renewed at two thirds of it.
+    pub certificate_life: Duration,
+}
+
+impl DeciderSettings {
+    /// Five minutes, and a year.
+    pub fn new(name: &str) -> DeciderSettings {
+        DeciderSettings {
+            name: name.to_owned(),
+            evacuate_after: Some(Duration::from_secs(300)),
+            certificate_life: Duration::from_secs(365 * 24 * 3600),
+        }
+    }
+}
+
+fn millis(d: Duration) -> u64 {
+    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Decider {
-    /// A decider that calls itself `name` in what it asks for by itself.
+    /// A decider over a log and its view.
     pub fn new(
         journal: Journal,
         view: View,
         keyring: Keyring,
         metrics: Arc<Metrics>,
-        name: &str,
+        settings: DeciderSettings,
     ) -> Decider {
-        Decider { journal, view, keyring, metrics, name: name.to_owned() }
+        Decider { journal, view, keyring, metrics, settings }
     }
 
     /// Works until it is told to stop, and finishes what it has in hand. Where it is
@@ -123,7 +150,8 @@ impl Decider {
             }
             let now_ms = now_ms();
             let (decision, position, head) = self.view.read(|s| {
-                let mint = Minter { key: key.clone(), now_ms };
+                let leaf_life_ms = millis(self.settings.certificate_life);
+                let mint = Minter { key: key.clone(), now_ms, leaf_life_ms };
                 let context = Context { now_ms, mint: &mint };
                 (decide(s, envelope, &context), s.position, s.head)
             });
@@ -180,7 +208,9 @@ impl Decider {
             Command::CreateCluster(_) => {
                 return self.keyring.key_for_new(ClusterUid(envelope.id.0)).await.map(Some);
             }
-            Command::AddNode(c) => self.view.read(|s| s.clusters.get(&c.cluster).map(|c| c.uid)),
+            Command::AddNode(c) => self.uid(&c.cluster),
+            Command::ReplaceNode(c) => self.uid(&c.cluster),
+            Command::RenewCertificates(c) => self.uid(&c.cluster),
             _ => None,
         };
         match uid {
@@ -193,10 +223,20 @@ impl Decider {
         }
     }
 
+    fn uid(&self, cluster: &ClusterName) -> Option<ClusterUid> {
+        self.view.read(|s| s.clusters.get(cluster).map(|c| c.uid))
+    }
+
     /// Enters what time owes as commands, so that a replay sees them too.
     async fn enter_due(&self) {
         let now_ms = now_ms();
-        for command in self.view.read(|s| due(s, now_ms)) {
+        let patience = self.settings.evacuate_after.map(millis);
+        let commands = self.view.read(|s| {
+            let mut commands = due(s, now_ms);
+            commands.extend(patience.map(|p| lost(s, now_ms, p)).unwrap_or_default());
+            commands
+        });
+        for command in commands {
             self.enter(command).await;
         }
     }
@@ -219,7 +259,7 @@ impl Decider {
 
     async fn enter(&self, command: Command) {
         let id = CommandId(Uuid::now_v7());
-        let actor = format!("system:decider:{}", self.name);
+        let actor = format!("system:decider:{}", self.settings.name);
         let envelope = CommandEnvelope::new(id, actor, now_ms(), command);
         match self.decide(&envelope).await {
             Ok(outcome) => tracing::debug!(command = %id, ?outcome, "entered"),

@@ -9,6 +9,6 @@ mod dispatch;
 mod metrics;
 mod mint;
 
-pub use decide::{Decider, DeciderError};
+pub use decide::{Decider, DeciderError, DeciderSettings};
 pub use metrics::Metrics;
 pub use mint::Minter;

@@ -6,9 +6,8 @@ use oi_pki::{DataKey, LeafProfile, Material};
 use oi_view::Keyring;
 
 const DAY_MS: u64 = 24 * 3600 * 1000;
-/// kubeadm's lives: ten years for authorities, one for the others.
+/// As with kubeadm.
 const AUTHORITY_LIFE_MS: u64 = 3650 * DAY_MS;
-const LEAF_LIFE_MS: u64 = 365 * DAY_MS;
 
 /// Mints for one decision; without a key it refuses.
 pub struct Minter {
@@ -16,6 +15,8 @@ pub struct Minter {
     pub key: Option<DataKey>,
     /// The decider's clock, Unix milliseconds.
     pub now_ms: u64,
+    /// How long certificates of components last, milliseconds.
+    pub leaf_life_ms: u64,
 }
 
 fn failed<E: std::error::Error + Send + Sync + 'static>(
@@ -101,7 +102,7 @@ impl Mint for Minter {
         let name = leaf.name();
         let ca_key = Keyring::open(self.key(name)?, cluster, issuer).map_err(failed(name))?;
         let made =
-            oi_pki::issue(&issuer.public, &ca_key, &profile(leaf), self.now_ms, LEAF_LIFE_MS)
+            oi_pki::issue(&issuer.public, &ca_key, &profile(leaf), self.now_ms, self.leaf_life_ms)
                 .map_err(failed(name))?;
         self.material(cluster, name, made)
     }

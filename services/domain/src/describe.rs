@@ -35,6 +35,9 @@ fn job(id: &JobId, summary: String) -> Description {
         Some(JobTarget::Hypervisor { name, .. }) => hypervisor(&name, summary),
         Some(JobTarget::Node { cluster: c, node: n, .. }) => node(&c, &n, summary),
         Some(JobTarget::Cluster { name, .. }) => cluster(&name, summary),
+        Some(JobTarget::Leftover { hypervisor: name, node: n, .. }) => {
+            Description { node: Some(n), ..hypervisor(&name, summary) }
+        }
         None => Description { summary, ..Description::default() },
     };
     Description { job: Some(id.clone()), ..about }
@@ -79,6 +82,48 @@ pub fn describe(event: &Event) -> Description {
         Event::NodeChanged(e) => node(&e.cluster, &e.node, "to be brought up to date".to_owned()),
         Event::NodeRemovalStarted(e) => node(&e.cluster, &e.name, "removal started".to_owned()),
         Event::NodeRemoved(e) => node(&e.cluster, &e.name, "removed".to_owned()),
+        Event::NodeReplacementStarted(e) => {
+            node(&e.cluster, &e.node, format!("to be replaced by {}", e.by))
+        }
+        Event::NodeLeftBehind(e) => node(
+            &e.cluster,
+            &e.name,
+            "left behind on its hypervisor, which is away: cleared when it is back".to_owned(),
+        ),
+        Event::LeftoverRemoved(e) => {
+            hypervisor(&e.hypervisor, format!("what was left of node {} is gone", e.node))
+        }
+        Event::HypervisorAbandoned(e) => {
+            hypervisor(&e.name, "abandoned: what is left on it is forgotten".to_owned())
+        }
+        Event::UpgradeStarted(e) => {
+            cluster(&e.name, format!("upgrade from {} to {} started", e.from, e.to))
+        }
+        Event::UpgradeChanged(e) => cluster(
+            &e.name,
+            match (e.paused, e.back) {
+                (true, _) => "upgrade paused",
+                (false, true) => "upgrade rolls back",
+                (false, false) => "upgrade goes on",
+            }
+            .to_owned(),
+        ),
+        Event::ComponentVersionChanged(e) => {
+            let component = e.component.as_str();
+            node(&e.cluster, &e.node, format!("{component} to run {}", e.version))
+        }
+        Event::UpgradeEnded(e) => cluster(&e.name, format!("runs Kubernetes {}", e.version)),
+        Event::ClusterHibernated(e) => {
+            let text = if e.hibernated { "to stop, its data stays" } else { "to run again" };
+            cluster(&e.name, text.to_owned())
+        }
+        Event::ClusterDeletionPlanned(e) => cluster(
+            &e.name,
+            match e.at_ms {
+                Some(at) => format!("to be deleted at {at} (Unix milliseconds)"),
+                None => "not to be deleted after all".to_owned(),
+            },
+        ),
         Event::JobSucceeded(e) => job(&e.job, format!("done in {} ms", e.took_ms)),
         Event::JobFailed(e) => {
             job(&e.job, format!("failed (attempt {}): {}", e.attempt, e.message))

@@ -2,15 +2,22 @@
 //! about something unknown changes nothing.
 
 use crate::owed::JobTarget;
-use crate::state::{Cluster, ClusterPhase, Hypervisor, Kubeconfig, Node, Reach, State, Trouble};
-use oi_events::{ClusterName, Event, JobId, JobKind, NodeName, RecordedCommit};
+use crate::state::{
+    Cluster, ClusterPhase, Hypervisor, Kubeconfig, Leftover, Node, Reach, State, Trouble, Upgrade,
+    Versions,
+};
+use oi_events::{
+    ClusterName, Credential, Event, Generation, JobId, JobKind, NodeLeftBehindV1, NodeName,
+    RecordedCommit,
+};
 
 /// Folds a whole commit: its events, its command's id and its position.
 pub fn apply(state: &mut State, recorded: &RecordedCommit) {
+    let header = &recorded.commit.header;
+    state.time_ms = header.time_ms;
     for event in &recorded.commit.events {
         evolve(state, event);
     }
-    let header = &recorded.commit.header;
     state.processed.insert(header.command_id, recorded.position, header.time_ms);
     state.position = recorded.position;
     state.head = recorded.hash;
@@ -35,7 +42,9 @@ pub fn evolve(state: &mut State, event: &Event) {
                     generation: e.generation,
                     cordoned: false,
                     reach: Reach::Unknown,
+                    since_ms: state.time_ms,
                     prepared: false,
+                    leftovers: Vec::new(),
                 },
             );
         }
@@ -46,6 +55,9 @@ pub fn evolve(state: &mut State, event: &Event) {
         }
         Event::HypervisorObserved(e) => {
             if let Some(h) = state.hypervisors.get_mut(&e.name) {
+                if h.is_away() == e.reachable {
+                    h.since_ms = state.time_ms;
+                }
                 h.reach = if e.reachable {
                     Reach::Reachable(e.detail.clone())
                 } else {
@@ -55,10 +67,7 @@ pub fn evolve(state: &mut State, event: &Event) {
         }
         Event::HypervisorUnregistered(e) => {
             state.hypervisors.remove(&e.name);
-            forget_troubles(
-                state,
-                |t| matches!(t, JobTarget::Hypervisor { name, .. } if name == e.name),
-            );
+            forget_troubles(state, |t| t.hypervisor() == Some(&e.name));
         }
         Event::ClusterCreated(e) => {
             state.clusters.insert(
@@ -79,6 +88,9 @@ pub fn evolve(state: &mut State, event: &Event) {
                     generation: oi_events::Generation(state.position + 1),
                     nodes: Default::default(),
                     kubeconfigs: Default::default(),
+                    upgrade: None,
+                    hibernated: false,
+                    delete_at_ms: None,
                 },
             );
         }
@@ -98,7 +110,9 @@ pub fn evolve(state: &mut State, event: &Event) {
             }
         }
         Event::NodeAdded(e) => {
+            let time_ms = state.time_ms;
             if let Some(c) = state.clusters.get_mut(&e.cluster) {
+                let versions = Versions::all(&c.kubernetes_version);
                 c.nodes.insert(
                     e.name.clone(),
                     Node {
@@ -115,24 +129,87 @@ pub fn evolve(state: &mut State, event: &Event) {
                         done: Default::default(),
                         removing: false,
                         restarts: 0,
+                        joined: false,
+                        replaces: None,
+                        versions,
+                        renew_at_ms: e
+                            .credentials
+                            .iter()
+                            .filter_map(|c| Some((c.name.clone(), renew_at_ms(c, time_ms)?)))
+                            .collect(),
                     },
                 );
             }
         }
         Event::CertificateReplaced(e) => {
+            let renew_at_ms = renew_at_ms(&e.credential, state.time_ms);
             if let Some(n) = node_mut(state, &e.cluster, &e.node) {
+                n.renew_at_ms.extend(renew_at_ms.map(|at| (e.credential.name.clone(), at)));
                 n.credentials.insert(e.credential.name.clone(), e.credential.clone());
                 n.generation = e.generation;
                 n.done.clear();
             }
             forget_node_troubles(state, &e.cluster, &e.node);
         }
-        Event::NodeChanged(e) => {
+        Event::NodeChanged(e) => change_node(state, &e.cluster, &e.node, e.generation),
+        Event::NodeReplacementStarted(e) => {
+            if let Some(n) = node_mut(state, &e.cluster, &e.by) {
+                n.replaces = Some(e.node.clone());
+            }
+        }
+        Event::NodeLeftBehind(e) => leave_behind(state, e),
+        Event::LeftoverRemoved(e) => {
+            if let Some(h) = state.hypervisors.get_mut(&e.hypervisor) {
+                h.leftovers.retain(|l| l.cluster_uid != e.cluster_uid || l.node != e.node);
+            }
+        }
+        Event::HypervisorAbandoned(e) => {
+            if let Some(h) = state.hypervisors.get_mut(&e.name) {
+                h.leftovers.clear();
+            }
+            forget_troubles(
+                state,
+                |t| matches!(&t, JobTarget::Leftover { hypervisor, .. } if *hypervisor == e.name),
+            );
+        }
+        Event::UpgradeStarted(e) => {
+            if let Some(c) = state.clusters.get_mut(&e.name) {
+                let (from, to) = (e.from.clone(), e.to.clone());
+                c.upgrade = Some(Upgrade { from, to, paused: false, back: false });
+            }
+        }
+        Event::UpgradeChanged(e) => {
+            let upgrade = state.clusters.get_mut(&e.name).and_then(|c| c.upgrade.as_mut());
+            if let Some(upgrade) = upgrade {
+                (upgrade.paused, upgrade.back) = (e.paused, e.back);
+            }
+        }
+        Event::ComponentVersionChanged(e) => {
             if let Some(n) = node_mut(state, &e.cluster, &e.node) {
+                n.versions.set(e.component, e.version.clone());
                 n.generation = e.generation;
-                n.done.clear();
+                n.done.remove(&JobKind::EnsureControlPlane);
             }
             forget_node_troubles(state, &e.cluster, &e.node);
+        }
+        Event::UpgradeEnded(e) => {
+            if let Some(c) = state.clusters.get_mut(&e.name) {
+                c.kubernetes_version = e.version.clone();
+                c.upgrade = None;
+            }
+        }
+        Event::ClusterHibernated(e) => {
+            let Some(c) = state.clusters.get_mut(&e.name) else { return };
+            c.hibernated = e.hibernated;
+            let nodes: Vec<NodeName> = c.nodes.keys().cloned().collect();
+            for node in nodes {
+                change_node(state, &e.name, &node, e.generation);
+            }
+        }
+        Event::ClusterDeletionPlanned(e) => {
+            if let Some(c) = state.clusters.get_mut(&e.name) {
+                c.delete_at_ms = e.at_ms;
+            }
         }
         Event::NodeRemovalStarted(e) => {
             if let Some(n) = node_mut(state, &e.cluster, &e.name) {
@@ -195,6 +272,37 @@ pub fn evolve(state: &mut State, event: &Event) {
     }
 }
 
+/// Two thirds into a certificate's life; none where it has no end.
+fn renew_at_ms(credential: &Credential, now_ms: u64) -> Option<u64> {
+    let life = credential.not_after_ms.checked_sub(now_ms)?;
+    (credential.not_after_ms > 0).then(|| now_ms + life / 3 * 2)
+}
+
+/// What must run on a node is another now.
+fn change_node(state: &mut State, cluster: &ClusterName, node: &NodeName, generation: Generation) {
+    if let Some(n) = node_mut(state, cluster, node) {
+        n.generation = generation;
+        n.done.clear();
+    }
+    forget_node_troubles(state, cluster, node);
+}
+
+fn leave_behind(state: &mut State, e: &NodeLeftBehindV1) {
+    let Some(c) = state.clusters.get_mut(&e.cluster) else { return };
+    let Some(node) = c.nodes.remove(&e.name) else { return };
+    let leftover = Leftover {
+        cluster: e.cluster.clone(),
+        cluster_uid: c.uid,
+        node: e.name.clone(),
+        ports: node.ports,
+        generation: e.generation,
+    };
+    if let Some(h) = state.hypervisors.get_mut(&node.hypervisor) {
+        h.leftovers.push(leftover);
+    }
+    forget_node_troubles(state, &e.cluster, &e.name);
+}
+
 fn job_done(state: &mut State, job: &JobId) {
     state.troubles.remove(job);
     match JobTarget::parse(job) {
@@ -210,10 +318,11 @@ fn job_done(state: &mut State, job: &JobId) {
                 && n.generation == generation
                 && step != JobKind::RemoveNode
             {
+                n.joined |= step == JobKind::EnsureEtcd;
                 n.done.insert(step);
             }
         }
-        Some(JobTarget::Cluster { .. }) | None => {}
+        Some(JobTarget::Cluster { .. } | JobTarget::Leftover { .. }) | None => {}
     }
 }
 

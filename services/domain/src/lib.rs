@@ -15,6 +15,7 @@ mod mint;
 mod network;
 mod owed;
 mod placement;
+mod plan;
 mod rejection;
 mod state;
 
@@ -23,7 +24,8 @@ pub use describe::{Description, describe};
 pub use evolve::{apply, evolve};
 pub use mint::{Authority, ENCRYPTION_KEY, Leaf, Mint, MintError, SERVICE_ACCOUNT};
 pub use network::{SUPPORTED_MINORS, service_ip};
-pub use owed::{JobTarget, Scope, due, is_owed, job_id, jobs_in, owed, owed_in};
+pub use owed::{JobTarget, Scope, due, is_owed, job_id, jobs_in, lost, owed, owed_in};
 pub use placement::place;
+pub use plan::{Plan, PlannedJob, plan, restarts};
 pub use rejection::Rejection;
 pub use state::*;

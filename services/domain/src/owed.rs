@@ -1,11 +1,13 @@
 //! Which work the state owes: a pure function, so that losing the queue loses
 //! nothing.
 
-use crate::state::{Cluster, ClusterPhase, Hypervisor, State};
+use crate::decide::can_replace;
+use crate::state::{Cluster, ClusterPhase, Hypervisor, Leftover, Node, Reach, State};
 use oi_events::{
-    ClusterName, Command, Event, Generation, HypervisorName, Job, JobId, JobKind, NodeName,
-    RetryJobV1, Role,
+    ClusterName, ClusterUid, Command, DeleteClusterV1, Event, Generation, HypervisorName, Job,
+    JobId, JobKind, NodeName, RenewCertificatesV1, ReplaceNodeV1, RetryJobV1, Role,
 };
+use std::collections::BTreeSet;
 
 /// What a job id says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +30,17 @@ pub enum JobTarget {
         /// Which step.
         step: JobKind,
     },
+    /// Work on what is left of a node.
+    Leftover {
+        /// Where.
+        hypervisor: HypervisorName,
+        /// Which life of its cluster.
+        cluster_uid: ClusterUid,
+        /// The node.
+        node: NodeName,
+        /// The generation that left it.
+        generation: Generation,
+    },
     /// Work on a cluster as a whole.
     Cluster {
         /// Which one.
@@ -37,8 +50,14 @@ pub enum JobTarget {
     },
 }
 
-const NODE_STEPS: [JobKind; 4] =
-    [JobKind::EnsureEtcd, JobKind::EnsureControlPlane, JobKind::EnsureIngress, JobKind::RemoveNode];
+const NODE_STEPS: [JobKind; 6] = [
+    JobKind::EnsureEtcd,
+    JobKind::EnsureControlPlane,
+    JobKind::EnsureIngress,
+    JobKind::RemoveNode,
+    JobKind::LeaveCluster,
+    JobKind::StopNode,
+];
 
 impl JobTarget {
     /// Reads a job id; none where it is not one of ours.
@@ -55,6 +74,12 @@ impl JobTarget {
                 generation: generation(g)?,
                 step: NODE_STEPS.into_iter().find(|k| k.token() == *step)?,
             }),
+            ["hypervisor", name, g, "leftover", uid, node] => Some(JobTarget::Leftover {
+                hypervisor: name.parse().ok()?,
+                cluster_uid: uid.parse().ok()?,
+                node: node.parse().ok()?,
+                generation: generation(g)?,
+            }),
             ["cluster", name, g, "shred"] => {
                 Some(JobTarget::Cluster { name: name.parse().ok()?, generation: generation(g)? })
             }
@@ -65,9 +90,18 @@ impl JobTarget {
     /// The cluster it is for, if any.
     pub fn cluster(&self) -> Option<&ClusterName> {
         match self {
-            JobTarget::Hypervisor { .. } => None,
+            JobTarget::Hypervisor { .. } | JobTarget::Leftover { .. } => None,
             JobTarget::Node { cluster, .. } => Some(cluster),
             JobTarget::Cluster { name, .. } => Some(name),
+        }
+    }
+
+    /// The hypervisor that it is about, if it is about one as such.
+    pub fn hypervisor(&self) -> Option<&HypervisorName> {
+        match self {
+            JobTarget::Hypervisor { name, .. } => Some(name),
+            JobTarget::Leftover { hypervisor, .. } => Some(hypervisor),
+            JobTarget::Node { .. } | JobTarget::Cluster { .. } => None,
         }
     }
 }
@@ -80,6 +114,9 @@ pub fn job_id(target: &JobTarget) -> JobId {
         }
         JobTarget::Node { cluster, node, generation, step } => {
             format!("node.{cluster}.{node}.{generation}.{}", step.token())
+        }
+        JobTarget::Leftover { hypervisor, cluster_uid, node, generation } => {
+            format!("hypervisor.{hypervisor}.{generation}.leftover.{cluster_uid}.{node}")
         }
         JobTarget::Cluster { name, generation } => format!("cluster.{name}.{generation}.shred"),
     })
@@ -104,7 +141,9 @@ impl Scope {
             Event::HypervisorRegistered(_)
             | Event::HypervisorCordoned(_)
             | Event::HypervisorObserved(_)
-            | Event::HypervisorUnregistered(_) => Scope::Hypervisors,
+            | Event::HypervisorUnregistered(_)
+            | Event::LeftoverRemoved(_)
+            | Event::HypervisorAbandoned(_) => Scope::Hypervisors,
             Event::ClusterCreated(e) => cluster(&e.name),
             Event::ClusterDeletionStarted(e) => cluster(&e.name),
             Event::ClusterDeleted(e) => cluster(&e.name),
@@ -114,6 +153,15 @@ impl Scope {
             Event::NodeChanged(e) => cluster(&e.cluster),
             Event::NodeRemovalStarted(e) => cluster(&e.cluster),
             Event::NodeRemoved(e) => cluster(&e.cluster),
+            Event::NodeReplacementStarted(e) => cluster(&e.cluster),
+            // Its hypervisor owes nothing before it answers again.
+            Event::NodeLeftBehind(e) => cluster(&e.cluster),
+            Event::UpgradeStarted(e) => cluster(&e.name),
+            Event::UpgradeChanged(e) => cluster(&e.name),
+            Event::ComponentVersionChanged(e) => cluster(&e.cluster),
+            Event::UpgradeEnded(e) => cluster(&e.name),
+            Event::ClusterHibernated(e) => cluster(&e.name),
+            Event::ClusterDeletionPlanned(e) => cluster(&e.name),
             Event::PodRestarted(e) => cluster(&e.cluster),
             Event::KubeconfigIssued(e) => cluster(&e.cluster),
             Event::JobSucceeded(e) => job(&e.job),
@@ -171,6 +219,8 @@ pub fn is_unfinished(state: &State, job: &JobId) -> bool {
 
 fn owed_by_hypervisors(state: &State) -> Vec<Job> {
     let unprepared = state.hypervisors.iter().filter(|(_, h)| !h.prepared);
+    let back = state.hypervisors.iter().filter(|(_, h)| matches!(h.reach, Reach::Reachable(_)));
+    let leftovers = back.flat_map(|(name, h)| h.leftovers.iter().map(move |l| leftover(name, l)));
     let job = |(name, h): (&HypervisorName, &Hypervisor)| {
         let target = JobTarget::Hypervisor { name: name.clone(), generation: h.generation };
         Job {
@@ -183,7 +233,25 @@ fn owed_by_hypervisors(state: &State) -> Vec<Job> {
             generation: h.generation,
         }
     };
-    unprepared.map(job).collect()
+    unprepared.map(job).chain(leftovers).collect()
+}
+
+fn leftover(hypervisor: &HypervisorName, left: &Leftover) -> Job {
+    let target = JobTarget::Leftover {
+        hypervisor: hypervisor.clone(),
+        cluster_uid: left.cluster_uid,
+        node: left.node.clone(),
+        generation: left.generation,
+    };
+    Job {
+        id: job_id(&target),
+        kind: JobKind::RemoveLeftover,
+        hypervisor: Some(hypervisor.clone()),
+        cluster: Some(left.cluster.clone()),
+        cluster_uid: Some(left.cluster_uid),
+        node: Some(left.node.clone()),
+        generation: left.generation,
+    }
 }
 
 /// The jobs of one cluster, those in trouble included.
@@ -227,27 +295,35 @@ fn owed_by_cluster(name: &ClusterName, cluster: &Cluster) -> Vec<Job> {
 /// for its own member; the very first node's parts all start at once.
 fn owed_steps(cluster: &Cluster, name: &NodeName) -> Vec<JobKind> {
     let Some(node) = cluster.nodes.get(name) else { return Vec::new() };
-    if node.removing {
-        return vec![JobKind::RemoveNode];
-    }
     let not_done = |step: &JobKind| !node.done.contains(step);
+    if node.removing {
+        return vec![if cluster.owes_leave(node) {
+            JobKind::LeaveCluster
+        } else {
+            JobKind::RemoveNode
+        }];
+    }
+    if cluster.hibernated {
+        return [JobKind::StopNode].into_iter().filter(not_done).collect();
+    }
     if node.role == Role::ControlPlaneIngress {
         // It comes after the first member: before, it would only be in its way.
-        let useful =
-            cluster.control_planes().iter().any(|(_, n)| n.done.contains(&JobKind::EnsureEtcd));
+        let useful = cluster.control_planes().iter().any(|(_, n)| n.joined);
         return node.steps().iter().filter(|s| useful && not_done(s)).cloned().collect();
     }
     let older_are_members = cluster
         .control_planes()
         .into_iter()
         .take_while(|(other, _)| *other != name)
-        .all(|(_, older)| older.done.contains(&JobKind::EnsureEtcd));
+        .all(|(_, older)| older.joined);
+    let leaving = cluster.nodes.values().any(|other| cluster.owes_leave(other));
     let first = cluster.control_planes().first().is_some_and(|(oldest, _)| *oldest == name);
     node.steps()
         .iter()
         .filter(|step| not_done(step))
         .filter(|step| match step {
-            JobKind::EnsureEtcd => older_are_members,
+            // A quorum of those that were members already comes back together.
+            JobKind::EnsureEtcd => node.joined || (older_are_members && !leaving),
             _ => first || node.done.contains(&JobKind::EnsureEtcd),
         })
         .cloned()
@@ -262,5 +338,48 @@ pub fn due(state: &State, now_ms: u64) -> Vec<Command> {
         .iter()
         .filter(|(_, t)| t.retry_at_ms.is_some_and(|at| at <= now_ms))
         .map(|(job, _)| Command::RetryJob(RetryJobV1 { job: job.clone() }))
+        .chain(state.clusters.iter().flat_map(|(name, c)| due_in(name, c, now_ms)))
+        .collect()
+}
+
+/// Planned deletions and the renewal of certificates.
+fn due_in<'a>(
+    name: &'a ClusterName,
+    cluster: &'a Cluster,
+    now_ms: u64,
+) -> impl Iterator<Item = Command> + 'a {
+    let staying = cluster.phase != ClusterPhase::Deleting;
+    let delete = cluster.delete_at_ms.filter(|at| staying && *at <= now_ms);
+    let delete = delete.map(|_| Command::DeleteCluster(DeleteClusterV1 { name: name.clone() }));
+    let runs = staying && !cluster.hibernated && cluster.delete_at_ms.is_none();
+    let due =
+        move |n: &Node| runs && n.is_ready() && n.renew_at_ms.values().any(|at| *at <= now_ms);
+    let renew = cluster.nodes.iter().filter(move |(_, n)| due(n)).map(|(node, _)| {
+        let (cluster, node) = (name.clone(), node.clone());
+        Command::RenewCertificates(RenewCertificatesV1 { cluster, node })
+    });
+    delete.into_iter().chain(renew)
+}
+
+/// How many nodes of hypervisors that stay away begin to move at a time.
+const MOVES: usize = 8;
+
+/// The commands that hypervisors owe that have been away for `patience_ms`: their
+/// nodes get a new place, of each cluster one after the other. Where that cannot be,
+/// nothing is asked for.
+pub fn lost(state: &State, now_ms: u64, patience_ms: u64) -> Vec<Command> {
+    let lost = state
+        .hypervisors
+        .iter()
+        .filter(|(_, h)| h.is_away() && h.since_ms.saturating_add(patience_ms) <= now_ms);
+    let mut clusters = BTreeSet::new();
+    lost.flat_map(|(hypervisor, _)| state.nodes_on(hypervisor))
+        .filter(|(_, _, node)| !node.removing)
+        .filter(|(cluster, name, _)| can_replace(state, cluster, name))
+        .filter(|(cluster, _, _)| clusters.insert((*cluster).clone()))
+        .take(MOVES)
+        .map(|(cluster, name, _)| {
+            Command::ReplaceNode(ReplaceNodeV1 { cluster: cluster.clone(), name: name.clone() })
+        })
         .collect()
 }

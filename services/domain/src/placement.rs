@@ -15,8 +15,9 @@ fn ports_needed(role: Role) -> &'static [PortUse] {
 
 /// The lowest free ports; ports of removed nodes are used again.
 fn free_ports(state: &State, name: &HypervisorName, h: &Hypervisor, role: Role) -> Vec<u16> {
+    let left = h.leftovers.iter().flat_map(|l| l.ports.values().copied());
     let taken: BTreeSet<u16> =
-        state.nodes_on(name).flat_map(|(_, _, n)| n.ports.values().copied()).collect();
+        state.nodes_on(name).flat_map(|(_, _, n)| n.ports.values().copied()).chain(left).collect();
     (h.spec.port_low..=h.spec.port_high)
         .filter(|p| !taken.contains(p))
         .take(ports_needed(role).len())
@@ -37,6 +38,17 @@ pub fn place(
     role: Role,
     wanted: Option<&HypervisorName>,
 ) -> Result<(HypervisorName, Vec<PortV1>), Rejection> {
+    place_except(state, cluster, role, wanted, None)
+}
+
+/// The same, anywhere but on one hypervisor.
+pub(crate) fn place_except(
+    state: &State,
+    cluster: &ClusterName,
+    role: Role,
+    wanted: Option<&HypervisorName>,
+    except: Option<&HypervisorName>,
+) -> Result<(HypervisorName, Vec<PortV1>), Rejection> {
     if let Some(name) = wanted
         && !state.hypervisors.contains_key(name)
     {
@@ -49,6 +61,7 @@ pub fn place(
         .hypervisors
         .iter()
         .filter(|(name, h)| h.spec.public == public && wanted.is_none_or(|w| w == *name))
+        .filter(|(name, _)| except != Some(*name))
         .collect();
     if of_kind.is_empty() {
         return Err(refuse(match wanted {

@@ -14,6 +14,35 @@ pub enum Rejection {
     ClusterUnknown(ClusterName),
     #[error("cluster {0} is being deleted: wait until it is gone")]
     ClusterDeleting(ClusterName),
+    #[error(
+        "cluster {0} waits for its deletion: bring it back first (`oi cluster undelete`), or delete it now"
+    )]
+    ClusterBuried(ClusterName),
+    #[error("cluster {0} is hibernated: wake it first (`oi cluster wake`)")]
+    ClusterHibernated(ClusterName),
+    #[error(
+        "cluster {0} is on its way to something else: wait until it is ready and no node or upgrade is on its way"
+    )]
+    ClusterBusy(ClusterName),
+    #[error("cluster {cluster} is on its way to {to}: wait until it is there, or roll back")]
+    UpgradeRunning { cluster: ClusterName, to: KubernetesVersion },
+    #[error("cluster {cluster} cannot go from {from} to {to}: {problem}")]
+    UpgradeImpossible {
+        cluster: ClusterName,
+        from: KubernetesVersion,
+        to: KubernetesVersion,
+        problem: &'static str,
+    },
+    #[error("cluster {0} has no upgrade on its way")]
+    NoUpgrade(ClusterName),
+    #[error(
+        "node {node} of cluster {cluster} cannot be replaced: {answer} of {members} etcd members answer, which is no majority; bring a hypervisor back, or restore a backup"
+    )]
+    QuorumLost { cluster: ClusterName, node: NodeName, answer: usize, members: usize },
+    #[error(
+        "on hypervisor {name} something is left of {leftovers} node(s), to be removed when it is back: if it is gone for good, abandon it first (`oi hypervisor abandon`)"
+    )]
+    HypervisorLeftovers { name: HypervisorName, leftovers: usize },
     #[error("node {node} exists already in cluster {cluster}: choose another name")]
     NodeExists { cluster: ClusterName, node: NodeName },
     #[error("node {node} is not known in cluster {cluster}")]
@@ -71,6 +100,14 @@ impl Rejection {
             Rejection::ClusterExists(_) => "cluster-exists",
             Rejection::ClusterUnknown(_) => "cluster-unknown",
             Rejection::ClusterDeleting(_) => "cluster-deleting",
+            Rejection::ClusterBuried(_) => "cluster-buried",
+            Rejection::ClusterHibernated(_) => "cluster-hibernated",
+            Rejection::ClusterBusy(_) => "cluster-busy",
+            Rejection::UpgradeRunning { .. } => "upgrade-running",
+            Rejection::UpgradeImpossible { .. } => "upgrade-impossible",
+            Rejection::NoUpgrade(_) => "no-upgrade",
+            Rejection::QuorumLost { .. } => "quorum-lost",
+            Rejection::HypervisorLeftovers { .. } => "hypervisor-leftovers",
             Rejection::NodeExists { .. } => "node-exists",
             Rejection::NodeUnknown { .. } => "node-unknown",
             Rejection::LastControlPlane { .. } => "last-control-plane",

@@ -1,15 +1,15 @@
 //! The state: what the events so far amount to.
 
 use oi_events::{
-    ClusterName, ClusterUid, CommandId, Credential, Generation, Hash, HypervisorName, JobId,
-    JobKind, KubernetesVersion, NodeName, PortUse, RegisterHypervisorV1, Role,
+    ClusterName, ClusterUid, CommandId, Component, Credential, Generation, Hash, HypervisorName,
+    JobId, JobKind, KubernetesVersion, NodeName, PortUse, RegisterHypervisorV1, Role,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Names the layout of [`State`]: snapshots of another layout are not read.
 /// Change it with each change of the types in this file or of `evolve`.
-pub const STATE_SCHEMA: &str = "oi-state-1";
+pub const STATE_SCHEMA: &str = "oi-state-2";
 
 /// How many processed command ids are remembered.
 pub const PROCESSED_HORIZON: usize = 65_536;
@@ -21,6 +21,8 @@ pub struct State {
     pub position: u64,
     /// The hash of that commit.
     pub head: Hash,
+    /// When that commit was made, Unix milliseconds by its decider's clock.
+    pub time_ms: u64,
     /// Hypervisors by name.
     pub hypervisors: BTreeMap<HypervisorName, Hypervisor>,
     /// Clusters by name, deleted ones no longer.
@@ -77,8 +79,34 @@ pub struct Hypervisor {
     pub cordoned: bool,
     /// Whether it answers.
     pub reach: Reach,
+    /// Since when it answers, or does not, Unix milliseconds.
+    pub since_ms: u64,
     /// Whether the job that prepares it is done.
     pub prepared: bool,
+    /// What is left on it of nodes that their clusters no longer have.
+    pub leftovers: Vec<Leftover>,
+}
+
+impl Hypervisor {
+    /// Whether it was looked at and did not answer.
+    pub fn is_away(&self) -> bool {
+        matches!(self.reach, Reach::Unreachable(_))
+    }
+}
+
+/// What is left of a node on a hypervisor that was away when the node went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leftover {
+    /// Its cluster, which may be gone.
+    pub cluster: ClusterName,
+    /// Which life of that name.
+    pub cluster_uid: ClusterUid,
+    /// The node.
+    pub node: NodeName,
+    /// Host ports that may still be taken.
+    pub ports: BTreeMap<PortUse, u16>,
+    /// Names the work that is owed.
+    pub generation: Generation,
 }
 
 /// How far a cluster is.
@@ -117,6 +145,68 @@ pub struct Cluster {
     pub nodes: BTreeMap<NodeName, Node>,
     /// Client certificates issued to users, by serial number.
     pub kubeconfigs: BTreeMap<String, Kubeconfig>,
+    /// The upgrade that is on its way.
+    pub upgrade: Option<Upgrade>,
+    /// It runs nothing, and keeps its data.
+    pub hibernated: bool,
+    /// When it is to be deleted, Unix milliseconds.
+    pub delete_at_ms: Option<u64>,
+}
+
+/// An upgrade on its way, component by component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upgrade {
+    /// The release that it comes from.
+    pub from: KubernetesVersion,
+    /// The release that it goes to.
+    pub to: KubernetesVersion,
+    /// No further component is replaced for now.
+    pub paused: bool,
+    /// It goes back to where it came from.
+    pub back: bool,
+}
+
+impl Upgrade {
+    /// The release that all components are to run.
+    pub fn target(&self) -> &KubernetesVersion {
+        if self.back { &self.from } else { &self.to }
+    }
+}
+
+/// The releases that a node's components are to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versions {
+    /// kube-apiserver.
+    pub api_server: KubernetesVersion,
+    /// kube-controller-manager.
+    pub controller_manager: KubernetesVersion,
+    /// kube-scheduler.
+    pub scheduler: KubernetesVersion,
+}
+
+impl Versions {
+    /// All of one release.
+    pub fn all(version: &KubernetesVersion) -> Versions {
+        let version = || version.clone();
+        Versions { api_server: version(), controller_manager: version(), scheduler: version() }
+    }
+
+    /// The release of one component.
+    pub fn of(&self, component: Component) -> &KubernetesVersion {
+        match component {
+            Component::ApiServer => &self.api_server,
+            Component::ControllerManager => &self.controller_manager,
+            Component::Scheduler => &self.scheduler,
+        }
+    }
+
+    pub(crate) fn set(&mut self, component: Component, version: KubernetesVersion) {
+        *match component {
+            Component::ApiServer => &mut self.api_server,
+            Component::ControllerManager => &mut self.controller_manager,
+            Component::Scheduler => &mut self.scheduler,
+        } = version;
+    }
 }
 
 impl Cluster {
@@ -140,6 +230,14 @@ impl Cluster {
             .collect();
         nodes.sort_by_key(|(_, n)| n.added);
         nodes
+    }
+
+    /// Whether a node that goes has an etcd member that must leave first.
+    pub fn owes_leave(&self, node: &Node) -> bool {
+        node.removing
+            && node.role == Role::ControlPlane
+            && self.phase != ClusterPhase::Deleting
+            && !node.done.contains(&JobKind::LeaveCluster)
     }
 
     /// Whether each node that is to stay has all its steps done, and there is at
@@ -172,6 +270,14 @@ pub struct Node {
     pub removing: bool,
     /// How often a part of it was started again on the spot.
     pub restarts: u32,
+    /// Its etcd member was in the cluster once: it finds its way back by its own data.
+    pub joined: bool,
+    /// The node that goes once this one is ready.
+    pub replaces: Option<NodeName>,
+    /// The releases that its components are to run.
+    pub versions: Versions,
+    /// When each of its certificates is to be renewed, Unix milliseconds.
+    pub renew_at_ms: BTreeMap<String, u64>,
 }
 
 impl Node {

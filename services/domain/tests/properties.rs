@@ -22,6 +22,12 @@ enum Step {
     Finish(usize, bool),
     Abandon(usize),
     Wait(u32),
+    Replace(u8, u8),
+    Upgrade(u8, u8),
+    ChangeUpgrade(u8, u8),
+    Hibernate(u8, bool),
+    Bury(u8, bool),
+    AbandonHypervisor(u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -33,7 +39,13 @@ fn step() -> impl Strategy<Value = Step> {
         2 => n.clone().prop_map(Step::Create),
         1 => n.clone().prop_map(Step::Delete),
         6 => (n.clone(), 0..5_u8, any::<bool>()).prop_map(|(c, m, i)| Step::Add(c, m, i)),
-        2 => (n, 0..5_u8).prop_map(|(c, m)| Step::Remove(c, m)),
+        2 => (n.clone(), 0..5_u8).prop_map(|(c, m)| Step::Remove(c, m)),
+        2 => (n.clone(), 0..5_u8).prop_map(|(c, m)| Step::Replace(c, m)),
+        1 => (n.clone(), 2..6_u8).prop_map(|(c, p)| Step::Upgrade(c, p)),
+        1 => (n.clone(), 0..3_u8).prop_map(|(c, k)| Step::ChangeUpgrade(c, k)),
+        1 => (n.clone(), any::<bool>()).prop_map(|(c, s)| Step::Hibernate(c, s)),
+        1 => (n, any::<bool>()).prop_map(|(c, b)| Step::Bury(c, b)),
+        1 => (0..7_u8).prop_map(Step::AbandonHypervisor),
         8 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(j, ok)| Step::Finish(j, ok)),
         1 => any::<usize>().prop_map(Step::Abandon),
         1 => (0..90_000_u32).prop_map(Step::Wait),
@@ -74,11 +86,35 @@ fn take(world: &mut World, step: Step) {
         },
         Step::Wait(ms) => {
             world.now_ms += u64::from(ms);
-            for command in due(&world.state, world.now_ms) {
-                world.run(command);
+            let mut commands = due(&world.state, world.now_ms);
+            commands.extend(lost(&world.state, world.now_ms, 60_000));
+            for command in commands {
+                // One may make the next one needless.
+                let _ = world.try_run(command);
             }
             return;
         }
+        Step::Replace(c, m) => world.try_run(ReplaceNodeV1 {
+            cluster: name(&cluster_name(c)),
+            name: name(&format!("n{m}")),
+        }),
+        Step::Upgrade(c, patch) => world.try_run(UpgradeClusterV1 {
+            name: name(&cluster_name(c)),
+            to: name(&format!("v1.36.{patch}")),
+        }),
+        Step::ChangeUpgrade(c, k) => {
+            let all = [UpgradeChange::Pause, UpgradeChange::Resume, UpgradeChange::RollBack];
+            let change = all[usize::from(k)];
+            world.try_run(ChangeUpgradeV1 { name: name(&cluster_name(c)), change })
+        }
+        Step::Hibernate(c, hibernated) => {
+            world.try_run(HibernateClusterV1 { name: name(&cluster_name(c)), hibernated })
+        }
+        Step::Bury(c, true) => {
+            world.try_run(BuryClusterV1 { name: name(&cluster_name(c)), grace_ms: 50_000 })
+        }
+        Step::Bury(c, false) => world.try_run(UndeleteClusterV1 { name: name(&cluster_name(c)) }),
+        Step::AbandonHypervisor(n) => world.try_run(AbandonHypervisorV1 { name: h(n) }),
     };
 }
 
@@ -94,11 +130,20 @@ fn no_port_is_used_twice(state: &State) {
             }
         }
     }
+    for (name, h) in &state.hypervisors {
+        for port in h.leftovers.iter().flat_map(|l| l.ports.values()) {
+            assert!(used.insert((name, port)), "{name} {port} of a leftover");
+        }
+    }
 }
 
 /// Where an event puts a second member of a cluster on a hypervisor, no other one that
 /// could take it had fewer.
 fn members_spread(before: &State, events: &[Event]) {
+    // A replacement goes elsewhere first of all.
+    if events.iter().any(|e| matches!(e, Event::NodeReplacementStarted(_))) {
+        return;
+    }
     for event in events {
         let Event::NodeAdded(added) = event else { continue };
         let count = |h: &HypervisorName| {
@@ -122,7 +167,8 @@ fn one_membership_change_at_a_time(state: &State) {
     for job in owed(state) {
         let (Some(cluster), Some(node)) = (job.cluster, job.node) else { continue };
         let c = &state.clusters[&cluster];
-        if job.kind == JobKind::EnsureEtcd && !c.nodes[&node].done.contains(&JobKind::EnsureEtcd) {
+        let joins = job.kind == JobKind::EnsureEtcd && !c.nodes[&node].joined;
+        if joins || job.kind == JobKind::LeaveCluster {
             *changes.entry(cluster).or_default() += 1;
         }
     }

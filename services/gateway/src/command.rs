@@ -1,10 +1,6 @@
 //! Requests to commands: everything that can be wrong with their form.
 
-use oi_events::{
-    AddNodeV1, Command, CommandEnvelope, CommandId, CordonHypervisorV1, CreateClusterV1,
-    DeleteClusterV1, JobId, RegisterHypervisorV1, RemoveNodeV1, RetryJobV1, Role, TlsFiles,
-    UnregisterHypervisorV1,
-};
+use oi_events::*;
 use oi_proto::v1::{self, submit_request::Command as Asked};
 use oi_view::now_ms;
 use std::fmt::Display;
@@ -30,6 +26,16 @@ pub fn actor(text: &str) -> Result<String, Status> {
     Err(Status::invalid_argument(
         "actor: say who asks, in 1 to 200 characters without line breaks; system: is reserved",
     ))
+}
+
+/// A request of which it is only asked what it would do.
+pub fn planned(request: v1::SubmitRequest) -> Result<CommandEnvelope, Status> {
+    let or = |text: String, other: String| if text.is_empty() { other } else { text };
+    envelope(v1::SubmitRequest {
+        command_id: or(request.command_id, uuid::Uuid::now_v7().to_string()),
+        actor: or(request.actor, "plan".to_owned()),
+        ..request
+    })
 }
 
 /// Reads a request; refuses what is malformed before anything is stored.
@@ -100,6 +106,33 @@ fn command(asked: Asked) -> Result<Command, Status> {
             RemoveNodeV1 { cluster: parse("cluster", &r.cluster)?, name: parse("name", &r.name)? }
                 .into()
         }
+        Asked::ReplaceNode(r) => {
+            ReplaceNodeV1 { cluster: parse("cluster", &r.cluster)?, name: parse("name", &r.name)? }
+                .into()
+        }
+        Asked::UpgradeCluster(r) => {
+            UpgradeClusterV1 { name: parse("name", &r.name)?, to: parse("to", &r.to)? }.into()
+        }
+        Asked::ChangeUpgrade(r) => ChangeUpgradeV1 {
+            name: parse("name", &r.name)?,
+            change: match r.change() {
+                v1::UpgradeChange::Pause => UpgradeChange::Pause,
+                v1::UpgradeChange::Resume => UpgradeChange::Resume,
+                v1::UpgradeChange::RollBack => UpgradeChange::RollBack,
+                v1::UpgradeChange::Unspecified => {
+                    return Err(Status::invalid_argument("change: is unknown or absent"));
+                }
+            },
+        }
+        .into(),
+        Asked::HibernateCluster(r) => {
+            HibernateClusterV1 { name: parse("name", &r.name)?, hibernated: r.hibernated }.into()
+        }
+        Asked::BuryCluster(r) => {
+            BuryClusterV1 { name: parse("name", &r.name)?, grace_ms: r.grace_ms }.into()
+        }
+        Asked::UndeleteCluster(r) => UndeleteClusterV1 { name: parse("name", &r.name)? }.into(),
+        Asked::AbandonHypervisor(r) => AbandonHypervisorV1 { name: parse("name", &r.name)? }.into(),
         Asked::RetryJob(r) => RetryJobV1 { job: JobId(r.job) }.into(),
     })
 }

@@ -1,7 +1,12 @@
 //! The state as messages.
 
-use oi_domain::{Cluster, ClusterPhase, Hypervisor, Node, Reach, Scope, State, jobs_in};
-use oi_events::{ClusterName, Job, NodeName, PortUse, RegisterHypervisorV1, Role};
+use oi_domain::{
+    Cluster, ClusterPhase, Hypervisor, Node, Plan, PlannedJob, Reach, Scope, State, describe,
+    jobs_in, restarts,
+};
+use oi_events::{
+    ClusterName, Component, Event, Job, JobKind, NodeName, PortUse, RegisterHypervisorV1, Role,
+};
 use oi_pki::certificate_pem;
 use oi_proto::v1;
 use std::net::SocketAddr;
@@ -36,6 +41,8 @@ pub fn hypervisor(state: &State, h: &Hypervisor) -> v1::Hypervisor {
         reach: reach.into(),
         detail: detail.to_owned(),
         nodes: u32::try_from(state.nodes_on(&h.spec.name).count()).unwrap_or(u32::MAX),
+        since_ms: h.since_ms,
+        leftovers: u32::try_from(h.leftovers.len()).unwrap_or(u32::MAX),
     }
 }
 
@@ -67,11 +74,16 @@ pub fn cluster(state: &State, name: &ClusterName, c: &Cluster) -> v1::Cluster {
         }),
         uid: c.uid.to_string(),
         phase: match c.phase {
+            ClusterPhase::Deleting => v1::ClusterPhase::Deleting,
+            _ if c.delete_at_ms.is_some() => v1::ClusterPhase::Buried,
+            _ if c.hibernated => v1::ClusterPhase::Hibernated,
             ClusterPhase::Creating => v1::ClusterPhase::Creating,
             ClusterPhase::Ready => v1::ClusterPhase::Ready,
-            ClusterPhase::Deleting => v1::ClusterPhase::Deleting,
         }
         .into(),
+        upgrade_to: c.upgrade.as_ref().map(|u| u.target().to_string()).unwrap_or_default(),
+        upgrade_paused: c.upgrade.as_ref().is_some_and(|u| u.paused),
+        delete_at_ms: c.delete_at_ms.unwrap_or(0),
         endpoint: endpoint(state, c).map(|e| e.to_string()).unwrap_or_default(),
         nodes: count(c.nodes.len()),
         ready_nodes: count(c.nodes.values().filter(|n| n.is_ready()).count()),
@@ -101,6 +113,7 @@ pub fn node(cluster: &ClusterName, name: &NodeName, n: &Node) -> v1::Node {
         phase: match (n.removing, n.is_ready()) {
             (true, _) => v1::NodePhase::Removing,
             (false, true) => v1::NodePhase::Ready,
+            (false, false) if n.done.contains(&JobKind::StopNode) => v1::NodePhase::Stopped,
             (false, false) => v1::NodePhase::Starting,
         }
         .into(),
@@ -111,6 +124,13 @@ pub fn node(cluster: &ClusterName, name: &NodeName, n: &Node) -> v1::Node {
             .map(|(p, port)| (port_name(*p).to_owned(), u32::from(*port)))
             .collect(),
         restarts: n.restarts,
+        versions: match n.role {
+            Role::ControlPlane => Component::ALL
+                .into_iter()
+                .map(|c| (c.as_str().to_owned(), n.versions.of(c).to_string()))
+                .collect(),
+            Role::ControlPlaneIngress => Default::default(),
+        },
     }
 }
 
@@ -136,5 +156,44 @@ fn job(state: &State, j: &Job) -> v1::Job {
         failures: trouble.map_or(0, |t| t.attempts),
         message: trouble.map(|t| t.message.clone()).unwrap_or_default(),
         retry_at_ms: trouble.and_then(|t| t.retry_at_ms).unwrap_or(0),
+    }
+}
+
+pub fn kubeconfigs(c: &Cluster) -> Vec<v1::Kubeconfig> {
+    let one = |(serial, k): (&String, &oi_domain::Kubeconfig)| v1::Kubeconfig {
+        serial: serial.clone(),
+        user: k.common_name.clone(),
+        groups: k.organizations.clone(),
+        not_after_ms: k.not_after_ms,
+    };
+    c.kubeconfigs.iter().map(one).collect()
+}
+
+pub fn plan(plan: &Plan) -> v1::PlanResponse {
+    let text = |t: Option<&dyn std::fmt::Display>| t.map(ToString::to_string).unwrap_or_default();
+    let event = |event: &Event| {
+        let about = describe(event);
+        v1::PlannedEvent {
+            event: event.kind().name.to_owned(),
+            cluster: text(about.cluster.as_ref().map(|c| c as _)),
+            node: text(about.node.as_ref().map(|n| n as _)),
+            hypervisor: text(about.hypervisor.as_ref().map(|h| h as _)),
+            summary: about.summary,
+            restarts: restarts(event),
+        }
+    };
+    let job = |planned: &PlannedJob| v1::PlannedJob {
+        kind: planned.job.kind.token().to_owned(),
+        cluster: text(planned.job.cluster.as_ref().map(|c| c as _)),
+        node: text(planned.job.node.as_ref().map(|n| n as _)),
+        hypervisor: text(planned.job.hypervisor.as_ref().map(|h| h as _)),
+        waits: planned.waits,
+    };
+    v1::PlanResponse {
+        position: plan.position,
+        refused: plan.refused.as_ref().map(|r| r.code().to_owned()).unwrap_or_default(),
+        message: text(plan.refused.as_ref().map(|r| r as _)),
+        events: plan.events.iter().map(event).collect(),
+        jobs: plan.jobs.iter().map(job).collect(),
     }
 }

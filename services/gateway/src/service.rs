@@ -148,6 +148,29 @@ impl Oi for Gateway {
         }))
     }
 
+    async fn plan(&self, request: Request<v1::PlanRequest>) -> Reply<v1::PlanResponse> {
+        let commands: Vec<CommandEnvelope> = request
+            .into_inner()
+            .commands
+            .into_iter()
+            .map(command::planned)
+            .collect::<Result<_, _>>()?;
+        // On a copy, so that nobody waits for it.
+        let state = self.view.read(Clone::clone);
+        Ok(Response::new(query::plan(&oi_domain::plan(&state, &commands, oi_view::now_ms()))))
+    }
+
+    async fn list_kubeconfigs(
+        &self,
+        request: Request<v1::ListKubeconfigsRequest>,
+    ) -> Reply<v1::ListKubeconfigsResponse> {
+        let name: ClusterName = command::parse("cluster", &request.into_inner().cluster)?;
+        let found = self.view.read(|s| s.clusters.get(&name).map(query::kubeconfigs));
+        let kubeconfigs =
+            found.ok_or_else(|| Status::not_found(format!("cluster {name} is not known")))?;
+        Ok(Response::new(v1::ListKubeconfigsResponse { kubeconfigs }))
+    }
+
     async fn list_hypervisors(
         &self,
         _: Request<v1::ListHypervisorsRequest>,

@@ -55,7 +55,7 @@ fn run(args: &[String]) -> Option<Result<(), Box<dyn std::error::Error>>> {
             let socket = PathBuf::from(options.get("socket")?);
             console(&socket, options.get("command")?).map(print).map_err(Into::into)
         }
-        "probe" => probe(&parse_probe(&options(rest)?)?).map_err(Into::into),
+        "probe" => probe(&parse_probe(&options(rest)?)?).map(print).map_err(Into::into),
         _ => return None,
     })
 }

@@ -2,7 +2,7 @@
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ fn tls(probe: &Probe) -> Result<Option<Arc<rustls::ClientConfig>>, ProbeError> {
     })))
 }
 
-fn once(probe: &Probe, tls: Option<&Arc<rustls::ClientConfig>>) -> Result<(), ProbeError> {
+fn once(probe: &Probe, tls: Option<&Arc<rustls::ClientConfig>>) -> Result<String, ProbeError> {
     let failed = |source| ProbeError::Io { address: probe.address, source };
     let limit = Duration::from_secs(5);
     let mut tcp = TcpStream::connect_timeout(&probe.address, limit).map_err(failed)?;
@@ -87,11 +87,14 @@ fn once(probe: &Probe, tls: Option<&Arc<rustls::ClientConfig>>) -> Result<(), Pr
     );
     let exchange = |stream: &mut (dyn ReadWrite + '_)| -> Result<String, ProbeError> {
         stream.write_all(request.as_bytes()).map_err(failed)?;
-        let mut line = String::new();
-        BufReader::new(stream.take(8192)).read_line(&mut line).map_err(failed)?;
-        Ok(line)
+        let mut answer = Vec::new();
+        // Some end the connection without a farewell: what came counts.
+        match stream.take(8192).read_to_end(&mut answer) {
+            Err(error) if answer.is_empty() => Err(failed(error)),
+            _ => Ok(String::from_utf8_lossy(&answer).into_owned()),
+        }
     };
-    let line = match tls {
+    let answer = match tls {
         None => exchange(&mut tcp)?,
         Some(config) => {
             let name = ServerName::IpAddress(probe.address.ip().into());
@@ -99,25 +102,27 @@ fn once(probe: &Probe, tls: Option<&Arc<rustls::ClientConfig>>) -> Result<(), Pr
             exchange(&mut rustls::Stream::new(&mut session, &mut tcp))?
         }
     };
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let line = head.lines().next().unwrap_or_default();
     if line.split(' ').nth(1) == Some("200") {
-        return Ok(());
+        return Ok(body.to_owned());
     }
-    Err(ProbeError::Status(line.trim_end().to_owned()))
+    Err(ProbeError::Status(line.to_owned()))
 }
 
 trait ReadWrite: Read + Write {}
 impl<T: Read + Write> ReadWrite for T {}
 
-/// Asks again and again until the answer is 200.
+/// Asks again and again until the answer is 200; returns its body, cut at 8 KiB.
 ///
 /// # Errors
 /// What went wrong last, once the time is over.
-pub fn probe(probe: &Probe) -> Result<(), ProbeError> {
+pub fn probe(probe: &Probe) -> Result<String, ProbeError> {
     let tls = tls(probe)?;
     let end = Instant::now() + probe.timeout;
     loop {
         match once(probe, tls.as_ref()) {
-            Ok(()) => return Ok(()),
+            Ok(body) => return Ok(body),
             Err(e) if Instant::now() >= end => return Err(e),
             Err(_) => std::thread::sleep(PAUSE),
         }

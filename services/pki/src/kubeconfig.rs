@@ -46,6 +46,41 @@ pub fn kubeconfig(
     Zeroizing::new(text.concat())
 }
 
+/// The same for a program that finds authority, certificate and key in files.
+pub fn kubeconfig_with_files(
+    cluster: &str,
+    server: &str,
+    ca_file: &str,
+    user: &str,
+    certificate_file: &str,
+    key_file: &str,
+) -> String {
+    let context = quoted(&format!("{user}@{cluster}"));
+    let [cluster, server, user] = [cluster, server, user].map(quoted);
+    let [ca, certificate, key] = [ca_file, certificate_file, key_file].map(quoted);
+    format!(
+        "apiVersion: v1
+kind: Config
+clusters:
+- name: {cluster}
+  cluster:
+    server: {server}
+    certificate-authority: {ca}
+users:
+- name: {user}
+  user:
+    client-certificate: {certificate}
+    client-key: {key}
+contexts:
+- name: {context}
+  context:
+    cluster: {cluster}
+    user: {user}
+current-context: {context}
+"
+    )
+}
+
 /// A double-quoted YAML scalar; all but printable ASCII is escaped.
 fn quoted(text: &str) -> String {
     let escaped = text.chars().map(|c| match c {

@@ -27,6 +27,6 @@ pub use encoding::{
 };
 pub use key_file::{KeyEncryptionKey, KeyFileError, KeyFileProblem};
 pub use keys::{DataKey, KeyError, KeyWrapper, random_secret};
-pub use kubeconfig::kubeconfig;
+pub use kubeconfig::{kubeconfig, kubeconfig_with_files};
 pub use profile::{LeafProfile, Usage};
 pub use zeroize::Zeroizing;

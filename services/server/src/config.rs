@@ -49,6 +49,14 @@ pub struct Config {
     /// Image of the helper on hypervisors.
     #[arg(long, env = "OI_HELPER_IMAGE", default_value = "ghcr.io/oi-project/oi-helper:0.1.0")]
     pub helper_image: String,
+    /// After how many seconds the nodes of a hypervisor that is away get a new place; 0
+    /// for never (role decider).
+    #[arg(long, env = "OI_EVACUATE_AFTER", default_value_t = 300)]
+    pub evacuate_after: u64,
+    /// How many seconds certificates of components last; they are renewed at two thirds
+    /// of that (role decider).
+    #[arg(long, env = "OI_CERTIFICATE_LIFE", default_value_t = 365 * 24 * 3600, value_parser = clap::value_parser!(u64).range(60..))]
+    pub certificate_life: u64,
     /// Jobs at a time (role worker).
     #[arg(long, env = "OI_CONCURRENCY", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,

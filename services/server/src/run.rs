@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Role};
 use crate::metrics::{self, Endpoints};
-use oi_decider::Decider;
+use oi_decider::{Decider, DeciderSettings};
 use oi_gateway::{Gateway, GatewayError};
 use oi_journal::{ConnectError, Journal, JournalConfig, SetupError};
 use oi_pki::{KeyEncryptionKey, KeyFileError};
@@ -101,7 +101,13 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     }
     if is(Role::Decider) {
         let metrics = Arc::new(oi_decider::Metrics::new(&registry)?);
-        let decider = Decider::new(journal.clone(), view.clone(), keyring.clone(), metrics, &name);
+        let settings = DeciderSettings {
+            name: name.clone(),
+            evacuate_after: Some(config.evacuate_after).filter(|&s| s > 0).map(Duration::from_secs),
+            certificate_life: Duration::from_secs(config.certificate_life),
+        };
+        let decider =
+            Decider::new(journal.clone(), view.clone(), keyring.clone(), metrics, settings);
         let stop = stop.clone();
         graceful.spawn(async move {
             decider.run(stop).await;

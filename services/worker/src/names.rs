@@ -1,8 +1,8 @@
 //! Where things of a node are: images, directories, labels.
 
 use oi_cri::{Labels, label};
-use oi_domain::{Cluster, Hypervisor};
-use oi_events::{ClusterName, KubernetesVersion, NodeName};
+use oi_domain::Hypervisor;
+use oi_events::{ClusterName, ClusterUid, KubernetesVersion, NodeName};
 
 /// etcd for a Kubernetes release, as kubeadm pairs them.
 pub fn etcd_image(_version: &KubernetesVersion) -> String {
@@ -18,24 +18,24 @@ pub fn kubernetes_image(component: &str, version: &KubernetesVersion) -> String 
 pub const HAPROXY_IMAGE: &str = "docker.io/library/haproxy:2.6";
 
 /// The directory of a cluster's node on its hypervisor.
-pub fn node_dir(h: &Hypervisor, cluster: &Cluster, node: &NodeName) -> String {
+pub fn node_dir(h: &Hypervisor, cluster: ClusterUid, node: &NodeName) -> String {
     format!("{}/{node}", cluster_dir(h, cluster))
 }
 
 /// The directory of a cluster on a hypervisor.
-pub fn cluster_dir(h: &Hypervisor, cluster: &Cluster) -> String {
-    format!("{}/clusters/{}", h.spec.data_dir.trim_end_matches('/'), cluster.uid)
+pub fn cluster_dir(h: &Hypervisor, cluster: ClusterUid) -> String {
+    format!("{}/clusters/{cluster}", h.spec.data_dir.trim_end_matches('/'))
 }
 
 /// The labels that all pods of a node have.
-pub fn node_labels(cluster: &Cluster, node: &NodeName) -> Labels {
-    [(label::CLUSTER_UID, cluster.uid.to_string()), (label::NODE, node.to_string())]
+pub fn node_labels(cluster: ClusterUid, node: &NodeName) -> Labels {
+    [(label::CLUSTER_UID, cluster.to_string()), (label::NODE, node.to_string())]
         .map(|(k, v)| (k.to_owned(), v))
         .into()
 }
 
 /// The labels that name one pod of a node.
-pub fn pod_labels(cluster: &Cluster, node: &NodeName, pod: &str) -> Labels {
+pub fn pod_labels(cluster: ClusterUid, node: &NodeName, pod: &str) -> Labels {
     let mut labels = node_labels(cluster, node);
     labels.insert(label::POD.to_owned(), pod.to_owned());
     labels

@@ -4,7 +4,7 @@
 
 use oi_cri::fake::{FakeCri, Serving, When};
 use oi_cri::{CONTAINER_RUNNING, label};
-use oi_decider::Decider;
+use oi_decider::{Decider, DeciderSettings};
 use oi_events::*;
 use oi_journal::Journal;
 use oi_journal::testing::Broker;
@@ -56,7 +56,13 @@ impl Platform {
         let mut tasks = JoinSet::new();
         let registry = prometheus::Registry::new();
         let metrics = Arc::new(oi_decider::Metrics::new(&registry).unwrap());
-        let decider = Decider::new(journal.clone(), view.clone(), keyring.clone(), metrics, "d");
+        let decider = Decider::new(
+            journal.clone(),
+            view.clone(),
+            keyring.clone(),
+            metrics,
+            DeciderSettings::new("d"),
+        );
         tasks.spawn(async move { decider.run(CancellationToken::new()).await });
         let metrics = Arc::new(oi_worker::Metrics::new(&registry).unwrap());
         for n in 0..workers {
@@ -124,10 +130,34 @@ impl Platform {
             extra_sans: Vec::new(),
         })
         .await;
-        for (name, role) in [("cp-1", Role::ControlPlane), ("lb-1", Role::ControlPlaneIngress)] {
-            let (cluster, name) = (cluster.clone(), name.parse().unwrap());
-            self.submit(AddNodeV1 { cluster, name, role, hypervisor: None }).await;
-        }
+        self.add("cp-1", Role::ControlPlane).await;
+        self.add("lb-1", Role::ControlPlaneIngress).await;
+    }
+
+    async fn add(&self, name: &str, role: Role) {
+        let (cluster, name) = ("test".parse().unwrap(), name.parse().unwrap());
+        self.submit(AddNodeV1 { cluster, name, role, hypervisor: None }).await;
+    }
+
+    async fn remove(&self, name: &str) {
+        let (cluster, name) = ("test".parse().unwrap(), name.parse().unwrap());
+        self.submit(RemoveNodeV1 { cluster, name }).await;
+    }
+
+    async fn hibernate(&self, hibernated: bool) {
+        self.submit(HibernateClusterV1 { name: "test".parse().unwrap(), hibernated }).await;
+    }
+
+    async fn upgrade(&self) {
+        let (name, to) = ("test".parse().unwrap(), "v1.36.4".parse().unwrap());
+        self.submit(UpgradeClusterV1 { name, to }).await;
+    }
+
+    /// The image of each kube-apiserver.
+    fn api_servers(&self) -> Vec<String> {
+        let all = self.private.fake.containers();
+        let images = all.into_iter().map(|c| c.image.unwrap().image);
+        images.filter(|image| image.contains("kube-apiserver")).collect()
     }
 
     async fn delete(&self) {
@@ -139,7 +169,9 @@ impl Platform {
         let wait = async {
             while !self.view.read(|s| {
                 s.troubles.is_empty()
-                    && s.clusters.values().all(|c| c.is_converged())
+                    && oi_domain::owed(s).is_empty()
+                    && s.clusters.values().all(|c| c.hibernated || c.is_converged())
+                    && s.clusters.values().all(|c| c.upgrade.is_none())
                     && s.hypervisors.values().all(|h| h.prepared)
             }) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -184,7 +216,12 @@ fn files(dir: &Path) -> usize {
     std::fs::read_dir(clusters).map(Iterator::count).unwrap_or_default()
 }
 
-/// From nothing to a cluster to nothing, with one lost call on each hypervisor.
+fn two_of_each() -> Vec<String> {
+    all_pods().into_iter().flat_map(|pod| [pod.clone(), pod]).collect()
+}
+
+/// From nothing to a cluster that grows, is upgraded, shrinks, sleeps and wakes, to
+/// nothing, with one lost call on each hypervisor in each part.
 async fn life(method: &'static str, when: When) {
     let what = format!("{method} lost {when:?}");
     let platform = Platform::start(2).await;
@@ -197,6 +234,31 @@ async fn life(method: &'static str, when: When) {
     platform.settled(&what).await;
     lose();
     platform.create().await;
+    platform.settled(&what).await;
+    assert_eq!(platform.pods(), all_pods(), "{what}");
+    lose();
+    platform.add("cp-2", Role::ControlPlane).await;
+    platform.add("lb-2", Role::ControlPlaneIngress).await;
+    platform.settled(&what).await;
+    assert_eq!(platform.pods(), two_of_each(), "{what}");
+    lose();
+    platform.upgrade().await;
+    platform.settled(&what).await;
+    assert_eq!(platform.pods(), two_of_each(), "{what}");
+    let image = "registry.k8s.io/kube-apiserver:v1.36.4";
+    assert_eq!(platform.api_servers(), [image, image], "{what}");
+    lose();
+    platform.remove("cp-1").await;
+    platform.settled(&what).await;
+    platform.remove("lb-1").await;
+    platform.settled(&what).await;
+    assert_eq!(platform.pods(), all_pods(), "{what}");
+    lose();
+    platform.hibernate(true).await;
+    platform.settled(&what).await;
+    assert_eq!(platform.pods(), [] as [String; 0], "{what}");
+    lose();
+    platform.hibernate(false).await;
     platform.settled(&what).await;
     assert_eq!(platform.pods(), all_pods(), "{what}");
     lose();

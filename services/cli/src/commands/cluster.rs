@@ -39,8 +39,40 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
             }
             output::rows(output.output, found.iter().map(output::cluster).collect(), true)
         }
-        Cluster::Delete { name, wait, timeout } => {
+        Cluster::Delete { name, grace: None, wait, timeout } => {
             delete(&client, &name, wait.then_some(Duration::from_secs(timeout))).await
+        }
+        Cluster::Delete { name, grace: Some(grace), wait, timeout } => {
+            let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+            let command = v1::BuryCluster { name: name.clone(), grace_ms };
+            client.submit(Command::BuryCluster(command)).await?;
+            eprintln!("cluster {name}: stops, and is deleted in {} s", grace.as_secs());
+            wait_for(&client, &name, wait, timeout, stopped).await
+        }
+        Cluster::Undelete { name } => {
+            let command = v1::UndeleteCluster { name: name.clone() };
+            client.submit(Command::UndeleteCluster(command)).await?;
+            eprintln!("cluster {name}: stays, and runs again");
+            Ok(())
+        }
+        Cluster::Hibernate { name, wait, timeout } => {
+            let command = v1::HibernateCluster { name: name.clone(), hibernated: true };
+            client.submit(Command::HibernateCluster(command)).await?;
+            wait_for(&client, &name, wait, timeout, stopped).await
+        }
+        Cluster::Wake { name, wait, timeout } => {
+            let command = v1::HibernateCluster { name: name.clone(), hibernated: false };
+            client.submit(Command::HibernateCluster(command)).await?;
+            wait_for(&client, &name, wait, timeout, ready).await
+        }
+        Cluster::Upgrade { name, to, pause, resume, rollback: _, wait, timeout } => {
+            client.submit(upgrade(&name, to, pause, resume)).await?;
+            let done = |c: &v1::Cluster, _: &[v1::Node]| c.upgrade_to.is_empty();
+            wait_for(&client, &name, wait, timeout, done).await
+        }
+        Cluster::Kubeconfigs { cluster, output } => {
+            let all = client.kubeconfigs(&cluster).await?;
+            output::rows(output.output, all.iter().map(output::kubeconfig).collect(), false)
         }
         Cluster::Kubeconfig { cluster, endpoint_host_override, user, group, hours } => {
             let request = v1::CreateKubeconfigRequest {
@@ -56,11 +88,69 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
     }
 }
 
+fn upgrade(name: &str, to: Option<String>, pause: bool, resume: bool) -> Command {
+    let name = name.to_owned();
+    if let Some(to) = to {
+        return Command::UpgradeCluster(v1::UpgradeCluster { name, to });
+    }
+    let change = match (pause, resume) {
+        (true, _) => v1::UpgradeChange::Pause,
+        (_, true) => v1::UpgradeChange::Resume,
+        _ => v1::UpgradeChange::RollBack,
+    };
+    Command::ChangeUpgrade(v1::ChangeUpgrade { name, change: change.into() })
+}
+
+fn stopped(_: &v1::Cluster, nodes: &[v1::Node]) -> bool {
+    nodes.iter().all(|n| n.phase() == v1::NodePhase::Stopped)
+}
+
+fn ready(_: &v1::Cluster, nodes: &[v1::Node]) -> bool {
+    nodes.iter().all(|n| n.phase() == v1::NodePhase::Ready)
+}
+
+/// Says what is owed, until it is done.
+async fn wait_for(
+    client: &Client,
+    name: &str,
+    wait: bool,
+    seconds: u64,
+    done: impl Fn(&v1::Cluster, &[v1::Node]) -> bool,
+) -> Result<(), Failure> {
+    if !wait || client.is_planning() {
+        return Ok(());
+    }
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let mut said = String::new();
+    loop {
+        let found = client.clusters(name).await?.into_iter().next();
+        let cluster =
+            found.ok_or_else(|| Failure::NotFound(format!("cluster {name} is not known")))?;
+        if done(&cluster, &client.nodes(name).await?) {
+            return Ok(());
+        }
+        let jobs = client.jobs(name).await?;
+        let owed: Vec<_> =
+            jobs.iter().map(|j| format!("{} {}", j.id, j.message).trim().to_owned()).collect();
+        let owed = owed.join("; ");
+        if Instant::now() >= end {
+            return Err(Failure::TimedOut(format!(
+                "cluster {name} is not there yet; owed: {owed}"
+            )));
+        }
+        if owed != said && !owed.is_empty() {
+            eprintln!("cluster {name}: {owed}");
+            said = owed;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 async fn delete(client: &Client, name: &str, wait: Option<Duration>) -> Result<(), Failure> {
     let command = v1::DeleteCluster { name: name.to_owned() };
     client.submit(Command::DeleteCluster(command)).await?;
     eprintln!("cluster {name}: deletion started");
-    let Some(limit) = wait else { return Ok(()) };
+    let Some(limit) = wait.filter(|_| !client.is_planning()) else { return Ok(()) };
     let end = Instant::now() + limit;
     let mut left = u32::MAX;
     while let Some(cluster) = client.clusters(name).await?.into_iter().next() {

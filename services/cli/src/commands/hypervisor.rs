@@ -25,6 +25,10 @@ pub async fn run(client: Client, command: Hypervisor) -> Result<(), Failure> {
         }
         Hypervisor::Cordon { name } => cordon(name, true).await,
         Hypervisor::Uncordon { name } => cordon(name, false).await,
+        Hypervisor::Abandon { name } => {
+            let command = v1::AbandonHypervisor { name };
+            client.submit(Command::AbandonHypervisor(command)).await.map(drop)
+        }
         Hypervisor::Delete { name } => {
             let command = v1::UnregisterHypervisor { name };
             client.submit(Command::UnregisterHypervisor(command)).await.map(drop)

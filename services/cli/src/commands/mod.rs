@@ -8,9 +8,9 @@ mod watch;
 
 use crate::client::Client;
 use crate::error::Failure;
-use crate::flags::{Cli, Command};
+use crate::flags::{Cli, Command, Format};
 use crate::{output, reconcile};
-use clap::CommandFactory;
+use clap::{CommandFactory, Parser};
 use serde_json::json;
 use std::os::unix::process::CommandExt;
 use std::time::Duration;
@@ -20,28 +20,58 @@ use std::time::Duration;
 /// # Errors
 /// Why it failed.
 pub async fn run(cli: Cli) -> Result<(), Failure> {
-    let client = || Client::new(&cli.server, cli.actor.clone());
+    let client = Client::new(&cli.server, cli.actor)?.expecting(cli.expect_seq);
     match cli.command {
-        Command::Cluster(command) => cluster::run(client()?, command).await,
-        Command::Node(command) => node::run(client()?, command).await,
-        Command::Hypervisor(command) => hypervisor::run(client()?, command).await,
-        Command::Job(command) => job::run(client()?, command).await,
+        Command::Plan { output, command } => plan(client.planning(), output, command).await,
+        command => with(client, command).await,
+    }
+}
+
+/// Does another command with a client that only gathers what it would submit.
+async fn plan(
+    client: Client,
+    format: Format,
+    command: Vec<std::ffi::OsString>,
+) -> Result<(), Failure> {
+    let planned = Cli::try_parse_from(std::iter::once("oi".into()).chain(command))
+        .unwrap_or_else(|error| error.exit());
+    if matches!(planned.command, Command::Plan { .. }) {
+        return Err(Failure::Input("a plan cannot be planned".to_owned()));
+    }
+    // Boxed, for a future cannot hold itself.
+    Box::pin(with(client.clone(), planned.command)).await?;
+    let plan = client.plan().await?;
+    output::plan(format, &plan)?;
+    if plan.refused.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Refused { code: plan.refused, message: plan.message })
+}
+
+async fn with(client: Client, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Cluster(command) => cluster::run(client, command).await,
+        Command::Node(command) => node::run(client, command).await,
+        Command::Hypervisor(command) => hypervisor::run(client, command).await,
+        Command::Job(command) => job::run(client, command).await,
         Command::Reconcile { file, timeout, no_wait, output } => {
             let limit = Duration::from_secs(timeout);
-            let client = client()?.patient(limit);
-            reconcile::run(&client, &file, limit, !no_wait, output.output).await
+            let wait = !no_wait && !client.is_planning();
+            let client = client.patient(limit);
+            reconcile::run(&client, &file, limit, wait, output.output).await
         }
         Command::Watch { cluster, from, output } => {
-            watch::run(client()?, &cluster, from, output.output).await
+            watch::run(client, &cluster, from, output.output).await
         }
         Command::Status { output } => {
-            let s = client()?.status().await?;
+            let s = client.status().await?;
             let row = json!({
                 "position": s.position, "stateHash": s.state_hash, "head": s.head,
                 "version": s.version,
             });
             output::rows(output.output, vec![row], true)
         }
+        Command::Plan { .. } => Err(Failure::Input("a plan cannot be planned".to_owned())),
         Command::Audit { args } => audit(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -35,6 +35,12 @@ pub async fn run(client: Client, command: Node) -> Result<(), Failure> {
             })?;
             output::rows(output.output, vec![output::node(found)], true)
         }
+        Node::Replace { name, cluster } => {
+            let command = v1::ReplaceNode { cluster: cluster.clone(), name: name.clone() };
+            client.submit(Command::ReplaceNode(command)).await?;
+            eprintln!("node {name} of cluster {cluster}: to be replaced");
+            Ok(())
+        }
         Node::Delete { name, cluster } => {
             let command = v1::RemoveNode { cluster: cluster.clone(), name: name.clone() };
             client.submit(Command::RemoveNode(command)).await?;

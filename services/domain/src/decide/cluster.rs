@@ -1,13 +1,15 @@
 //! Decisions about clusters.
 
-use super::{Context, next_generation};
+use super::{Context, known, next_generation, staying};
 use crate::mint::{Authority, ENCRYPTION_KEY, SERVICE_ACCOUNT};
 use crate::network::check_cluster;
 use crate::rejection::Rejection;
 use crate::state::{ClusterPhase, State};
 use oi_events::{
-    ClusterCreatedV1, ClusterDeletionStartedV1, ClusterUid, CommandId, CreateClusterV1,
-    DeleteClusterV1, Event, KubeconfigIssuedV1, NodeRemovalStartedV1, RecordKubeconfigV1,
+    BuryClusterV1, ClusterCreatedV1, ClusterDeletionPlannedV1, ClusterDeletionStartedV1,
+    ClusterHibernatedV1, ClusterUid, CommandId, CreateClusterV1, DeleteClusterV1, Event,
+    HibernateClusterV1, KubeconfigIssuedV1, NodeRemovalStartedV1, RecordKubeconfigV1,
+    UndeleteClusterV1,
 };
 
 pub(super) fn create(
@@ -43,8 +45,7 @@ pub(super) fn create(
 }
 
 pub(super) fn delete(state: &State, c: &DeleteClusterV1) -> Result<Vec<Event>, Rejection> {
-    let cluster =
-        state.clusters.get(&c.name).ok_or_else(|| Rejection::ClusterUnknown(c.name.clone()))?;
+    let cluster = known(state, &c.name)?;
     if cluster.phase == ClusterPhase::Deleting {
         return Ok(Vec::new());
     }
@@ -58,17 +59,59 @@ pub(super) fn delete(state: &State, c: &DeleteClusterV1) -> Result<Vec<Event>, R
     Ok(events)
 }
 
+pub(super) fn hibernate(state: &State, c: &HibernateClusterV1) -> Result<Vec<Event>, Rejection> {
+    let cluster = staying(state, &c.name)?;
+    if cluster.hibernated == c.hibernated {
+        return Ok(Vec::new());
+    }
+    let moving = cluster.nodes.values().any(|n| n.removing)
+        || cluster.control_planes().iter().any(|(_, n)| !n.joined);
+    if cluster.phase != ClusterPhase::Ready || cluster.upgrade.is_some() || moving {
+        return Err(Rejection::ClusterBusy(c.name.clone()));
+    }
+    Ok(vec![hibernated(state, c)])
+}
+
+fn hibernated(state: &State, c: &HibernateClusterV1) -> Event {
+    let (name, generation) = (c.name.clone(), next_generation(state));
+    ClusterHibernatedV1 { name, hibernated: c.hibernated, generation }.into()
+}
+
+/// It stops now and is deleted later, unless it is asked for again.
+pub(super) fn bury(state: &State, c: &BuryClusterV1, now_ms: u64) -> Result<Vec<Event>, Rejection> {
+    let cluster = known(state, &c.name)?;
+    if cluster.phase == ClusterPhase::Deleting || cluster.delete_at_ms.is_some() {
+        return Ok(Vec::new());
+    }
+    let at_ms = Some(now_ms.saturating_add(c.grace_ms));
+    let mut events = vec![ClusterDeletionPlannedV1 { name: c.name.clone(), at_ms }.into()];
+    if !cluster.hibernated {
+        let sleep = HibernateClusterV1 { name: c.name.clone(), hibernated: true };
+        events.push(hibernated(state, &sleep));
+    }
+    Ok(events)
+}
+
+pub(super) fn undelete(state: &State, c: &UndeleteClusterV1) -> Result<Vec<Event>, Rejection> {
+    let cluster = known(state, &c.name)?;
+    if cluster.phase == ClusterPhase::Deleting {
+        return Err(Rejection::ClusterDeleting(c.name.clone()));
+    }
+    if cluster.delete_at_ms.is_none() {
+        return Ok(Vec::new());
+    }
+    let wake = HibernateClusterV1 { name: c.name.clone(), hibernated: false };
+    Ok(vec![
+        ClusterDeletionPlannedV1 { name: c.name.clone(), at_ms: None }.into(),
+        hibernated(state, &wake),
+    ])
+}
+
 pub(super) fn record_kubeconfig(
     state: &State,
     c: &RecordKubeconfigV1,
 ) -> Result<Vec<Event>, Rejection> {
-    let cluster = state
-        .clusters
-        .get(&c.cluster)
-        .ok_or_else(|| Rejection::ClusterUnknown(c.cluster.clone()))?;
-    if cluster.phase == ClusterPhase::Deleting {
-        return Err(Rejection::ClusterDeleting(c.cluster.clone()));
-    }
+    staying(state, &c.cluster)?;
     Ok(vec![
         KubeconfigIssuedV1 {
             cluster: c.cluster.clone(),

@@ -4,9 +4,9 @@ use super::next_generation;
 use crate::rejection::Rejection;
 use crate::state::{Reach, State};
 use oi_events::{
-    CordonHypervisorV1, Event, HypervisorCordonedV1, HypervisorObservedV1, HypervisorRegisteredV1,
-    HypervisorUnregisteredV1, Observation, PodRestartedV1, RegisterHypervisorV1,
-    UnregisterHypervisorV1,
+    AbandonHypervisorV1, CordonHypervisorV1, Event, HypervisorAbandonedV1, HypervisorCordonedV1,
+    HypervisorObservedV1, HypervisorRegisteredV1, HypervisorUnregisteredV1, Observation,
+    PodRestartedV1, RegisterHypervisorV1, UnregisterHypervisorV1,
 };
 
 pub(super) fn register(state: &State, c: &RegisterHypervisorV1) -> Result<Vec<Event>, Rejection> {
@@ -87,7 +87,23 @@ pub(super) fn unregister(
     if state.nodes_on(&c.name).next().is_some() {
         return Err(Rejection::HypervisorInUse(c.name.clone()));
     }
+    let leftovers = state.hypervisors.get(&c.name).map_or(0, |h| h.leftovers.len());
+    if leftovers > 0 {
+        return Err(Rejection::HypervisorLeftovers { name: c.name.clone(), leftovers });
+    }
     Ok(vec![HypervisorUnregisteredV1 { name: c.name.clone() }.into()])
+}
+
+/// What is left there is nobody's any more.
+pub(super) fn abandon(state: &State, c: &AbandonHypervisorV1) -> Result<Vec<Event>, Rejection> {
+    let known = state
+        .hypervisors
+        .get(&c.name)
+        .ok_or_else(|| Rejection::HypervisorUnknown(c.name.clone()))?;
+    if known.leftovers.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![HypervisorAbandonedV1 { name: c.name.clone() }.into()])
 }
 
 /// Only what changes the picture becomes an event.

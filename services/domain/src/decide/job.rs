@@ -2,10 +2,10 @@
 
 use crate::owed::{JobTarget, is_unfinished};
 use crate::rejection::Rejection;
-use crate::state::{ClusterPhase, State};
+use crate::state::State;
 use oi_events::{
-    ClusterBecameReadyV1, ClusterDeletedV1, Event, JobAbandonedV1, JobFailedV1, JobKind, JobResult,
-    JobRetriedV1, JobSucceededV1, NodeRemovedV1, ReportJobV1, RetryJobV1,
+    ClusterDeletedV1, Event, JobAbandonedV1, JobFailedV1, JobKind, JobResult, JobRetriedV1,
+    JobSucceededV1, LeftoverRemovedV1, NodeRemovedV1, ReportJobV1, RetryJobV1,
 };
 
 /// The pause after the nth failure: 1 s, 2 s, 4 s … up to a minute.
@@ -44,24 +44,15 @@ fn succeeded(state: &State, c: &ReportJobV1) -> Vec<Event> {
         Some(JobTarget::Node { cluster, node, step: JobKind::RemoveNode, .. }) => {
             events.push(NodeRemovedV1 { cluster, name: node }.into());
         }
-        Some(JobTarget::Node { cluster: name, node, step, .. }) => {
-            let Some(cluster) = state.clusters.get(&name) else { return events };
-            if cluster.phase == ClusterPhase::Creating {
-                let mut after = cluster.clone();
-                if let Some(n) = after.nodes.get_mut(&node) {
-                    n.done.insert(step);
-                }
-                if after.is_converged() {
-                    events.push(ClusterBecameReadyV1 { name }.into());
-                }
-            }
-        }
         Some(JobTarget::Cluster { name, .. }) => {
             if let Some(cluster) = state.clusters.get(&name) {
                 events.push(ClusterDeletedV1 { name, uid: cluster.uid }.into());
             }
         }
-        Some(JobTarget::Hypervisor { .. }) | None => {}
+        Some(JobTarget::Leftover { hypervisor, cluster_uid, node, .. }) => {
+            events.push(LeftoverRemovedV1 { hypervisor, cluster_uid, node }.into());
+        }
+        Some(JobTarget::Node { .. } | JobTarget::Hypervisor { .. }) | None => {}
     }
     events
 }

@@ -1,14 +1,19 @@
 //! Commands in, events or a refusal out.
 
 mod cluster;
+mod follow;
 mod hypervisor;
 mod job;
 mod node;
+mod replace;
+mod upgrade;
+
+pub(crate) use replace::can_replace;
 
 use crate::mint::Mint;
 use crate::rejection::Rejection;
-use crate::state::State;
-use oi_events::{Command, CommandEnvelope, Event, Generation};
+use crate::state::{Cluster, ClusterPhase, State};
+use oi_events::{ClusterName, Command, CommandEnvelope, Event, Generation};
 
 /// What a decision may use beside the state: everything that is not pure comes
 /// in here, and is recorded in the events.
@@ -37,6 +42,16 @@ pub fn decide(
     {
         return Err(Rejection::PositionMoved { expected, actual: state.position });
     }
+    let mut events = answer(state, envelope, context)?;
+    follow::follow(state, &mut events);
+    Ok(events)
+}
+
+fn answer(
+    state: &State,
+    envelope: &CommandEnvelope,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Rejection> {
     match &envelope.command {
         Command::RegisterHypervisor(c) => hypervisor::register(state, c),
         Command::CordonHypervisor(c) => hypervisor::cordon(state, c),
@@ -49,10 +64,40 @@ pub fn decide(
         Command::RemoveNode(c) => node::remove(state, c),
         Command::ReportJob(c) => job::report(state, c, context.now_ms),
         Command::RetryJob(c) => job::retry(state, c),
+        Command::ReplaceNode(c) => replace::replace(state, c, context),
+        Command::UpgradeCluster(c) => upgrade::start(state, c),
+        Command::ChangeUpgrade(c) => upgrade::change(state, c),
+        Command::HibernateCluster(c) => cluster::hibernate(state, c),
+        Command::BuryCluster(c) => cluster::bury(state, c, context.now_ms),
+        Command::UndeleteCluster(c) => cluster::undelete(state, c),
+        Command::AbandonHypervisor(c) => hypervisor::abandon(state, c),
+        Command::RenewCertificates(c) => node::renew(state, c, context),
     }
 }
 
 /// The generation that a decision gives: the position that its commit will have.
 fn next_generation(state: &State) -> Generation {
     Generation(state.position + 1)
+}
+
+fn known<'a>(state: &'a State, name: &ClusterName) -> Result<&'a Cluster, Rejection> {
+    state.clusters.get(name).ok_or_else(|| Rejection::ClusterUnknown(name.clone()))
+}
+
+/// A cluster that is to stay.
+fn staying<'a>(state: &'a State, name: &ClusterName) -> Result<&'a Cluster, Rejection> {
+    let cluster = known(state, name)?;
+    if cluster.phase == ClusterPhase::Deleting {
+        return Err(Rejection::ClusterDeleting(name.clone()));
+    }
+    if cluster.delete_at_ms.is_some() {
+        return Err(Rejection::ClusterBuried(name.clone()));
+    }
+    Ok(cluster)
+}
+
+/// A cluster whose nodes can be changed.
+fn running<'a>(state: &'a State, name: &ClusterName) -> Result<&'a Cluster, Rejection> {
+    let cluster = staying(state, name)?;
+    if cluster.hibernated { Err(Rejection::ClusterHibernated(name.clone())) } else { Ok(cluster) }
 }

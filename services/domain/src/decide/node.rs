@@ -1,14 +1,15 @@
 //! Decisions about nodes.
 
-use super::{Context, next_generation};
+use super::{Context, known, next_generation, running, staying};
 use crate::mint::{Leaf, MintError};
 use crate::network::service_ip;
 use crate::placement::place;
 use crate::rejection::Rejection;
-use crate::state::{Cluster, ClusterPhase, Node, State};
+use crate::state::{Cluster, Node, State};
 use oi_events::{
-    AddNodeV1, CertificateReplacedV1, Credential, Event, JobKind, NodeAddedV1, NodeChangedV1,
-    NodeRemovalStartedV1, RemoveNodeV1, Role,
+    AddNodeV1, CertificateReplacedV1, ClusterName, Credential, Event, Generation, HypervisorName,
+    NodeAddedV1, NodeChangedV1, NodeName, NodeRemovalStartedV1, PortV1, RemoveNodeV1,
+    RenewCertificatesV1, Role,
 };
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -18,28 +19,43 @@ pub(super) fn add(
     c: &AddNodeV1,
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Rejection> {
-    let cluster = state
-        .clusters
-        .get(&c.cluster)
-        .ok_or_else(|| Rejection::ClusterUnknown(c.cluster.clone()))?;
-    if cluster.phase == ClusterPhase::Deleting {
-        return Err(Rejection::ClusterDeleting(c.cluster.clone()));
-    }
+    let cluster = running(state, &c.cluster)?;
     if cluster.nodes.contains_key(&c.name) {
         return Err(Rejection::NodeExists { cluster: c.cluster.clone(), node: c.name.clone() });
     }
     let (hypervisor, ports) = place(state, &c.cluster, c.role, c.hypervisor.as_ref())?;
+    let placing = Placing { name: c.name.clone(), role: c.role, hypervisor, ports };
+    place_node(state, &c.cluster, placing, context)
+}
+
+/// A node with its place.
+pub(super) struct Placing {
+    pub name: NodeName,
+    pub role: Role,
+    pub hypervisor: HypervisorName,
+    pub ports: Vec<PortV1>,
+}
+
+/// A node comes, and the others of its cluster learn of it.
+pub(super) fn place_node(
+    state: &State,
+    cluster_name: &ClusterName,
+    placing: Placing,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Rejection> {
+    let cluster = known(state, cluster_name)?;
+    let Placing { name, role, hypervisor, ports } = placing;
     let address = state.hypervisors[&hypervisor].spec.address;
     let generation = next_generation(state);
-    let credentials = match c.role {
-        Role::ControlPlane => control_plane_credentials(state, c, cluster, address, context)?,
+    let credentials = match role {
+        Role::ControlPlane => control_plane_credentials(state, &name, cluster, address, context)?,
         Role::ControlPlaneIngress => Vec::new(),
     };
     let mut events: Vec<Event> = vec![
         NodeAddedV1 {
-            cluster: c.cluster.clone(),
-            name: c.name.clone(),
-            role: c.role,
+            cluster: cluster_name.clone(),
+            name,
+            role,
             hypervisor,
             generation,
             ports,
@@ -47,17 +63,8 @@ pub(super) fn add(
         }
         .into(),
     ];
-    match c.role {
-        // Ingresses must learn of their new backend.
-        Role::ControlPlane => {
-            events.extend(cluster.ingresses().into_iter().map(|(name, _)| {
-                Event::from(NodeChangedV1 {
-                    cluster: c.cluster.clone(),
-                    node: name.clone(),
-                    generation,
-                })
-            }));
-        }
+    match role {
+        Role::ControlPlane => events.extend(ingresses_changed(cluster, cluster_name, generation)),
         Role::ControlPlaneIngress => {
             for (name, node) in cluster.control_planes() {
                 if let Some(credential) =
@@ -65,7 +72,7 @@ pub(super) fn add(
                 {
                     events.push(
                         CertificateReplacedV1 {
-                            cluster: c.cluster.clone(),
+                            cluster: cluster_name.clone(),
                             node: name.clone(),
                             generation,
                             credential,
@@ -113,15 +120,21 @@ fn mint_leaf(
     context.mint.leaf(cluster.uid, issuer, leaf)
 }
 
-fn control_plane_credentials(
-    state: &State,
-    c: &AddNodeV1,
-    cluster: &Cluster,
-    address: IpAddr,
-    context: &Context<'_>,
-) -> Result<Vec<Credential>, Rejection> {
+/// Ingresses must learn of backends that come and go.
+fn ingresses_changed<'a>(
+    cluster: &'a Cluster,
+    name: &'a ClusterName,
+    generation: Generation,
+) -> impl Iterator<Item = Event> + 'a {
+    cluster.ingresses().into_iter().map(move |(node, _)| {
+        NodeChangedV1 { cluster: name.clone(), node: node.clone(), generation }.into()
+    })
+}
+
+/// All identities of a control plane's components.
+fn leaves(state: &State, member: &NodeName, cluster: &Cluster, address: IpAddr) -> [Leaf; 9] {
     let ips = vec![address, IpAddr::V4(Ipv4Addr::LOCALHOST)];
-    let member = c.name.to_string();
+    let member = member.to_string();
     [
         serving_leaf(state, cluster, address),
         Leaf::ApiServerKubeletClient,
@@ -133,9 +146,45 @@ fn control_plane_credentials(
         Leaf::ControllerManager,
         Leaf::Scheduler,
     ]
-    .iter()
-    .map(|leaf| mint_leaf(cluster, leaf, context).map_err(Rejection::from))
-    .collect()
+}
+
+fn control_plane_credentials(
+    state: &State,
+    member: &NodeName,
+    cluster: &Cluster,
+    address: IpAddr,
+    context: &Context<'_>,
+) -> Result<Vec<Credential>, Rejection> {
+    leaves(state, member, cluster, address)
+        .iter()
+        .map(|leaf| mint_leaf(cluster, leaf, context).map_err(Rejection::from))
+        .collect()
+}
+
+/// Certificates that are due are made anew, as they would be today.
+pub(super) fn renew(
+    state: &State,
+    c: &RenewCertificatesV1,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Rejection> {
+    let cluster = running(state, &c.cluster)?;
+    let node = cluster.nodes.get(&c.node).ok_or_else(|| Rejection::NodeUnknown {
+        cluster: c.cluster.clone(),
+        node: c.node.clone(),
+    })?;
+    let Some(hypervisor) = state.hypervisors.get(&node.hypervisor) else { return Ok(Vec::new()) };
+    let generation = next_generation(state);
+    let due =
+        |leaf: &&Leaf| node.renew_at_ms.get(leaf.name()).is_some_and(|at| *at <= context.now_ms);
+    leaves(state, &c.node, cluster, hypervisor.spec.address)
+        .iter()
+        .filter(due)
+        .map(|leaf| {
+            let credential = mint_leaf(cluster, leaf, context)?;
+            let (cluster, node) = (c.cluster.clone(), c.node.clone());
+            Ok(CertificateReplacedV1 { cluster, node, generation, credential }.into())
+        })
+        .collect()
 }
 
 /// A serving certificate that also names a new ingress' address; none where the
@@ -164,10 +213,7 @@ fn certified_at(node: &Node) -> oi_events::Generation {
 }
 
 pub(super) fn remove(state: &State, c: &RemoveNodeV1) -> Result<Vec<Event>, Rejection> {
-    let cluster = state
-        .clusters
-        .get(&c.cluster)
-        .ok_or_else(|| Rejection::ClusterUnknown(c.cluster.clone()))?;
+    let cluster = staying(state, &c.cluster)?;
     let node = cluster.nodes.get(&c.name).ok_or_else(|| Rejection::NodeUnknown {
         cluster: c.cluster.clone(),
         node: c.name.clone(),
@@ -175,36 +221,40 @@ pub(super) fn remove(state: &State, c: &RemoveNodeV1) -> Result<Vec<Event>, Reje
     if node.removing {
         return Ok(Vec::new());
     }
-    let generation = next_generation(state);
-    let mut events: Vec<Event> = vec![
-        NodeRemovalStartedV1 { cluster: c.cluster.clone(), name: c.name.clone(), generation }
-            .into(),
-    ];
-    if node.role == Role::ControlPlane {
-        check_membership(cluster, c)?;
-        events.extend(cluster.ingresses().into_iter().map(|(name, _)| {
-            Event::from(NodeChangedV1 {
-                cluster: c.cluster.clone(),
-                node: name.clone(),
-                generation,
-            })
-        }));
+    running(state, &c.cluster)?;
+    removal(cluster, &c.cluster, &c.name, next_generation(state))
+}
+
+/// A node goes, and the others of its cluster learn of it.
+pub(super) fn removal(
+    cluster: &Cluster,
+    cluster_name: &ClusterName,
+    name: &NodeName,
+    generation: Generation,
+) -> Result<Vec<Event>, Rejection> {
+    let (c, node) = (cluster_name.clone(), name.clone());
+    let mut events: Vec<Event> =
+        vec![NodeRemovalStartedV1 { cluster: c, name: node, generation }.into()];
+    if cluster.nodes.get(name).is_some_and(|n| n.role == Role::ControlPlane) {
+        check_membership(cluster, cluster_name, name)?;
+        events.extend(ingresses_changed(cluster, cluster_name, generation));
     }
     Ok(events)
 }
 
 /// The rest must be members already, and no other member may be on its way out.
-fn check_membership(cluster: &Cluster, c: &RemoveNodeV1) -> Result<(), Rejection> {
+fn check_membership(
+    cluster: &Cluster,
+    name: &ClusterName,
+    node: &NodeName,
+) -> Result<(), Rejection> {
     let others: Vec<_> =
-        cluster.control_planes().into_iter().filter(|(name, _)| **name != c.name).collect();
+        cluster.control_planes().into_iter().filter(|(other, _)| *other != node).collect();
     if others.is_empty() {
-        return Err(Rejection::LastControlPlane {
-            cluster: c.cluster.clone(),
-            node: c.name.clone(),
-        });
+        return Err(Rejection::LastControlPlane { cluster: name.clone(), node: node.clone() });
     }
-    let busy = |what| Rejection::MembershipBusy { cluster: c.cluster.clone(), what };
-    if others.iter().any(|(_, n)| !n.done.contains(&JobKind::EnsureEtcd)) {
+    let busy = |what| Rejection::MembershipBusy { cluster: name.clone(), what };
+    if others.iter().any(|(_, n)| !n.joined) {
         return Err(busy("joining"));
     }
     if cluster.nodes.values().any(|n| n.role == Role::ControlPlane && n.removing) {

@@ -6,8 +6,8 @@ use crate::names;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use oi_cri::{ContainerSpec, FileOp, Mount, PodSpec, PortMapping};
 use oi_domain::{ENCRYPTION_KEY, SERVICE_ACCOUNT};
-use oi_events::PortUse;
-use oi_pki::{kubeconfig, public_key_pem};
+use oi_events::{Component, PortUse};
+use oi_pki::{kubeconfig_with_files, public_key_pem};
 
 /// The pod's name among a node's pods.
 pub const POD: &str = "control-plane";
@@ -67,15 +67,16 @@ type Part = (ContainerSpec, Vec<FileOp>);
 
 fn part(
     target: &Target,
-    name: &str,
+    component: Component,
     command: Vec<String>,
     mounts: Vec<Mount>,
     files: Files,
 ) -> Part {
     let (operations, files_hash) = files.finish();
+    let name = component.as_str();
     let container = ContainerSpec {
         name: name.to_owned(),
-        image: names::kubernetes_image(name, &target.cluster.kubernetes_version),
+        image: names::kubernetes_image(name, target.node.versions.of(component)),
         command: [vec![name.to_owned()], command].concat(),
         mounts,
         files_hash,
@@ -146,25 +147,37 @@ fn api_server(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part,
         format!("--tls-private-key-file={pki}/apiserver.key"),
     ];
     let audit_mount = Mount::writable(audit, "/var/log/kubernetes/audit");
-    Ok(part(target, API_SERVER, command, vec![Mount::read_only(dir, ETC), audit_mount], files))
+    Ok(part(
+        target,
+        Component::ApiServer,
+        command,
+        vec![Mount::read_only(dir, ETC), audit_mount],
+        files,
+    ))
 }
 
-/// A kubeconfig for a component in the same pod.
+/// A kubeconfig for a component in the same pod. It names its certificate's files: the
+/// component reads those again by itself.
 fn component_kubeconfig(
+    files: &mut Files,
     secrets: &Secrets<'_>,
     credential: &str,
     user: &str,
     port: u16,
-) -> Result<Vec<u8>, PodsError> {
-    let config = kubeconfig(
-        secrets.target.cluster_name.as_str(),
+) -> Result<(), PodsError> {
+    let cluster = secrets.target.cluster_name.as_str();
+    let config = kubeconfig_with_files(
+        cluster,
         &format!("https://127.0.0.1:{port}"),
-        secrets.public("ca")?,
+        &format!("{ETC}/pki/ca.crt"),
         user,
-        secrets.public(credential)?,
-        &secrets.private(credential)?,
+        &format!("{ETC}/pki/client.crt"),
+        &format!("{ETC}/pki/client.key"),
     );
-    Ok(config.as_bytes().to_vec())
+    files.at_start("kubeconfig", config.into_bytes());
+    files.reread("pki/client.crt", secrets.certificate(credential)?);
+    files.reread("pki/client.key", secrets.private_key(credential)?);
+    Ok(())
 }
 
 fn controller_manager(
@@ -179,7 +192,7 @@ fn controller_manager(
     files.at_start("pki/front-proxy-ca.crt", secrets.certificate("front-proxy-ca")?);
     files.at_start("pki/sa.key", secrets.private_key(SERVICE_ACCOUNT)?);
     let user = "system:kube-controller-manager";
-    files.at_start("kubeconfig", component_kubeconfig(secrets, "controller-manager", user, port)?);
+    component_kubeconfig(&mut files, secrets, "controller-manager", user, port)?;
     let c = &target.cluster;
     let command = vec![
         "--allocate-node-cidrs=true".to_owned(),
@@ -204,14 +217,15 @@ fn controller_manager(
         format!("--service-cluster-ip-range={}", c.service_cidr),
         "--use-service-account-credentials=true".to_owned(),
     ];
-    Ok(part(target, CONTROLLER_MANAGER, command, vec![Mount::read_only(dir, ETC)], files))
+    Ok(part(target, Component::ControllerManager, command, vec![Mount::read_only(dir, ETC)], files))
 }
 
 fn scheduler(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part, PodsError> {
     let dir = format!("{}/{SCHEDULER}", target.dir());
     let mut files = Files::new(dir.clone());
     let user = "system:kube-scheduler";
-    files.at_start("kubeconfig", component_kubeconfig(secrets, "scheduler", user, port)?);
+    files.at_start("pki/ca.crt", secrets.certificate("ca")?);
+    component_kubeconfig(&mut files, secrets, "scheduler", user, port)?;
     let command = vec![
         format!("--authentication-kubeconfig={ETC}/kubeconfig"),
         format!("--authorization-kubeconfig={ETC}/kubeconfig"),
@@ -219,5 +233,5 @@ fn scheduler(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part, 
         format!("--kubeconfig={ETC}/kubeconfig"),
         "--leader-elect=true".to_owned(),
     ];
-    Ok(part(target, SCHEDULER, command, vec![Mount::read_only(dir, ETC)], files))
+    Ok(part(target, Component::Scheduler, command, vec![Mount::read_only(dir, ETC)], files))
 }

@@ -66,7 +66,7 @@ impl Target {
 
     /// The node's directory on its hypervisor.
     pub fn dir(&self) -> String {
-        names::node_dir(&self.hypervisor, &self.cluster, &self.name)
+        names::node_dir(&self.hypervisor, self.cluster.uid, &self.name)
     }
 
     /// A host port of the node.
@@ -97,7 +97,7 @@ impl Target {
             namespace: self.cluster_name.to_string(),
             uid: format!("{}-{}-{pod}", self.cluster.uid, self.name),
             hostname: format!("{pod}-{}", self.name).chars().take(63).collect(),
-            identity: names::pod_labels(&self.cluster, &self.name, pod),
+            identity: names::pod_labels(self.cluster.uid, &self.name, pod),
             labels: names::extra_labels(&self.cluster_name),
             generation: self.node.generation.0,
             log_directory: format!("{}/log/{pod}", self.dir()),

@@ -5,9 +5,22 @@ use crate::pods::control_plane::{self, API_SERVER};
 use futures::future::join_all;
 use oi_cri::{PodSpec, Sandbox, ensure_container, prepare_container};
 use oi_events::PortUse;
+use serde::Deserialize;
 use std::time::Duration;
 
 const READY: Duration = Duration::from_secs(60);
+
+/// The roles without which the controller manager gives up are there: the last thing
+/// but little that an API server does before it is ready.
+const ROLES: &str = "/readyz/poststarthook/rbac/bootstrap-roles";
+/// How long a component that was started anew must run to count as running.
+const SETTLED: Duration = Duration::from_secs(2);
+
+#[derive(Deserialize)]
+struct Version {
+    #[serde(rename = "gitVersion")]
+    git_version: String,
+}
 
 impl Steps {
     /// All three run, and the API server says that it is ready.
@@ -19,11 +32,20 @@ impl Steps {
         // is told, when it is to start.
         let others = pod.containers.iter().filter(|c| c.name != API_SERVER);
         let ahead = others.map(|c| prepare_container(&site.client, &sandbox, &pod, c));
-        let (ready, _) = tokio::join!(self.wait_for_api(site), join_all(ahead));
-        ready?;
+        let (roles, _) = tokio::join!(self.wait_for(site, ROLES), join_all(ahead));
+        roles?;
         let sandbox = Sandbox { fresh: false, ..sandbox };
-        // The controller manager gives up where the API does not answer yet.
-        start_others(site, &pod, &sandbox).await.map(drop)
+        let started = start_others(site, &pod, &sandbox).await?;
+        self.wait_for(site, "/readyz").await?;
+        self.check_version(site).await?;
+        if started > 0 && site.target.cluster.upgrade.is_some() {
+            // It must not only start: it must not end again.
+            tokio::time::sleep(SETTLED).await;
+            if start_others(site, &pod, &sandbox).await? > 0 {
+                return Err(StepError::Unsettled);
+            }
+        }
+        Ok(())
     }
 
     /// Everything that must run, started where it does not; how many were.
@@ -33,15 +55,27 @@ impl Steps {
         let (_, started) =
             ensure_container(&site.client, &sandbox, &pod, &pod.containers[0]).await?;
         if started {
-            self.wait_for_api(site).await?;
+            self.wait_for(site, ROLES).await?;
         }
         Ok(usize::from(started) + start_others(site, &pod, &sandbox).await?)
     }
 
-    async fn wait_for_api(&self, site: &Site) -> Result<(), StepError> {
+    /// What the API server answers once it says 200.
+    async fn wait_for(&self, site: &Site, path: &str) -> Result<String, StepError> {
         let address = site.target.address(PortUse::ApiServer)?;
         let ca = format!("{}/pki/ca.crt", control_plane::api_server_dir(&site.target));
-        Ok(site.helper.probe(address, "/readyz", &ca, None, READY).await?)
+        Ok(site.helper.probe(address, path, &ca, None, READY).await?)
+    }
+
+    /// What answers is what was asked for.
+    async fn check_version(&self, site: &Site) -> Result<(), StepError> {
+        let seen = self.wait_for(site, "/version").await?;
+        let seen: Version = serde_json::from_str(&seen).map_err(StepError::Version)?;
+        let wanted = site.target.node.versions.api_server.to_string();
+        if seen.git_version == wanted {
+            return Ok(());
+        }
+        Err(StepError::OtherVersion { seen: seen.git_version, wanted })
     }
 }
 

@@ -17,7 +17,7 @@ impl Steps {
         let client =
             (format!("{pki}/healthcheck-client.crt"), format!("{pki}/healthcheck-client.key"));
         let ca = format!("{pki}/ca.crt");
-        site.helper.probe(address, "/health", &ca, Some(&client), HEALTHY).await?;
+        site.helper.probe(address, "/health", &ca, Some(&client), HEALTHY).await.map(drop)?;
         self.promote(site).await
     }
 

@@ -16,7 +16,7 @@ impl Steps {
         self.start_ingress(site).await?;
         let address = site.target.address(PortUse::ApiServer)?;
         let ca = format!("{}/ca.crt", ingress::dir(&site.target));
-        Ok(site.helper.probe(address, "/readyz", &ca, None, READY).await?)
+        Ok(site.helper.probe(address, "/readyz", &ca, None, READY).await.map(drop)?)
     }
 
     /// Files, sandbox and container; returns whether something was started.

@@ -7,7 +7,7 @@ use crate::pods::Target;
 use crate::pods::etcd::{self, Joining};
 use oi_cri::CriClient;
 use oi_domain::ClusterPhase;
-use oi_events::{JobKind, PortUse, Role};
+use oi_events::{PortUse, Role};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -83,15 +83,12 @@ impl Steps {
     /// A running member of the cluster other than `target`'s.
     async fn voter(&self, target: &Target) -> Result<Option<Voter>, StepError> {
         let others = target.cluster.nodes.iter().filter(|(name, n)| {
-            **name != target.name
-                && n.role == Role::ControlPlane
-                && !n.removing
-                && n.done.contains(&JobKind::EnsureEtcd)
+            **name != target.name && n.role == Role::ControlPlane && !n.removing && n.joined
         });
         for (name, _) in others {
             let Some(h) = target.hypervisors.get(name) else { continue };
             let client = self.hypervisors.client(h)?;
-            let labels = names::pod_labels(&target.cluster, name, etcd::POD);
+            let labels = names::pod_labels(target.cluster.uid, name, etcd::POD);
             // Another member may answer where this one's hypervisor does not.
             let Ok(containers) = client.containers(&labels).await else { continue };
             let running = oi_cri::CONTAINER_RUNNING;
@@ -109,22 +106,18 @@ impl Steps {
         let own = etcd::member_entry(target)?;
         let cluster = &target.cluster;
         let first = cluster.control_planes().first().is_some_and(|(n, _)| **n == target.name);
-        let others = cluster.nodes.iter().any(|(name, n)| {
-            *name != target.name
-                && n.role == Role::ControlPlane
-                && n.done.contains(&JobKind::EnsureEtcd)
-        });
+        let existing = Joining { initial_cluster: own.clone(), state: "existing" };
+        if target.node.joined {
+            // Its own data tells it the rest, and without data etcd refuses to start.
+            return Ok(existing);
+        }
+        let others = cluster.nodes.iter().any(|(name, n)| *name != target.name && n.joined);
         // Only here may etcd begin with nothing: a cluster that was ready has data.
         if first && !others && cluster.phase == ClusterPhase::Creating {
             return Ok(Joining { initial_cluster: own, state: "new" });
         }
         let url = format!("https://{}", target.address(PortUse::EtcdPeer)?);
         let Some(voter) = self.voter(target).await? else {
-            if target.node.generation > target.node.added {
-                // A member already: its own data tells it the rest, and without data
-                // etcd refuses to start.
-                return Ok(Joining { initial_cluster: own, state: "existing" });
-            }
             return Err(StepError::Membership("no other member answers".to_owned()));
         };
         voter.add(target.name.as_str(), &url).await?;
@@ -161,12 +154,8 @@ impl Steps {
         Err(last.unwrap_or_else(|| StepError::Membership("not promoted".to_owned())))
     }
 
-    /// The member of a node that goes is out of the cluster, unless all of it goes.
+    /// The member of a node that goes is out of the cluster.
     pub(super) async fn leave(&self, target: &Target) -> Result<(), StepError> {
-        if target.node.role != Role::ControlPlane || target.cluster.phase == ClusterPhase::Deleting
-        {
-            return Ok(());
-        }
         let voter = self
             .voter(target)
             .await?

@@ -53,6 +53,20 @@ pub enum StepError {
     /// etcd's answer is not what etcdctl says it is.
     #[error("etcdctl's answer does not parse")]
     MembershipJson(#[from] serde_json::Error),
+    /// The API server's version is not what it says it is.
+    #[error("the API server's version does not parse")]
+    Version(#[source] serde_json::Error),
+    /// Another version answers.
+    #[error("the API server runs {seen}, not {wanted}")]
+    OtherVersion {
+        /// What answered.
+        seen: String,
+        /// What must.
+        wanted: String,
+    },
+    /// A component ended again.
+    #[error("the controller manager or the scheduler does not keep running: see its log")]
+    Unsettled,
     /// The job is not one that a worker knows.
     #[error("job {0} names nothing to work on")]
     Malformed(String),
@@ -113,6 +127,12 @@ impl Steps {
                 return Ok(None);
             }
             JobKind::RemoveNode => return self.remove_node(job).await.map(|()| None),
+            JobKind::StopNode => return self.stop_node(job).await.map(|()| None),
+            JobKind::RemoveLeftover => return self.remove_leftover(job).await.map(|()| None),
+            JobKind::LeaveCluster => {
+                let target = self.target(job)?;
+                return self.leave(&target).await.map(|()| None);
+            }
             _ => {}
         }
         let site = self.site(job).await?;

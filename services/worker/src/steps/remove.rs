@@ -1,45 +1,83 @@
-//! Leaving nothing of a node on its hypervisor.
+//! Leaving nothing of a node on its hypervisor, or nothing that runs.
 
 use super::{StepError, Steps};
 use crate::names;
-use oi_cri::{FileOp, GRACE, PodError, remove_pods};
-use oi_domain::ClusterPhase;
-use oi_events::Job;
+use oi_cri::{FileOp, GRACE, Labels, PodError, remove_pods};
+use oi_domain::{ClusterPhase, Hypervisor};
+use oi_events::{ClusterUid, Job, NodeName};
 use std::time::Duration;
 
 /// How many containers of a node may need help to go, at a time.
 const LEFT_BEHIND: usize = 8;
 
 impl Steps {
-    /// Its etcd member is out of the cluster, its pods and files are gone.
+    /// Its pods and files are gone.
     pub(super) async fn remove_node(&self, job: &Job) -> Result<(), StepError> {
         let target = self.target(job)?;
-        self.leave(&target).await?;
-        let client = self.hypervisors.client(&target.hypervisor)?;
         // Nobody reads what a deleted cluster could still write.
         let deleted = target.cluster.phase == ClusterPhase::Deleting;
         let grace = if deleted { Duration::ZERO } else { GRACE };
-        let labels = names::node_labels(&target.cluster, &target.name);
-        let helper = self.hypervisors.helper(&target.hypervisor).await?;
-        let mut removed = remove_pods(&client, &labels, grace).await;
+        let labels = names::node_labels(target.cluster.uid, &target.name);
+        self.end_pods(&target.hypervisor, &labels, grace).await?;
+        self.remove_files(&target.hypervisor, target.cluster.uid, &target.name).await
+    }
+
+    /// Nothing of it runs; its files stay.
+    pub(super) async fn stop_node(&self, job: &Job) -> Result<(), StepError> {
+        let target = self.target(job)?;
+        let labels = names::node_labels(target.cluster.uid, &target.name);
+        self.end_pods(&target.hypervisor, &labels, GRACE).await
+    }
+
+    /// Nothing is left of a node that its cluster no longer has.
+    pub(super) async fn remove_leftover(&self, job: &Job) -> Result<(), StepError> {
+        let malformed = || StepError::Malformed(job.id.to_string());
+        let name = job.hypervisor.as_ref().ok_or_else(malformed)?;
+        let node = job.node.as_ref().ok_or_else(malformed)?;
+        let uid = job.cluster_uid.ok_or_else(malformed)?;
+        let h = self.view.read(|s| s.hypervisors.get(name).cloned()).ok_or_else(malformed)?;
+        self.end_pods(&h, &names::node_labels(uid, node), Duration::ZERO).await?;
+        self.remove_files(&h, uid, node).await
+    }
+
+    async fn end_pods(
+        &self,
+        h: &Hypervisor,
+        labels: &Labels,
+        grace: Duration,
+    ) -> Result<(), StepError> {
+        let client = self.hypervisors.client(h)?;
+        let mut removed = remove_pods(&client, labels, grace).await;
         for _ in 0..LEFT_BEHIND {
             let Err(PodError::Stuck { id, .. }) = &removed else { break };
             tracing::warn!(id, "killing what the runtime lost sight of");
-            helper.kill(id).await?;
-            removed = remove_pods(&client, &labels, grace).await;
+            let killed = self.hypervisors.helper(h).await?.kill(id).await;
+            self.noted(h, killed.map_err(StepError::from))?;
+            removed = remove_pods(&client, labels, grace).await;
         }
-        removed?;
-        let mut operations = vec![FileOp::Remove { path: target.dir() }];
-        let others = target
-            .cluster
-            .nodes
-            .iter()
-            .any(|(name, n)| *name != target.name && n.hypervisor == target.node.hypervisor);
+        Ok(removed?)
+    }
+
+    async fn remove_files(
+        &self,
+        h: &Hypervisor,
+        uid: ClusterUid,
+        node: &NodeName,
+    ) -> Result<(), StepError> {
+        let mut operations = vec![FileOp::Remove { path: names::node_dir(h, uid, node) }];
+        let others = self.view.read(|s| {
+            let of_cluster = s.clusters.values().find(|c| c.uid == uid);
+            let here = |n: &oi_domain::Node| n.hypervisor == h.spec.name;
+            let nodes =
+                of_cluster.is_some_and(|c| c.nodes.iter().any(|(n, v)| n != node && here(v)));
+            let left = |l: &oi_domain::Leftover| l.cluster_uid == uid && l.node != *node;
+            let leftovers = s.hypervisors.get(&h.spec.name).map(|h| &h.leftovers);
+            nodes || leftovers.is_some_and(|all| all.iter().any(left))
+        });
         if !others {
-            let path = names::cluster_dir(&target.hypervisor, &target.cluster);
-            operations.push(FileOp::Remove { path });
+            operations.push(FileOp::Remove { path: names::cluster_dir(h, uid) });
         }
-        let removed = helper.put(&operations).await.map_err(StepError::from);
-        self.noted(&target.hypervisor, removed).map(drop)
+        let removed = self.hypervisors.helper(h).await?.put(&operations).await;
+        self.noted(h, removed.map_err(StepError::from)).map(drop)
     }
 }

@@ -1,0 +1,87 @@
+//! What follows at once from a decision, and is part of it: a cluster that is ready, a
+//! node whose replacement is ready, the next component of an upgrade.
+
+use super::node::removal;
+use super::{next_generation, upgrade};
+use crate::evolve::evolve;
+use crate::owed::Scope;
+use crate::state::{ClusterPhase, State};
+use oi_events::{ClusterBecameReadyV1, ClusterName, Event, Generation, NodeLeftBehindV1, NodeName};
+use std::collections::BTreeSet;
+
+/// Adds what follows to the events of a decision.
+pub(super) fn follow(state: &State, events: &mut Vec<Event>) {
+    for name in touched(state, events) {
+        let mut after = part(state, &name);
+        events.iter().for_each(|event| evolve(&mut after, event));
+        loop {
+            let more = next(&after, &name, next_generation(state));
+            if more.is_empty() {
+                break;
+            }
+            more.iter().for_each(|event| evolve(&mut after, event));
+            events.extend(more);
+        }
+    }
+}
+
+/// The clusters for which something may follow.
+fn touched(state: &State, events: &[Event]) -> BTreeSet<ClusterName> {
+    let mut names = BTreeSet::new();
+    for event in events {
+        if let Scope::Cluster(name) = Scope::of(event) {
+            names.insert(name);
+        }
+        if let Event::HypervisorObserved(e) = event {
+            let going = state.nodes_on(&e.name).filter(|(_, _, node)| node.removing);
+            names.extend(going.map(|(name, _, _)| name.clone()));
+        }
+    }
+    names
+}
+
+/// One cluster of the state with its hypervisors: all that is needed here.
+fn part(state: &State, name: &ClusterName) -> State {
+    let mut part = State { position: state.position, time_ms: state.time_ms, ..State::default() };
+    if let Some(cluster) = state.clusters.get(name) {
+        for node in cluster.nodes.values() {
+            if let Some(h) = state.hypervisors.get(&node.hypervisor) {
+                part.hypervisors.insert(node.hypervisor.clone(), h.clone());
+            }
+        }
+        part.clusters.insert(name.clone(), cluster.clone());
+    }
+    part
+}
+
+fn next(state: &State, name: &ClusterName, generation: Generation) -> Vec<Event> {
+    let Some(cluster) = state.clusters.get(name) else { return Vec::new() };
+    if cluster.phase == ClusterPhase::Creating && cluster.is_converged() {
+        return vec![ClusterBecameReadyV1 { name: name.clone() }.into()];
+    }
+    // A removal that waits for nothing but a hypervisor that is away.
+    let left = cluster.nodes.iter().find(|(_, node)| {
+        node.removing
+            && !cluster.owes_leave(node)
+            && state.hypervisors.get(&node.hypervisor).is_some_and(|h| h.is_away())
+    });
+    if let Some((node, _)) = left {
+        let (cluster, name) = (name.clone(), node.clone());
+        return vec![NodeLeftBehindV1 { cluster, name, generation }.into()];
+    }
+    if cluster.phase == ClusterPhase::Deleting || cluster.hibernated {
+        return Vec::new();
+    }
+    let replaced: Option<&NodeName> = cluster
+        .nodes
+        .values()
+        .filter(|node| node.is_ready())
+        .filter_map(|node| node.replaces.as_ref())
+        .find(|old| cluster.nodes.get(*old).is_some_and(|n| !n.removing));
+    if let Some(old) = replaced
+        && let Ok(events) = removal(cluster, name, old, generation)
+    {
+        return events;
+    }
+    upgrade::step(cluster, name, generation).into_iter().collect()
+}

@@ -1,0 +1,152 @@
+//! What commands would do: decided, and all their jobs done, on a copy of the state.
+
+use crate::decide::{Context, decide};
+use crate::evolve::apply;
+use crate::mint::{Authority, Leaf, Mint, MintError};
+use crate::owed::{Scope, owed_in};
+use crate::rejection::Rejection;
+use crate::state::State;
+use oi_events::{
+    Command, CommandEnvelope, CommandId, Commit, CommitHeader, Credential, Event, Job, JobId,
+    JobResult, RecordedCommit, ReportJobV1,
+};
+use std::collections::BTreeSet;
+
+/// More jobs than any command causes.
+const MANY: usize = 10_000;
+const LIFE_MS: u64 = 365 * 24 * 3600 * 1000;
+
+/// What commands would do at a position.
+#[derive(Debug)]
+pub struct Plan {
+    /// The log position at which this holds.
+    pub position: u64,
+    /// Why a command is refused; what follows it is not planned.
+    pub refused: Option<Rejection>,
+    /// What would be recorded until all jobs are done, without the jobs' outcomes.
+    pub events: Vec<Event>,
+    /// The jobs, in an order in which they can be done; those on hypervisors that are
+    /// away wait, and nothing after them is planned.
+    pub jobs: Vec<PlannedJob>,
+}
+
+/// A job that a command causes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedJob {
+    /// The job, but for its generation.
+    pub job: Job,
+    /// Its hypervisor is away.
+    pub waits: bool,
+}
+
+/// Key material without keys.
+struct DryMint {
+    now_ms: u64,
+}
+
+impl DryMint {
+    fn credential(&self, name: &str) -> Credential {
+        let not_after_ms = self.now_ms.saturating_add(LIFE_MS);
+        Credential { name: name.to_owned(), public: Vec::new(), sealed: Vec::new(), not_after_ms }
+    }
+}
+
+impl Mint for DryMint {
+    fn authority(
+        &self,
+        _: oi_events::ClusterUid,
+        authority: Authority,
+    ) -> Result<Credential, MintError> {
+        Ok(self.credential(authority.name()))
+    }
+    fn key_pair(&self, _: oi_events::ClusterUid, name: &str) -> Result<Credential, MintError> {
+        Ok(self.credential(name))
+    }
+    fn secret(&self, _: oi_events::ClusterUid, name: &str) -> Result<Credential, MintError> {
+        Ok(self.credential(name))
+    }
+    fn leaf(
+        &self,
+        _: oi_events::ClusterUid,
+        _: &Credential,
+        leaf: &Leaf,
+    ) -> Result<Credential, MintError> {
+        Ok(self.credential(leaf.name()))
+    }
+}
+
+/// A copy of the state in which everything works out.
+struct Rehearsal {
+    state: State,
+    now_ms: u64,
+    events: Vec<Event>,
+    scopes: BTreeSet<Scope>,
+}
+
+impl Rehearsal {
+    fn run(&mut self, envelope: &CommandEnvelope) -> Result<(), Rejection> {
+        let mint = DryMint { now_ms: self.now_ms };
+        let events = decide(&self.state, envelope, &Context { now_ms: self.now_ms, mint: &mint })?;
+        if events.is_empty() {
+            return Ok(());
+        }
+        let header = CommitHeader {
+            command_id: envelope.id,
+            correlation: envelope.correlation,
+            actor: envelope.actor.clone(),
+            time_ms: self.now_ms,
+            previous: self.state.head,
+        };
+        let command = envelope.command.clone();
+        let commit = Commit { header, command, events: events.clone() };
+        let (position, hash) = (self.state.position + 1, self.state.head);
+        apply(&mut self.state, &RecordedCommit { position, commit, hash });
+        self.scopes.extend(events.iter().map(Scope::of));
+        let outcome = |e: &Event| matches!(e, Event::JobSucceeded(_));
+        self.events.extend(events.into_iter().filter(|e| !outcome(e)));
+        Ok(())
+    }
+
+    fn owed(&self) -> Vec<Job> {
+        self.scopes.iter().flat_map(|scope| owed_in(&self.state, scope)).collect()
+    }
+
+    fn is_away(&self, job: &Job) -> bool {
+        let h = job.hypervisor.as_ref().and_then(|name| self.state.hypervisors.get(name));
+        // Leaving a cluster is done from where the others are.
+        job.kind != oi_events::JobKind::LeaveCluster && h.is_some_and(|h| h.is_away())
+    }
+}
+
+/// What these commands would do, one after the other.
+pub fn plan(state: &State, commands: &[CommandEnvelope], now_ms: u64) -> Plan {
+    let before: BTreeSet<JobId> =
+        Scope::all(state).flat_map(|s| owed_in(state, &s)).map(|job| job.id).collect();
+    let mut rehearsal =
+        Rehearsal { state: state.clone(), now_ms, events: Vec::new(), scopes: BTreeSet::new() };
+    let refused = commands.iter().find_map(|command| rehearsal.run(command).err());
+    let mut jobs = Vec::new();
+    let mut seen = before;
+    for number in 0..MANY {
+        let Some(job) = rehearsal.owed().into_iter().find(|job| !seen.contains(&job.id)) else {
+            break;
+        };
+        seen.insert(job.id.clone());
+        let waits = rehearsal.is_away(&job);
+        if !waits {
+            let report =
+                ReportJobV1 { job: job.id.clone(), result: JobResult::Succeeded, took_ms: 0 };
+            let id = CommandId(uuid::Uuid::from_u128(number as u128));
+            let report = CommandEnvelope::new(id, "plan", now_ms, Command::ReportJob(report));
+            // What is owed can be reported.
+            let _ = rehearsal.run(&report);
+        }
+        jobs.push(PlannedJob { job, waits });
+    }
+    Plan { position: state.position, refused, events: rehearsal.events, jobs }
+}
+
+/// Whether an event is carried out by replacing a container that runs.
+pub fn restarts(event: &Event) -> bool {
+    matches!(event, Event::ComponentVersionChanged(_))
+}

@@ -1,0 +1,388 @@
+//! What happens to clusters that live for longer: hypervisors lost, upgrades,
+//! hibernation, planned deletions, certificates renewed, and plans of all of it.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod support;
+
+use oi_domain::*;
+use oi_events::*;
+use support::*;
+
+const MINUTE: u64 = 60_000;
+
+/// Six hypervisors, and a ready cluster of three control planes and an ingress.
+fn three() -> World {
+    let mut world = World::new();
+    for n in 0..7 {
+        let h = hypervisor(n);
+        let name = h.name.clone();
+        world.run(h);
+        world.run(seen(name.as_str(), true));
+    }
+    world.finish_all();
+    world.run(cluster("test"));
+    for n in 1..=3 {
+        world.run(node("test", &format!("cp-{n}"), Role::ControlPlane));
+    }
+    world.run(node("test", "lb-1", Role::ControlPlaneIngress));
+    world.finish_all();
+    world
+}
+
+fn seen(hypervisor: &str, reachable: bool) -> ReportObservationV1 {
+    let name = name(hypervisor);
+    let observation = if reachable {
+        Observation::HypervisorReachable { name, runtime: "containerd".to_owned() }
+    } else {
+        Observation::HypervisorUnreachable { name, reason: "gone".to_owned() }
+    };
+    ReportObservationV1 { observation }
+}
+
+fn place_of(world: &World, n: &str) -> String {
+    world.node("test", n).hypervisor.to_string()
+}
+
+/// Enters what time owes, as a decider does, and does all that can be done.
+fn settle(world: &mut World) {
+    for _ in 0..100 {
+        let mut commands = due(&world.state, world.now_ms);
+        commands.extend(lost(&world.state, world.now_ms, 5 * MINUTE));
+        let jobs: Vec<Job> = owed(&world.state).into_iter().filter(|j| can_do(world, j)).collect();
+        if commands.is_empty() && jobs.is_empty() {
+            return;
+        }
+        for command in commands {
+            world.run(command);
+        }
+        if let Some(job) = jobs.first() {
+            world.succeed(&job.id.0.clone());
+        }
+    }
+    panic!("no end: {:?}", world.owed());
+}
+
+fn can_do(world: &World, job: &Job) -> bool {
+    let h = job.hypervisor.as_ref().map(|h| &world.state.hypervisors[h]);
+    job.kind == JobKind::LeaveCluster || h.is_none_or(|h| !h.is_away())
+}
+
+fn names(world: &World) -> Vec<String> {
+    world.cluster("test").nodes.keys().map(ToString::to_string).collect()
+}
+
+#[test]
+fn nodes_of_a_hypervisor_that_stays_away_get_a_new_place() {
+    let mut world = three();
+    let away = place_of(&world, "cp-2");
+    world.run(seen(&away, false));
+    world.now_ms += 5 * MINUTE - 1;
+    assert_eq!(lost(&world.state, world.now_ms, 5 * MINUTE), [], "not before its time");
+    world.now_ms += 1;
+    let replace = lost(&world.state, world.now_ms, 5 * MINUTE);
+    assert_eq!(replace.len(), 1);
+    let events = world.run(replace[0].clone());
+    assert_eq!(kinds(&events), ["NodeAdded", "NodeChanged", "NodeReplacementStarted"]);
+    assert_eq!(lost(&world.state, world.now_ms, 5 * MINUTE), [], "once");
+    // The new member first; only then does the old one go.
+    assert!(!world.owed().iter().any(|j| j.contains("cp-2.") && j.ends_with("leave")));
+    settle(&mut world);
+    assert_eq!(names(&world), ["cp-1", "cp-2-r2", "cp-3", "lb-1"]);
+    assert_ne!(place_of(&world, "cp-2-r2"), away);
+    assert!(world.cluster("test").is_converged());
+    let left = &world.state.hypervisors[&name::<HypervisorName>(&away)].leftovers;
+    assert_eq!(left.len(), 1, "what stands there is owed");
+    // It comes back, and is cleared.
+    world.run(seen(&away, true));
+    assert!(world.owed().iter().any(|j| j.contains("leftover")));
+    settle(&mut world);
+    assert!(world.state.hypervisors[&name::<HypervisorName>(&away)].leftovers.is_empty());
+}
+
+#[test]
+fn a_lost_majority_is_not_replaced() {
+    let mut world = three();
+    for n in ["cp-1", "cp-2"] {
+        let away = place_of(&world, n);
+        world.run(seen(&away, false));
+    }
+    world.now_ms += 10 * MINUTE;
+    assert_eq!(lost(&world.state, world.now_ms, 5 * MINUTE), []);
+    let replace = ReplaceNodeV1 { cluster: name("test"), name: name("cp-1") };
+    assert_eq!(world.refusal(replace), "quorum-lost");
+}
+
+#[test]
+fn an_ingress_gets_a_new_place_too() {
+    let mut world = three();
+    let away = place_of(&world, "lb-1");
+    world.run(seen(&away, false));
+    world.now_ms += 5 * MINUTE;
+    settle(&mut world);
+    assert_eq!(names(&world), ["cp-1", "cp-2", "cp-3", "lb-1-r2"]);
+    assert_ne!(place_of(&world, "lb-1-r2"), away);
+}
+
+#[test]
+fn a_hypervisor_that_is_back_in_time_keeps_its_nodes() {
+    let mut world = three();
+    let away = place_of(&world, "cp-2");
+    world.run(seen(&away, false));
+    world.now_ms += 4 * MINUTE;
+    world.run(seen(&away, true));
+    world.now_ms += 4 * MINUTE;
+    world.run(seen(&away, false));
+    world.now_ms += 4 * MINUTE;
+    assert_eq!(lost(&world.state, world.now_ms, 5 * MINUTE), []);
+}
+
+#[test]
+fn a_deletion_ends_though_a_hypervisor_is_away() {
+    let mut world = three();
+    let away = place_of(&world, "cp-2");
+    let ports = world.node("test", "cp-2").ports.clone();
+    world.run(DeleteClusterV1 { name: name("test") });
+    world.run(seen(&away, false));
+    settle(&mut world);
+    assert!(world.state.clusters.is_empty(), "{:?}", world.owed());
+    let unregister = UnregisterHypervisorV1 { name: name(&away) };
+    assert_eq!(world.refusal(unregister.clone()), "hypervisor-leftovers");
+    // Its ports may still be taken.
+    world.run(seen(&away, true));
+    let (_, free) =
+        place(&world.state, &name("test"), Role::ControlPlane, Some(&name(&away))).unwrap();
+    assert!(free.iter().all(|p| !ports.values().any(|taken| *taken == p.port)));
+    world.run(seen(&away, false));
+    world.run(AbandonHypervisorV1 { name: name(&away) });
+    world.run(unregister);
+}
+
+fn upgrade(to: &str) -> UpgradeClusterV1 {
+    UpgradeClusterV1 { name: name("test"), to: name(to) }
+}
+
+/// `component@node` in the order in which they are replaced.
+fn replaced(world: &mut World, first: Vec<Event>) -> Vec<String> {
+    let mut order = Vec::new();
+    let mut events = first;
+    loop {
+        for event in &events {
+            if let Event::ComponentVersionChanged(e) = event {
+                order.push(format!("{}@{} {}", e.component.as_str(), e.node, e.version));
+            }
+        }
+        let owed = world.owed();
+        assert!(owed.len() <= 1, "one at a time: {owed:?}");
+        match owed.first() {
+            None => return order,
+            Some(job) => events = world.succeed(&job.clone()),
+        }
+    }
+}
+
+#[test]
+fn an_upgrade_goes_one_component_at_a_time_in_the_supported_order() {
+    let mut world = three();
+    world.run(cluster("other"));
+    let events = world.run(upgrade("v1.36.4"));
+    let order = replaced(&mut world, events);
+    let expected: Vec<String> = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"]
+        .into_iter()
+        .flat_map(|c| (1..=3).map(move |n| format!("{c}@cp-{n} v1.36.4")))
+        .collect();
+    assert_eq!(order, expected);
+    assert_eq!(world.cluster("test").kubernetes_version, name("v1.36.4"));
+    assert_eq!(world.cluster("test").upgrade, None);
+    assert_eq!(world.run(upgrade("v1.36.4")), [], "it is there already");
+}
+
+#[test]
+fn upgrades_that_cannot_be_are_refused() {
+    let mut world = World::with_hypervisors();
+    world.run(CreateClusterV1 { kubernetes_version: name("v1.34.1"), ..cluster("test") });
+    assert_eq!(world.refusal(upgrade("v1.35.0")), "upgrade-impossible", "not ready yet");
+    world.run(node("test", "cp-1", Role::ControlPlane));
+    world.run(node("test", "lb-1", Role::ControlPlaneIngress));
+    world.finish_all();
+    assert_eq!(world.refusal(upgrade("v1.36.0")), "upgrade-impossible", "two minors");
+    assert_eq!(world.refusal(upgrade("v1.34.0")), "upgrade-impossible", "down");
+    assert_eq!(world.refusal(upgrade("v1.37.0")), "version-unsupported");
+    let change = |change| ChangeUpgradeV1 { name: name("test"), change };
+    assert_eq!(world.refusal(change(UpgradeChange::Pause)), "no-upgrade");
+    world.run(upgrade("v1.35.0"));
+    assert_eq!(world.run(upgrade("v1.35.0")), [], "asked for twice");
+    assert_eq!(world.refusal(upgrade("v1.35.1")), "upgrade-running");
+    let hibernate = HibernateClusterV1 { name: name("test"), hibernated: true };
+    assert_eq!(world.refusal(hibernate), "cluster-busy");
+}
+
+#[test]
+fn an_upgrade_is_paused_resumed_and_rolled_back() {
+    let mut world = three();
+    let change = |change| ChangeUpgradeV1 { name: name("test"), change };
+    world.run(upgrade("v1.36.4"));
+    world.run(change(UpgradeChange::Pause));
+    let job = world.owed().remove(0);
+    world.succeed(&job);
+    assert_eq!(world.owed(), [] as [String; 0], "what was begun is finished, no more");
+    let events = world.run(change(UpgradeChange::Resume));
+    assert_eq!(kinds(&events), ["UpgradeChanged", "ComponentVersionChanged"]);
+    let job = world.owed().remove(0);
+    world.succeed(&job);
+    let job = world.owed().remove(0);
+    let events = world.run(change(UpgradeChange::RollBack));
+    assert_eq!(kinds(&events), ["UpgradeChanged"], "what was begun is finished first");
+    let events = world.succeed(&job);
+    let order = replaced(&mut world, events);
+    let back: Vec<_> = (1..=3).map(|n| format!("kube-apiserver@cp-{n} v1.36.3")).collect();
+    assert_eq!(order, back);
+    assert_eq!(world.cluster("test").kubernetes_version, name("v1.36.3"));
+}
+
+#[test]
+fn a_minor_upgrade_cannot_roll_back_once_all_api_servers_are_new() {
+    let mut world = World::with_hypervisors();
+    world.run(CreateClusterV1 { kubernetes_version: name("v1.35.4"), ..cluster("test") });
+    world.run(node("test", "cp-1", Role::ControlPlane));
+    world.run(node("test", "lb-1", Role::ControlPlaneIngress));
+    world.finish_all();
+    world.run(upgrade("v1.36.3"));
+    let back = ChangeUpgradeV1 { name: name("test"), change: UpgradeChange::RollBack };
+    assert_eq!(world.refusal(back), "upgrade-impossible");
+}
+
+#[test]
+fn a_hibernated_cluster_runs_nothing_and_wakes_all_at_once() {
+    let mut world = three();
+    let hibernate = |hibernated| HibernateClusterV1 { name: name("test"), hibernated };
+    world.run(hibernate(true));
+    assert_eq!(world.run(hibernate(true)), []);
+    assert_eq!(world.owed().iter().filter(|j| j.ends_with(".stop")).count(), 4);
+    world.finish_all();
+    assert_eq!(world.refusal(upgrade("v1.36.4")), "cluster-hibernated");
+    assert_eq!(world.refusal(node("test", "cp-4", Role::ControlPlane)), "cluster-hibernated");
+    world.run(hibernate(false));
+    let etcd = world.owed().iter().filter(|j| j.ends_with(".etcd")).count();
+    assert_eq!(etcd, 3, "a quorum comes back together: {:?}", world.owed());
+    world.finish_all();
+    assert!(world.cluster("test").is_converged());
+}
+
+#[test]
+fn a_buried_cluster_comes_back_until_its_time() {
+    let mut world = three();
+    let bury = BuryClusterV1 { name: name("test"), grace_ms: 10 * MINUTE };
+    world.run(bury.clone());
+    world.finish_all();
+    assert_eq!(world.run(bury.clone()), []);
+    assert_eq!(world.refusal(upgrade("v1.36.4")), "cluster-buried");
+    world.run(UndeleteClusterV1 { name: name("test") });
+    assert_eq!(world.run(UndeleteClusterV1 { name: name("test") }), []);
+    world.finish_all();
+    assert!(world.cluster("test").is_converged());
+    world.run(bury);
+    world.now_ms += 10 * MINUTE - 1;
+    settle(&mut world);
+    assert!(!world.state.clusters.is_empty());
+    world.now_ms += 1;
+    settle(&mut world);
+    assert!(world.state.clusters.is_empty());
+}
+
+#[test]
+fn certificates_are_renewed_at_two_thirds_of_their_life() {
+    let mut world = three();
+    let cp = world.node("test", "cp-1");
+    let (at, end) = (cp.renew_at_ms["apiserver"], cp.credentials["apiserver"].not_after_ms);
+    let life = end - world.now_ms;
+    assert!(at.abs_diff(world.now_ms + life / 3 * 2) < MINUTE);
+    world.now_ms = at - 1;
+    assert_eq!(due(&world.state, world.now_ms), []);
+    world.now_ms = at;
+    let commands = due(&world.state, world.now_ms);
+    assert_eq!(commands.len(), 3, "each control plane: {commands:?}");
+    let events = world.run(commands[0].clone());
+    assert_eq!(kinds(&events), ["CertificateReplaced"; 9]);
+    assert_eq!(world.run(commands[0].clone()), [], "asked for twice");
+}
+
+/// A plan names what then happens: the same events and the same jobs.
+fn as_planned(world: &mut World, command: impl Into<Command>) {
+    let envelope = world.envelope(command);
+    let planned = plan(&world.state, std::slice::from_ref(&envelope), world.now_ms);
+    assert_eq!(planned.position, world.state.position);
+    let before = world.owed();
+    match world.try_run(envelope.command.clone()) {
+        Err(rejection) => {
+            assert_eq!(planned.refused.unwrap().code(), rejection.code());
+            assert!(planned.events.is_empty() && planned.jobs.is_empty());
+        }
+        Ok(mut events) => {
+            assert!(planned.refused.is_none());
+            let mut jobs: Vec<(JobId, JobKind, Option<NodeName>, Option<HypervisorName>)> =
+                Vec::new();
+            loop {
+                let all = owed(&world.state);
+                let next = all.iter().find(|j| {
+                    !before.contains(&j.id.0)
+                        && !jobs.iter().any(|(id, ..)| *id == j.id)
+                        && can_do(world, j)
+                });
+                let Some(job) = next.cloned() else { break };
+                jobs.push((job.id.clone(), job.kind.clone(), job.node.clone(), job.hypervisor));
+                events.extend(world.succeed(&job.id.0));
+            }
+            events.retain(|e| !matches!(e, Event::JobSucceeded(_)));
+            assert_eq!(kinds(&planned.events), kinds(&events), "{envelope:?}");
+            let mut done: Vec<_> = jobs.into_iter().map(|(_, k, n, h)| (k, n, h)).collect();
+            let mut foreseen: Vec<_> = planned
+                .jobs
+                .into_iter()
+                .filter(|j| !j.waits)
+                .map(|j| (j.job.kind, j.job.node, j.job.hypervisor))
+                .collect();
+            done.sort();
+            foreseen.sort();
+            assert_eq!(foreseen, done, "{envelope:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_plan_says_is_what_each_command_does() {
+    let mut world = three();
+    let test = || name::<ClusterName>("test");
+    as_planned(&mut world, hypervisor(9));
+    as_planned(&mut world, CordonHypervisorV1 { name: name("hv-9"), cordoned: true });
+    as_planned(&mut world, UnregisterHypervisorV1 { name: name("hv-9") });
+    as_planned(&mut world, cluster("test"));
+    as_planned(&mut world, cluster("other"));
+    as_planned(&mut world, node("test", "cp-4", Role::ControlPlane));
+    as_planned(&mut world, node("test", "lb-2", Role::ControlPlaneIngress));
+    as_planned(&mut world, remove("test", "cp-4"));
+    as_planned(&mut world, remove("test", "cp-4"));
+    as_planned(&mut world, ReplaceNodeV1 { cluster: test(), name: name("cp-1") });
+    as_planned(&mut world, upgrade("v1.36.4"));
+    as_planned(&mut world, ChangeUpgradeV1 { name: test(), change: UpgradeChange::Pause });
+    as_planned(&mut world, HibernateClusterV1 { name: test(), hibernated: true });
+    as_planned(&mut world, HibernateClusterV1 { name: test(), hibernated: false });
+    as_planned(&mut world, BuryClusterV1 { name: test(), grace_ms: MINUTE });
+    as_planned(&mut world, UndeleteClusterV1 { name: test() });
+    as_planned(&mut world, RenewCertificatesV1 { cluster: test(), node: name("cp-2") });
+    as_planned(&mut world, RetryJobV1 { job: JobId("node.test.cp-2.1.etcd".to_owned()) });
+    let away = place_of(&world, "cp-2");
+    world.run(seen(&away, false));
+    as_planned(&mut world, ReplaceNodeV1 { cluster: test(), name: name("cp-2") });
+    as_planned(&mut world, AbandonHypervisorV1 { name: name(&away) });
+    as_planned(&mut world, DeleteClusterV1 { name: test() });
+}
+
+#[test]
+fn a_plan_is_refused_once_the_log_has_moved_on() {
+    let mut world = three();
+    let mut envelope = world.envelope(upgrade("v1.36.4"));
+    envelope.expected_position = Some(plan(&world.state, &[], world.now_ms).position);
+    assert!(world.decide(&envelope).is_ok());
+    world.run(cluster("other"));
+    assert_eq!(world.decide(&envelope).unwrap_err().code(), "position-moved");
+}
