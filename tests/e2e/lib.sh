@@ -135,6 +135,38 @@ cluster_documents() {
 }
 kubeconfig() { oi cluster kubeconfig --cluster "$1" --endpoint-host-override 127.0.0.1; }
 
+# The host's end of a hypervisor's cable.
+cable() {
+  local index
+  index=$(ip -n "$1" -o link show eth0 | sed -n 's/.*eth0@if\([0-9]*\).*/\1/p')
+  ip -o link | sed -n "s/^$index: \([^@:]*\).*/\1/p"
+}
+# A hypervisor is cut off from the others, or back among them; what runs there goes on.
+cut_off() { ip link set "$(cable "$1")" down; }
+join_again() { ip link set "$(cable "$1")" up; }
+# A hypervisor is gone: nobody reaches it or its containerd.
+unplug() { cut_off "$1"; component stop "$1"; }
+plug() { join_again "$1"; component start "$1"; }
+hypervisor_of() { oi node get "$2" --cluster "$1" -o json | jq -r .hypervisor; }
+
+# prober FILE: writes and reads through the ingress of $KUBECONFIG all the time; a line
+# `ok` or `failed` and the time in ms for each.
+prober() {
+  local n=0
+  while :; do
+    n=$((n + 1))
+    if kubectl create configmap "probe-$BASHPID-$n" --from-literal=a=b --request-timeout=5s >/dev/null 2>>"$1.errors" &&
+      kubectl get configmap "probe-$BASHPID-$n" --request-timeout=5s >/dev/null 2>>"$1.errors"; then
+      echo "ok $(date +%s%3N)"
+    else
+      echo "failed $(date +%s%3N)"
+    fi
+  done >"$1"
+}
+failures() { grep -c failed "$1" || true; }
+# The longest time in ms between two successes.
+longest_gap() { awk '$1 == "ok" { if (last && $2 - last > gap) gap = $2 - last; last = $2 } END { print gap + 0 }' "$1"; }
+
 # nats_request SUBJECT [PAYLOAD]: one request in the broker's own protocol; prints the reply.
 nats_request() {
   local payload=${2:-} line size

@@ -147,9 +147,8 @@ impl Inner {
     /// What `/version` says on a port, made of the image's tag of the API server there.
     fn api_server_version(&self, port: &str) -> String {
         let flag = format!("--secure-port={port}");
-        let serves = |id: &String| {
-            self.commands.get(id).is_some_and(|command| command.iter().any(|arg| *arg == flag))
-        };
+        let serves =
+            |id: &String| self.commands.get(id).is_some_and(|command| command.contains(&flag));
         let runs = |c: &&cri::Container| {
             c.state == cri::ContainerState::ContainerRunning as i32 && serves(&c.id)
         };

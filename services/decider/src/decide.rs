@@ -211,6 +211,8 @@ impl Decider {
             Command::AddNode(c) => self.uid(&c.cluster),
             Command::ReplaceNode(c) => self.uid(&c.cluster),
             Command::RenewCertificates(c) => self.uid(&c.cluster),
+            Command::HibernateCluster(c) => self.uid(&c.name),
+            Command::UndeleteCluster(c) => self.uid(&c.name),
             _ => None,
         };
         match uid {

@@ -352,9 +352,18 @@ fn due_in<'a>(
     let delete = cluster.delete_at_ms.filter(|at| staying && *at <= now_ms);
     let delete = delete.map(|_| Command::DeleteCluster(DeleteClusterV1 { name: name.clone() }));
     let runs = staying && !cluster.hibernated && cluster.delete_at_ms.is_none();
-    let due =
-        move |n: &Node| runs && n.is_ready() && n.renew_at_ms.values().any(|at| *at <= now_ms);
-    let renew = cluster.nodes.iter().filter(move |(_, n)| due(n)).map(|(node, _)| {
+    let settled = cluster.is_converged();
+    // One node at a time, while the others hold; where they do not, before it is too late.
+    let due = move |n: &Node| {
+        runs && !n.removing
+            && n.renew_at_ms.iter().any(|(name, at)| {
+                let end = n.credentials.get(name).map_or(u64::MAX, |c| c.not_after_ms);
+                let late = at.saturating_add(end.saturating_sub(*at) / 2);
+                if settled { *at <= now_ms } else { late <= now_ms }
+            })
+    };
+    let next = cluster.nodes.iter().find(move |(_, n)| due(n));
+    let renew = next.map(|(node, _)| {
         let (cluster, node) = (name.clone(), node.clone());
         Command::RenewCertificates(RenewCertificatesV1 { cluster, node })
     });

@@ -40,6 +40,7 @@ pub struct Gateway {
     pub(crate) journal: Journal,
     pub(crate) view: View,
     pub(crate) keyring: Keyring,
+    version: &'static str,
 }
 
 /// The gRPC code that says most about a refusal.
@@ -61,9 +62,9 @@ fn cluster_filter(name: &str) -> Result<Option<ClusterName>, Status> {
 }
 
 impl Gateway {
-    /// A gateway over a log, its view and the keys.
-    pub fn new(journal: Journal, view: View, keyring: Keyring) -> Gateway {
-        Gateway { journal, view, keyring }
+    /// A gateway over a log, its view and the keys, in a server of this version.
+    pub fn new(journal: Journal, view: View, keyring: Keyring, version: &'static str) -> Gateway {
+        Gateway { journal, view, keyring, version }
     }
 
     /// Serves until `stop` resolves; requests in hand are finished.
@@ -144,7 +145,7 @@ impl Oi for Gateway {
             position,
             state_hash: hash.to_string(),
             head: head.to_string(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: self.version.to_owned(),
         }))
     }
 

@@ -16,6 +16,12 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+/// What this build calls itself: its package's version, unless OI_VERSION says another
+/// when it is built.
+const VERSION: &str = match option_env!("OI_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};
 /// How long roles may take to finish what they have in hand.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -129,7 +135,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         });
     }
     if is(Role::Gateway) {
-        let gateway = Gateway::new(journal.clone(), view.clone(), keyring.clone());
+        let gateway = Gateway::new(journal.clone(), view.clone(), keyring.clone(), VERSION);
         let (address, stop) = (config.listen, stop.clone());
         graceful.spawn(async move {
             Ok(gateway.serve(address, async move { stop.cancelled().await }).await?)

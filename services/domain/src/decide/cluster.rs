@@ -1,14 +1,14 @@
 //! Decisions about clusters.
 
-use super::{Context, known, next_generation, staying};
+use super::{Context, known, next_generation, node, staying};
 use crate::mint::{Authority, ENCRYPTION_KEY, SERVICE_ACCOUNT};
 use crate::network::check_cluster;
 use crate::rejection::Rejection;
 use crate::state::{ClusterPhase, State};
 use oi_events::{
     BuryClusterV1, ClusterCreatedV1, ClusterDeletionPlannedV1, ClusterDeletionStartedV1,
-    ClusterHibernatedV1, ClusterUid, CommandId, CreateClusterV1, DeleteClusterV1, Event,
-    HibernateClusterV1, KubeconfigIssuedV1, NodeRemovalStartedV1, RecordKubeconfigV1,
+    ClusterHibernatedV1, ClusterName, ClusterUid, CommandId, CreateClusterV1, DeleteClusterV1,
+    Event, HibernateClusterV1, KubeconfigIssuedV1, NodeRemovalStartedV1, RecordKubeconfigV1,
     UndeleteClusterV1,
 };
 
@@ -59,22 +59,39 @@ pub(super) fn delete(state: &State, c: &DeleteClusterV1) -> Result<Vec<Event>, R
     Ok(events)
 }
 
-pub(super) fn hibernate(state: &State, c: &HibernateClusterV1) -> Result<Vec<Event>, Rejection> {
+pub(super) fn hibernate(
+    state: &State,
+    c: &HibernateClusterV1,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Rejection> {
     let cluster = staying(state, &c.name)?;
     if cluster.hibernated == c.hibernated {
         return Ok(Vec::new());
+    }
+    if !c.hibernated {
+        return wake(state, &c.name, context);
     }
     let moving = cluster.nodes.values().any(|n| n.removing)
         || cluster.control_planes().iter().any(|(_, n)| !n.joined);
     if cluster.phase != ClusterPhase::Ready || cluster.upgrade.is_some() || moving {
         return Err(Rejection::ClusterBusy(c.name.clone()));
     }
-    Ok(vec![hibernated(state, c)])
+    Ok(vec![hibernated(state, &c.name, true)])
 }
 
-fn hibernated(state: &State, c: &HibernateClusterV1) -> Event {
-    let (name, generation) = (c.name.clone(), next_generation(state));
-    ClusterHibernatedV1 { name, hibernated: c.hibernated, generation }.into()
+fn hibernated(state: &State, name: &ClusterName, hibernated: bool) -> Event {
+    let (name, generation) = (name.clone(), next_generation(state));
+    ClusterHibernatedV1 { name, hibernated, generation }.into()
+}
+
+/// It runs again, with certificates that have not ended while it slept.
+fn wake(state: &State, name: &ClusterName, context: &Context<'_>) -> Result<Vec<Event>, Rejection> {
+    let cluster = known(state, name)?;
+    let mut events = vec![hibernated(state, name, false)];
+    for (node, _) in cluster.control_planes() {
+        events.extend(node::renewal(state, name, node, context)?);
+    }
+    Ok(events)
 }
 
 /// It stops now and is deleted later, unless it is asked for again.
@@ -86,13 +103,16 @@ pub(super) fn bury(state: &State, c: &BuryClusterV1, now_ms: u64) -> Result<Vec<
     let at_ms = Some(now_ms.saturating_add(c.grace_ms));
     let mut events = vec![ClusterDeletionPlannedV1 { name: c.name.clone(), at_ms }.into()];
     if !cluster.hibernated {
-        let sleep = HibernateClusterV1 { name: c.name.clone(), hibernated: true };
-        events.push(hibernated(state, &sleep));
+        events.push(hibernated(state, &c.name, true));
     }
     Ok(events)
 }
 
-pub(super) fn undelete(state: &State, c: &UndeleteClusterV1) -> Result<Vec<Event>, Rejection> {
+pub(super) fn undelete(
+    state: &State,
+    c: &UndeleteClusterV1,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Rejection> {
     let cluster = known(state, &c.name)?;
     if cluster.phase == ClusterPhase::Deleting {
         return Err(Rejection::ClusterDeleting(c.name.clone()));
@@ -100,11 +120,9 @@ pub(super) fn undelete(state: &State, c: &UndeleteClusterV1) -> Result<Vec<Event
     if cluster.delete_at_ms.is_none() {
         return Ok(Vec::new());
     }
-    let wake = HibernateClusterV1 { name: c.name.clone(), hibernated: false };
-    Ok(vec![
-        ClusterDeletionPlannedV1 { name: c.name.clone(), at_ms: None }.into(),
-        hibernated(state, &wake),
-    ])
+    let mut events = vec![ClusterDeletionPlannedV1 { name: c.name.clone(), at_ms: None }.into()];
+    events.extend(wake(state, &c.name, context)?);
+    Ok(events)
 }
 
 pub(super) fn record_kubeconfig(

@@ -67,9 +67,9 @@ fn answer(
         Command::ReplaceNode(c) => replace::replace(state, c, context),
         Command::UpgradeCluster(c) => upgrade::start(state, c),
         Command::ChangeUpgrade(c) => upgrade::change(state, c),
-        Command::HibernateCluster(c) => cluster::hibernate(state, c),
+        Command::HibernateCluster(c) => cluster::hibernate(state, c, context),
         Command::BuryCluster(c) => cluster::bury(state, c, context.now_ms),
-        Command::UndeleteCluster(c) => cluster::undelete(state, c),
+        Command::UndeleteCluster(c) => cluster::undelete(state, c, context),
         Command::AbandonHypervisor(c) => hypervisor::abandon(state, c),
         Command::RenewCertificates(c) => node::renew(state, c, context),
     }

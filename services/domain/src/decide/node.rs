@@ -167,21 +167,29 @@ pub(super) fn renew(
     c: &RenewCertificatesV1,
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Rejection> {
-    let cluster = running(state, &c.cluster)?;
-    let node = cluster.nodes.get(&c.node).ok_or_else(|| Rejection::NodeUnknown {
-        cluster: c.cluster.clone(),
-        node: c.node.clone(),
-    })?;
+    running(state, &c.cluster)?;
+    renewal(state, &c.cluster, &c.node, context)
+}
+
+pub(super) fn renewal(
+    state: &State,
+    cluster_name: &ClusterName,
+    name: &NodeName,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Rejection> {
+    let cluster = known(state, cluster_name)?;
+    let unknown = || Rejection::NodeUnknown { cluster: cluster_name.clone(), node: name.clone() };
+    let node = cluster.nodes.get(name).ok_or_else(unknown)?;
     let Some(hypervisor) = state.hypervisors.get(&node.hypervisor) else { return Ok(Vec::new()) };
     let generation = next_generation(state);
     let due =
         |leaf: &&Leaf| node.renew_at_ms.get(leaf.name()).is_some_and(|at| *at <= context.now_ms);
-    leaves(state, &c.node, cluster, hypervisor.spec.address)
+    leaves(state, name, cluster, hypervisor.spec.address)
         .iter()
         .filter(due)
         .map(|leaf| {
             let credential = mint_leaf(cluster, leaf, context)?;
-            let (cluster, node) = (c.cluster.clone(), c.node.clone());
+            let (cluster, node) = (cluster_name.clone(), name.clone());
             Ok(CertificateReplacedV1 { cluster, node, generation, credential }.into())
         })
         .collect()

@@ -156,8 +156,9 @@ fn api_server(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part,
     ))
 }
 
-/// A kubeconfig for a component in the same pod. It names its certificate's files: the
-/// component reads those again by itself.
+/// A kubeconfig for a component in the same pod, with its certificate in files. The
+/// component starts anew with another one: by itself it would go on with an open
+/// connection, and be refused on it once the old one has ended.
 fn component_kubeconfig(
     files: &mut Files,
     secrets: &Secrets<'_>,
@@ -175,8 +176,8 @@ fn component_kubeconfig(
         &format!("{ETC}/pki/client.key"),
     );
     files.at_start("kubeconfig", config.into_bytes());
-    files.reread("pki/client.crt", secrets.certificate(credential)?);
-    files.reread("pki/client.key", secrets.private_key(credential)?);
+    files.at_start("pki/client.crt", secrets.certificate(credential)?);
+    files.at_start("pki/client.key", secrets.private_key(credential)?);
     Ok(())
 }
 

@@ -10,9 +10,6 @@ use std::time::Duration;
 
 const READY: Duration = Duration::from_secs(60);
 
-/// The roles without which the controller manager gives up are there: the last thing
-/// but little that an API server does before it is ready.
-const ROLES: &str = "/readyz/poststarthook/rbac/bootstrap-roles";
 /// How long a component that was started anew must run to count as running.
 const SETTLED: Duration = Duration::from_secs(2);
 
@@ -32,11 +29,11 @@ impl Steps {
         // is told, when it is to start.
         let others = pod.containers.iter().filter(|c| c.name != API_SERVER);
         let ahead = others.map(|c| prepare_container(&site.client, &sandbox, &pod, c));
-        let (roles, _) = tokio::join!(self.wait_for(site, ROLES), join_all(ahead));
-        roles?;
+        let (ready, _) = tokio::join!(self.wait_for(site, "/readyz"), join_all(ahead));
+        // The controller manager gives up where the API does not answer yet.
+        ready?;
         let sandbox = Sandbox { fresh: false, ..sandbox };
         let started = start_others(site, &pod, &sandbox).await?;
-        self.wait_for(site, "/readyz").await?;
         self.check_version(site).await?;
         if started > 0 && site.target.cluster.upgrade.is_some() {
             // It must not only start: it must not end again.
@@ -55,7 +52,7 @@ impl Steps {
         let (_, started) =
             ensure_container(&site.client, &sandbox, &pod, &pod.containers[0]).await?;
         if started {
-            self.wait_for(site, ROLES).await?;
+            self.wait_for(site, "/readyz").await?;
         }
         Ok(usize::from(started) + start_others(site, &pod, &sandbox).await?)
     }
