@@ -21,7 +21,8 @@ pub use endpoint::{Endpoint, EndpointError, TlsFiles};
 pub use helper::{Helper, HelperError, HelperSettings};
 pub use oi_helper::FileOp;
 pub use pod::{
-    GRACE, PodError, Sandbox, ensure_container, ensure_sandbox, prepare_container, remove_pods,
+    GRACE, PodError, Sandbox, ensure_container, ensure_sandbox, is_outdated, prepare_container,
+    remove_pods,
 };
 pub use spec::{ContainerSpec, Labels, Mount, PodSpec, PortMapping, label};
 

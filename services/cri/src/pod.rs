@@ -168,6 +168,24 @@ pub async fn ensure_container(
     }
 }
 
+/// Whether the container runs, but is not made from this spec.
+///
+/// # Errors
+/// Where a CRI call fails.
+pub async fn is_outdated(
+    client: &CriClient,
+    pod: &PodSpec,
+    spec: &ContainerSpec,
+) -> Result<bool, PodError> {
+    let hash = spec.hash();
+    let outdated = |c: &cri::Container| {
+        c.state == ContainerState::ContainerRunning as i32
+            && c.metadata.as_ref().is_some_and(|m| m.name == spec.name)
+            && c.annotations.get(label::SPEC_HASH) != Some(&hash)
+    };
+    Ok(client.containers(&pod.identity).await?.iter().any(outdated))
+}
+
 /// What stands under a container's name.
 enum Standing {
     /// One that runs as it must.

@@ -14,6 +14,8 @@ const PORT: u16 = 6443;
 const ETC: &str = "/usr/local/etc/haproxy";
 const RUN: &str = "/run/haproxy";
 const CONSOLE: &str = "master.sock";
+/// haproxy's name for the API servers.
+pub const BACKEND: &str = "kube-apiserver";
 
 /// The directory with haproxy's files, on the hypervisor.
 pub fn dir(target: &Target) -> String {
@@ -46,11 +48,11 @@ defaults
     timeout client 1h
     timeout server 1h
 
-frontend kube-apiserver
+frontend {BACKEND}
     bind :{PORT}
-    default_backend kube-apiserver
+    default_backend {BACKEND}
 
-backend kube-apiserver
+backend {BACKEND}
     balance leastconn
     option httpchk GET /readyz
     http-check expect status 200

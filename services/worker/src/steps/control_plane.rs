@@ -1,15 +1,18 @@
 //! API server, controller manager and scheduler of a node.
 
+use super::traffic::Traffic;
 use super::{Site, StepError, Steps};
 use crate::pods::control_plane::{self, API_SERVER};
 use futures::future::join_all;
-use oi_cri::{PodSpec, Sandbox, ensure_container, prepare_container};
+use oi_cri::{PodSpec, Sandbox, ensure_container, is_outdated, prepare_container};
 use oi_events::PortUse;
 use serde::Deserialize;
 use std::time::Duration;
 
 const READY: Duration = Duration::from_secs(60);
 
+/// How long requests that an API server has in hand may take before it is replaced.
+const DRAINED: Duration = Duration::from_secs(2);
 /// How long a component that was started anew must run to count as running.
 const SETTLED: Duration = Duration::from_secs(2);
 
@@ -24,6 +27,10 @@ impl Steps {
     pub(super) async fn ensure_control_plane(&self, site: &Site) -> Result<(), StepError> {
         let (pod, files) = control_plane::pod(&site.target, &site.secrets())?;
         let sandbox = site.prepare(&pod, &files).await?;
+        if !sandbox.fresh && is_outdated(&site.client, &pod, &pod.containers[0]).await? {
+            self.set_traffic(&site.target, Traffic::Drain).await;
+            tokio::time::sleep(DRAINED).await;
+        }
         ensure_container(&site.client, &sandbox, &pod, &pod.containers[0]).await?;
         // What waits for the API is made meanwhile. Where that fails, it fails again, and
         // is told, when it is to start.
@@ -32,6 +39,9 @@ impl Steps {
         let (ready, _) = tokio::join!(self.wait_for(site, "/readyz"), join_all(ahead));
         // The controller manager gives up where the API does not answer yet.
         ready?;
+        if !sandbox.fresh {
+            self.set_traffic(&site.target, Traffic::Ready).await;
+        }
         let sandbox = Sandbox { fresh: false, ..sandbox };
         let started = start_others(site, &pod, &sandbox).await?;
         self.check_version(site).await?;

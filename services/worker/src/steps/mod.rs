@@ -7,6 +7,7 @@ mod ingress;
 mod membership;
 mod probe;
 mod remove;
+mod traffic;
 
 use crate::hypervisors::{HypervisorError, Hypervisors};
 use crate::pods::{PodsError, Secrets, Target};
