@@ -5,6 +5,7 @@ mod bare;
 mod journal;
 mod platform;
 mod ready;
+mod scale;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -39,7 +40,11 @@ async fn main() -> ExitCode {
     let done = match args.as_slice() {
         ["time-to-ready", runs] => ready::run(runs).await,
         ["journal", bare_url, url] => journal::run(bare_url, url).await,
-        _ => Err("usage: oi-bench time-to-ready RUNS | journal BARE_URL URL".into()),
+        ["scale", clusters, url, dir] => scale::run(clusters, url, dir).await,
+        ["bare", runs] => ready::bare(runs).await,
+        _ => Err(
+            "usage: oi-bench time-to-ready RUNS | bare RUNS | journal BARE_URL URL | scale CLUSTERS URL DIR".into(),
+        ),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -102,6 +102,17 @@ async fn platform_run() -> Result<Times> {
     Ok(times)
 }
 
+/// The bare start alone: prints the median to `/readyz` in seconds.
+pub async fn bare(runs: &str) -> Result<()> {
+    let documents = std::fs::read_to_string(Path::new("lab.txt"))?;
+    let mut times = Vec::new();
+    for _ in 0..runs.parse::<usize>()? {
+        times.push(bare_run(&documents, Flags::Same).await?.0);
+    }
+    println!("{:.3}", crate::spread(&times).0);
+    Ok(())
+}
+
 /// Interleaved runs, after one of each to warm up.
 pub async fn run(runs: &str) -> Result<()> {
     let runs: usize = runs.parse()?;

@@ -4,7 +4,7 @@
 use crate::rejection::Rejection;
 use crate::state::{Hypervisor, Reach, State};
 use oi_events::{ClusterName, HypervisorName, PortUse, PortV1, Role};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn ports_needed(role: Role) -> &'static [PortUse] {
     match role {
@@ -13,13 +13,41 @@ fn ports_needed(role: Role) -> &'static [PortUse] {
     }
 }
 
+/// What a hypervisor carries already.
+#[derive(Default)]
+struct Load {
+    nodes: usize,
+    /// Of the cluster and role that is to be placed.
+    same: usize,
+    ports: BTreeSet<u16>,
+}
+
+/// The loads of all hypervisors, in one pass over all nodes.
+fn loads<'a>(
+    state: &'a State,
+    cluster: &ClusterName,
+    role: Role,
+) -> BTreeMap<&'a HypervisorName, Load> {
+    let mut loads: BTreeMap<&HypervisorName, Load> = BTreeMap::new();
+    for (name, h) in &state.hypervisors {
+        let left = h.leftovers.iter().flat_map(|l| l.ports.values().copied());
+        loads.entry(name).or_default().ports.extend(left);
+    }
+    for (name, c) in &state.clusters {
+        for node in c.nodes.values() {
+            let load = loads.entry(&node.hypervisor).or_default();
+            load.nodes += 1;
+            load.same += usize::from(name == cluster && node.role == role);
+            load.ports.extend(node.ports.values());
+        }
+    }
+    loads
+}
+
 /// The lowest free ports; ports of removed nodes are used again.
-fn free_ports(state: &State, name: &HypervisorName, h: &Hypervisor, role: Role) -> Vec<u16> {
-    let left = h.leftovers.iter().flat_map(|l| l.ports.values().copied());
-    let taken: BTreeSet<u16> =
-        state.nodes_on(name).flat_map(|(_, _, n)| n.ports.values().copied()).chain(left).collect();
+fn free_ports(load: &Load, h: &Hypervisor, role: Role) -> Vec<u16> {
     (h.spec.port_low..=h.spec.port_high)
-        .filter(|p| !taken.contains(p))
+        .filter(|p| !load.ports.contains(p))
         .take(ports_needed(role).len())
         .collect()
 }
@@ -76,11 +104,11 @@ pub(crate) fn place_except(
     if usable.is_empty() {
         return Err(refuse("all are cordoned or unreachable".to_owned()));
     }
+    let loads = loads(state, cluster, role);
     let with_room: Vec<_> = usable
         .into_iter()
-        .filter(|(name, h)| {
-            h.spec.max_nodes.is_none_or(|max| state.nodes_on(name).count() < max as usize)
-        })
+        .filter_map(|(name, h)| Some((name, h, loads.get(name)?)))
+        .filter(|(_, h, load)| h.spec.max_nodes.is_none_or(|max| load.nodes < max as usize))
         .collect();
     if with_room.is_empty() {
         return Err(refuse("all carry as many nodes as they may".to_owned()));
@@ -88,16 +116,15 @@ pub(crate) fn place_except(
     let needed = ports_needed(role);
     let mut best: Option<((usize, usize), &HypervisorName, Vec<u16>)> = None;
     let mut most_free = (0, with_room[0].0);
-    for (name, h) in with_room {
-        let ports = free_ports(state, name, h, role);
+    for (name, h, load) in with_room {
+        let ports = free_ports(load, h, role);
         if ports.len() < needed.len() {
             most_free = most_free.max((ports.len(), name));
             continue;
         }
-        let nodes = state.nodes_on(name).count();
-        let same = state.nodes_on(name).filter(|(c, _, n)| *c == cluster && n.role == role).count();
-        if best.as_ref().is_none_or(|(rank, ..)| (same, nodes) < *rank) {
-            best = Some(((same, nodes), name, ports));
+        let rank = (load.same, load.nodes);
+        if best.as_ref().is_none_or(|(other, ..)| rank < *other) {
+            best = Some((rank, name, ports));
         }
     }
     let Some((_, name, ports)) = best else {
