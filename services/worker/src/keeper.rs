@@ -244,17 +244,17 @@ impl Keeper {
     async fn restart(&self, target: Target) -> Result<usize, StepError> {
         let role = target.node.role;
         let h = target.hypervisor.clone();
-        let joining = Joining { initial_cluster: member_entry(&target)?, state: "existing" };
         let site = self.steps.site_of(target).await?;
         let restarted = match role {
-            Role::ControlPlane => self.restart_parts(&site, &joining).await,
+            Role::ControlPlane => self.restart_parts(&site).await,
             Role::ControlPlaneIngress => self.steps.start_ingress(&site).await.map(usize::from),
         };
         self.steps.noted(&h, restarted)
     }
 
-    async fn restart_parts(&self, site: &Site, joining: &Joining) -> Result<usize, StepError> {
-        let etcd = self.steps.start_etcd(site, joining).await?;
+    async fn restart_parts(&self, site: &Site) -> Result<usize, StepError> {
+        let joining = Joining { initial_cluster: member_entry(&site.target)?, state: "existing" };
+        let etcd = self.steps.start_etcd(site, &joining).await?;
         Ok(usize::from(etcd) + self.steps.restart_control_plane(site).await?)
     }
 }

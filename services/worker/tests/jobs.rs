@@ -307,25 +307,24 @@ async fn a_dead_container_is_started_again_and_reported() {
     let platform = Platform::with_hypervisors(1).await;
     platform.create().await;
     platform.settled("creation").await;
-    let etcd = platform
-        .private
-        .fake
-        .containers()
-        .into_iter()
-        .find(|c| c.metadata.as_ref().is_some_and(|m| m.name == "etcd"));
-    platform.private.fake.kill_container(&etcd.unwrap().id);
     let restarted = || {
         platform.view.read(|s| {
             s.clusters.values().flat_map(|c| c.nodes.values()).map(|n| n.restarts).sum::<u32>()
         })
     };
-    let wait = async {
-        while restarted() == 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(LIMIT, wait).await.unwrap();
-    assert_eq!(platform.pods(), all_pods());
+    let hypervisors = [(&platform.private, "etcd"), (&platform.public, "haproxy")];
+    for (count, (hypervisor, name)) in (1..).zip(hypervisors) {
+        let all = hypervisor.fake.containers();
+        let dead = all.iter().find(|c| c.metadata.as_ref().is_some_and(|m| m.name == name));
+        hypervisor.fake.kill_container(&dead.unwrap().id);
+        let wait = async {
+            while restarted() < count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, wait).await.unwrap();
+        assert_eq!(platform.pods(), all_pods());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
