@@ -9,8 +9,9 @@ use std::time::Duration;
 
 /// How often a name that another call holds is tried for.
 const TRIES: u32 = 12;
-/// How long a replaced container may take to end.
-pub const GRACE: Duration = Duration::from_secs(20);
+/// How long a replaced container may take to end. An API server would wait for 12 s for
+/// watches to end by themselves, which clients begin again elsewhere.
+pub const GRACE: Duration = Duration::from_secs(6);
 
 /// Why a pod is not as it should be.
 #[derive(Debug, thiserror::Error)]
