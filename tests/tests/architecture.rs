@@ -32,6 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "oi-helper",
             "oi-journal",
             "oi-pki",
+            "oi-view",
             "oi-worker",
         ],
     ),
