@@ -148,13 +148,7 @@ impl Keeper {
         h: &Hypervisor,
         patience: &mut BTreeMap<NodeKey, Patience>,
     ) -> Result<(), StepError> {
-        let ready: Vec<Target> = self.steps.view.read(|s| {
-            s.nodes_on(name)
-                .filter(|(_, _, n)| n.is_ready())
-                .filter_map(|(c, n, _)| Target::find(s, c, n))
-                .collect()
-        });
-        if ready.is_empty() {
+        if !self.steps.view.read(|s| s.nodes_on(name).any(|(_, _, n)| n.is_ready())) {
             return Ok(());
         }
         let client = self.steps.hypervisors.client(h)?;
@@ -170,6 +164,13 @@ impl Keeper {
                 *running.entry((uid.clone(), node.clone())).or_default() += 1;
             }
         }
+        // Read after the look: what a job has stopped by now is not of a ready node any more.
+        let ready: Vec<Target> = self.steps.view.read(|s| {
+            s.nodes_on(name)
+                .filter(|(_, _, n)| n.is_ready())
+                .filter_map(|(c, n, _)| Target::find(s, c, n))
+                .collect()
+        });
         if let Err(error) = self.clear(&client, &ready).await {
             tracing::debug!(hypervisor = %name, %error, "not cleared");
         }
