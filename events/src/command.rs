@@ -1,6 +1,9 @@
 //! Commands: what may be asked.
 
-use crate::ids::{ClusterName, Generation, HypervisorName, JobId, KubernetesVersion, NodeName};
+use crate::hash::Hash;
+use crate::ids::{
+    BackupId, ClusterName, Generation, HypervisorName, JobId, KubernetesVersion, NodeName,
+};
 use crate::record::records;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -73,6 +76,22 @@ pub struct DeleteClusterV1 {
     pub name: ClusterName,
 }
 
+/// The same, with a choice for what stands on hypervisors that are away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeleteClusterV2 {
+    /// Which one.
+    pub name: ClusterName,
+    /// Forget what is left on hypervisors that are away, instead of clearing it when
+    /// they are back.
+    pub abandon: bool,
+}
+
+impl From<DeleteClusterV1> for DeleteClusterV2 {
+    fn from(old: DeleteClusterV1) -> Self {
+        DeleteClusterV2 { name: old.name, abandon: false }
+    }
+}
+
 /// What a node does for its cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Role {
@@ -80,6 +99,9 @@ pub enum Role {
     ControlPlane,
     /// haproxy in front of the API servers.
     ControlPlaneIngress,
+    /// An API server without an etcd member of its own; where asked for, a controller
+    /// manager or a scheduler beside it.
+    ApiServer,
 }
 
 impl Role {
@@ -88,6 +110,7 @@ impl Role {
         match self {
             Role::ControlPlane => "controlplane",
             Role::ControlPlaneIngress => "controlplane-ingress",
+            Role::ApiServer => "apiserver",
         }
     }
 }
@@ -166,6 +189,39 @@ pub enum Observation {
         /// Why.
         reason: String,
     },
+    /// A node's etcd member does not keep running, however often it is started.
+    MemberBroken {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The node.
+        node: NodeName,
+        /// The node's generation.
+        generation: Generation,
+        /// What its end looked like.
+        reason: String,
+    },
+    /// A snapshot of a cluster's etcd is in the backup store.
+    BackupTaken {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The backup.
+        backup: BackupId,
+        /// What it is.
+        snapshot: SnapshotV1,
+    },
+}
+
+/// A snapshot of etcd in the backup store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotV1 {
+    /// The log position up to which the worker that took it knew the state.
+    pub position: u64,
+    /// Where it is in the store.
+    pub object: String,
+    /// Its size, before it was sealed.
+    pub bytes: u64,
+    /// Its SHA-256, before it was sealed.
+    pub sha256: Hash,
 }
 
 /// A worker tells what it saw.
@@ -286,6 +342,66 @@ pub struct RenewCertificatesV1 {
     pub node: NodeName,
 }
 
+/// Asks for other numbers of components; etcd is not touched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScaleClusterV1 {
+    /// Which cluster.
+    pub name: ClusterName,
+    /// How many API servers; none to leave them as they are.
+    pub api_servers: Option<u32>,
+    /// How many controller managers; at most as many as API servers.
+    pub controller_managers: Option<u32>,
+    /// How many schedulers; at most as many as API servers.
+    pub schedulers: Option<u32>,
+}
+
+/// Asks for a backup of a cluster's etcd now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupClusterV1 {
+    /// Which cluster.
+    pub name: ClusterName,
+}
+
+/// Asks that a cluster be backed up again and again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleBackupsV1 {
+    /// Which cluster.
+    pub name: ClusterName,
+    /// How long after one the next begins, milliseconds; 0 for no more.
+    pub every_ms: u64,
+    /// How many are kept, the newest ones; 0 for all.
+    pub keep: u32,
+}
+
+/// Asks that a backup be removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeleteBackupV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Which backup.
+    pub backup: BackupId,
+}
+
+/// Asks that a cluster go back to what it was at a backup. What came later is lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreClusterV1 {
+    /// Which cluster.
+    pub name: ClusterName,
+    /// To which backup.
+    pub backup: BackupId,
+}
+
+/// Asks for a new cluster with what another one was at a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloneClusterV1 {
+    /// The new cluster; its nodes are asked for one by one.
+    pub name: ClusterName,
+    /// The other one.
+    pub source: ClusterName,
+    /// Which backup of it.
+    pub backup: BackupId,
+}
+
 records!(
     /// A request. It can be refused.
     Command {
@@ -295,8 +411,8 @@ records!(
         CordonHypervisor = 2 [; 1 => CordonHypervisorV1],
         /// See [`CreateClusterV1`].
         CreateCluster = 3 [; 1 => CreateClusterV1],
-        /// See [`DeleteClusterV1`].
-        DeleteCluster = 4 [; 1 => DeleteClusterV1],
+        /// See [`DeleteClusterV2`].
+        DeleteCluster = 4 [1 => DeleteClusterV1, ; 2 => DeleteClusterV2],
         /// See [`AddNodeV1`].
         AddNode = 5 [; 1 => AddNodeV1],
         /// See [`RemoveNodeV1`].
@@ -327,5 +443,17 @@ records!(
         AbandonHypervisor = 18 [; 1 => AbandonHypervisorV1],
         /// See [`RenewCertificatesV1`].
         RenewCertificates = 19 [; 1 => RenewCertificatesV1],
+        /// See [`ScaleClusterV1`].
+        ScaleCluster = 20 [; 1 => ScaleClusterV1],
+        /// See [`BackupClusterV1`].
+        BackupCluster = 21 [; 1 => BackupClusterV1],
+        /// See [`ScheduleBackupsV1`].
+        ScheduleBackups = 22 [; 1 => ScheduleBackupsV1],
+        /// See [`DeleteBackupV1`].
+        DeleteBackup = 23 [; 1 => DeleteBackupV1],
+        /// See [`RestoreClusterV1`].
+        RestoreCluster = 24 [; 1 => RestoreClusterV1],
+        /// See [`CloneClusterV1`].
+        CloneCluster = 25 [; 1 => CloneClusterV1],
     }
 );

@@ -1,10 +1,11 @@
 //! Events: what has happened. Every choice that was made on the way (ids, keys,
 //! ports, places, times) is in them, so that reading never chooses again.
 
-use crate::command::{RegisterHypervisorV1, Role};
+use crate::command::{RegisterHypervisorV1, Role, SnapshotV1};
 use crate::credential::Credential;
 use crate::ids::{
-    ClusterName, ClusterUid, Generation, HypervisorName, JobId, KubernetesVersion, NodeName,
+    BackupId, ClusterName, ClusterUid, Generation, HypervisorName, JobId, KubernetesVersion,
+    NodeName,
 };
 use crate::record::records;
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,24 @@ pub struct ClusterDeletionStartedV1 {
     pub name: ClusterName,
     /// Names the work that the deletion owes.
     pub generation: Generation,
+}
+
+/// The same, with a choice for what stands on hypervisors that are away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterDeletionStartedV2 {
+    /// Which one.
+    pub name: ClusterName,
+    /// Names the work that the deletion owes.
+    pub generation: Generation,
+    /// What is left on hypervisors that are away is forgotten.
+    pub abandon: bool,
+}
+
+impl From<ClusterDeletionStartedV1> for ClusterDeletionStartedV2 {
+    fn from(old: ClusterDeletionStartedV1) -> Self {
+        let ClusterDeletionStartedV1 { name, generation } = old;
+        ClusterDeletionStartedV2 { name, generation, abandon: false }
+    }
 }
 
 /// Nothing is left of a cluster; its data key is destroyed.
@@ -372,6 +391,118 @@ pub struct ClusterDeletionPlannedV1 {
     pub at_ms: Option<u64>,
 }
 
+/// A node is to run other components than before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentsChangedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The node.
+    pub node: NodeName,
+    /// What it is to run beside its etcd member, if it has one.
+    pub components: Vec<Component>,
+    /// The node's generation from here on.
+    pub generation: Generation,
+}
+
+/// What is left on a hypervisor of a node is forgotten: nobody clears it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftoverAbandonedV1 {
+    /// The hypervisor.
+    pub hypervisor: HypervisorName,
+    /// Which life of the cluster that it was of.
+    pub cluster_uid: ClusterUid,
+    /// The node that it was of.
+    pub node: NodeName,
+}
+
+/// A node's etcd member was seen not to keep running.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberBrokenV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The node.
+    pub node: NodeName,
+    /// What its end looked like.
+    pub reason: String,
+}
+
+/// A backup is owed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupStartedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The backup.
+    pub backup: BackupId,
+    /// Names the work that is owed.
+    pub generation: Generation,
+}
+
+/// A backup is in the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupTakenV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The backup.
+    pub backup: BackupId,
+    /// What it is.
+    pub snapshot: SnapshotV1,
+}
+
+/// A cluster is backed up again and again, or no longer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupsScheduledV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// How long after one the next begins, milliseconds; 0 for no more.
+    pub every_ms: u64,
+    /// How many are kept, the newest ones; 0 for all.
+    pub keep: u32,
+}
+
+/// A backup is to go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupExpiredV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The backup.
+    pub backup: BackupId,
+    /// Names the work that is owed.
+    pub generation: Generation,
+}
+
+/// Nothing is left of a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupDeletedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The backup.
+    pub backup: BackupId,
+}
+
+/// A cluster is to be what a cluster was at a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreStartedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The backup.
+    pub backup: BackupId,
+    /// The life of the cluster that it is of: itself, or another one.
+    pub source: ClusterUid,
+    /// What it is.
+    pub snapshot: SnapshotV1,
+    /// The generation of the nodes from here on.
+    pub generation: Generation,
+}
+
+/// A cluster runs with what a backup held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreEndedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The backup.
+    pub backup: BackupId,
+}
+
 records!(
     /// A fact. It cannot be refused.
     Event {
@@ -385,8 +516,9 @@ records!(
         HypervisorUnregistered = 104 [; 1 => HypervisorUnregisteredV1],
         /// See [`ClusterCreatedV1`].
         ClusterCreated = 105 [; 1 => ClusterCreatedV1],
-        /// See [`ClusterDeletionStartedV1`].
-        ClusterDeletionStarted = 106 [; 1 => ClusterDeletionStartedV1],
+        /// See [`ClusterDeletionStartedV2`].
+        ClusterDeletionStarted = 106
+            [1 => ClusterDeletionStartedV1, ; 2 => ClusterDeletionStartedV2],
         /// See [`ClusterDeletedV1`].
         ClusterDeleted = 107 [; 1 => ClusterDeletedV1],
         /// See [`ClusterBecameReadyV1`].
@@ -433,5 +565,25 @@ records!(
         ClusterHibernated = 128 [; 1 => ClusterHibernatedV1],
         /// See [`ClusterDeletionPlannedV1`].
         ClusterDeletionPlanned = 129 [; 1 => ClusterDeletionPlannedV1],
+        /// See [`ComponentsChangedV1`].
+        ComponentsChanged = 130 [; 1 => ComponentsChangedV1],
+        /// See [`LeftoverAbandonedV1`].
+        LeftoverAbandoned = 131 [; 1 => LeftoverAbandonedV1],
+        /// See [`MemberBrokenV1`].
+        MemberBroken = 132 [; 1 => MemberBrokenV1],
+        /// See [`BackupStartedV1`].
+        BackupStarted = 133 [; 1 => BackupStartedV1],
+        /// See [`BackupTakenV1`].
+        BackupTaken = 134 [; 1 => BackupTakenV1],
+        /// See [`BackupsScheduledV1`].
+        BackupsScheduled = 135 [; 1 => BackupsScheduledV1],
+        /// See [`BackupExpiredV1`].
+        BackupExpired = 136 [; 1 => BackupExpiredV1],
+        /// See [`BackupDeletedV1`].
+        BackupDeleted = 137 [; 1 => BackupDeletedV1],
+        /// See [`RestoreStartedV1`].
+        RestoreStarted = 138 [; 1 => RestoreStartedV1],
+        /// See [`RestoreEndedV1`].
+        RestoreEnded = 139 [; 1 => RestoreEndedV1],
     }
 );

@@ -118,6 +118,10 @@ uuid_id!(
     CommandId
 );
 uuid_id!(
+    /// A backup: the id of the command that asked for it.
+    BackupId
+);
+uuid_id!(
     /// One life of a cluster: a name can be used again after deletion, a uid
     /// cannot. It is the id of the command that created the cluster.
     ClusterUid

@@ -25,6 +25,12 @@ pub enum JobKind {
     StopNode,
     /// Nothing is left of a node that its cluster no longer has.
     RemoveLeftover,
+    /// A snapshot of the cluster's etcd is in the backup store.
+    TakeBackup,
+    /// Nothing of a backup is in the store.
+    DropBackup,
+    /// The node's etcd data is what a backup held, or none where another node has it.
+    RestoreEtcd,
 }
 
 impl JobKind {
@@ -40,6 +46,9 @@ impl JobKind {
             JobKind::LeaveCluster => "leave",
             JobKind::StopNode => "stop",
             JobKind::RemoveLeftover => "leftover",
+            JobKind::TakeBackup => "backup",
+            JobKind::DropBackup => "drop",
+            JobKind::RestoreEtcd => "restore",
         }
     }
 }

@@ -79,7 +79,8 @@ fn an_unknown_command_or_a_broken_event_is_refused() {
         CommitError::Record { frame: 0, source: RecordError::Unknown { .. } }
     ));
     // Known, so its bytes must fit, whatever its flags say.
-    let command = &commit.command;
+    let command: Command =
+        CordonHypervisorV1 { name: samples::name("hv-1"), cordoned: true }.into();
     let body = [frame(command.kind().kind, 1, &command.encode().unwrap()), frame(108, 0, b"\x01A")];
     let refused = Commit::decode(commit.header, &body.concat()).unwrap_err();
     assert!(matches!(refused, CommitError::Record { frame: 1, source: RecordError::Codec { .. } }));

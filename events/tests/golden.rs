@@ -41,13 +41,14 @@ macro_rules! goldens {
     };
 }
 
-fn commit_golden() -> Golden {
+/// A commit; one that holds versions that are no longer written is only read.
+fn commit_golden(variant: &str, written: bool) -> Golden {
     let commit = samples::commit();
     let body = commit.encode_body().unwrap();
     let hash = commit.header.hash("oi.events.cluster.test", &body);
     Golden {
-        file: file_name("Commit", "Commit", 1, ""),
-        bytes: Some([hash.0.as_slice(), &body].concat()),
+        file: file_name("Commit", "Commit", 1, variant),
+        bytes: written.then(|| [hash.0.as_slice(), &body].concat()),
         check_decoded: Box::new(move |bytes| {
             let (stored_hash, body) = bytes.split_at(32);
             assert_eq!(commit.header.hash("oi.events.cluster.test", body).0, stored_hash);
@@ -64,12 +65,46 @@ fn goldens() -> Vec<Golden> {
             assert_eq!(from_bytes_strict::<Job>(bytes).unwrap(), job);
         }),
     });
-    // An upcaster's first golden goes here: `bytes: None`, decoded to the newest form.
     goldens!(Command, samples::commands())
         .chain(goldens!(Event, samples::events()))
         .chain(jobs)
-        .chain([commit_golden()])
+        .chain([commit_golden("", false), commit_golden("second", true)])
+        .chain(outdated())
         .collect()
+}
+
+/// Versions that are no longer written: decoded to the newest form.
+fn outdated() -> Vec<Golden> {
+    let old = |set, kind, check_decoded| Golden {
+        file: file_name(set, kind, 1, ""),
+        bytes: None,
+        check_decoded,
+    };
+    let number = |all: &[RecordKind], name: &str| all.iter().find(|k| k.name == name).unwrap().kind;
+    let delete = number(Command::KINDS, "DeleteCluster");
+    let started = number(Event::KINDS, "ClusterDeletionStarted");
+    let sampled = |name: &str| {
+        let all = samples::events().into_iter().map(|(_, e)| e);
+        all.into_iter().find(|e| e.kind().name == name).unwrap()
+    };
+    vec![
+        old(
+            "Command",
+            "DeleteCluster",
+            Box::new(move |bytes| {
+                let newest = samples::commit().command;
+                assert_eq!(Command::decode(delete, 1, bytes).unwrap(), newest);
+            }),
+        ),
+        old(
+            "Event",
+            "ClusterDeletionStarted",
+            Box::new(move |bytes| {
+                let newest = sampled("ClusterDeletionStarted");
+                assert_eq!(Event::decode(started, 1, bytes).unwrap(), newest);
+            }),
+        ),
+    ]
 }
 
 /// The directory, with what is missing written where OI_GOLDEN=create asks for it.

@@ -164,6 +164,9 @@ pub enum NodeRole {
     /// haproxy in front of the API servers.
     #[serde(rename = "controlplane-ingress")]
     ControlPlaneIngress,
+    /// An API server without an etcd member of its own.
+    #[serde(rename = "apiserver")]
+    ApiServer,
 }
 
 /// One document.

@@ -42,7 +42,7 @@ fn now_ms() -> u64 {
 fn take(state: &mut State, key: &DataKey, command: Command) -> Result<()> {
     let (id, now_ms) = (CommandId(Uuid::now_v7()), now_ms());
     let envelope = CommandEnvelope::new(id, "bench", now_ms, command.clone());
-    let mint = Minter { key: Some(key.clone()), now_ms, leaf_life_ms: YEAR_MS };
+    let mint = Minter { key: Some(key.clone()), source: None, now_ms, leaf_life_ms: YEAR_MS };
     let events = decide(state, &envelope, &Context { now_ms, mint: &mint })?;
     let (actor, previous) = (envelope.actor, state.head);
     let header = CommitHeader { command_id: id, correlation: id, actor, time_ms: now_ms, previous };
@@ -101,6 +101,7 @@ impl Bare {
                 ]
             }
             Role::ControlPlaneIngress => vec![ingress::pod(&target, &secrets)?],
+            Role::ApiServer => vec![control_plane::pod(&target, &secrets)?],
         };
         let spec = &target.hypervisor.spec;
         let client = CriClient::new(&Endpoint::parse(&spec.cri_endpoint, None)?)?;

@@ -49,6 +49,8 @@ impl Platform {
             name: "bench".to_owned(),
             helper_image: "oi-helper".to_owned(),
             concurrency: 32,
+            backups: None,
+            times: 1,
         };
         let metrics = Arc::new(oi_worker::Metrics::new(&registry)?);
         let worker = Worker::new(journal.clone(), view.clone(), keyring, settings, metrics);

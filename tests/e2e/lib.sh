@@ -40,6 +40,8 @@ finish() {
   local code=$?
   [ "$code" = 0 ] && [ -z "$failed" ] || {
     failed=yes
+    printf -- '--- the end of what the lab said\n' >&2
+    tail -n 10 "$work/lab.log" >&2 2>/dev/null || true
     printf -- '--- the end of the server log\n' >&2
     tail -n 25 "${lab_dir:-$work}/log/server.log" >&2 2>/dev/null || true
   }

@@ -16,15 +16,23 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("oi-cri", &["oi-helper"]),
     ("oi-view", &["oi-domain", "oi-events", "oi-journal", "oi-pki"]),
     ("oi-decider", &["oi-domain", "oi-events", "oi-journal", "oi-pki", "oi-view"]),
-    ("oi-worker", &["oi-cri", "oi-domain", "oi-events", "oi-journal", "oi-pki", "oi-view"]),
+    ("oi-backup", &["oi-pki"]),
+    (
+        "oi-worker",
+        &["oi-backup", "oi-cri", "oi-domain", "oi-events", "oi-journal", "oi-pki", "oi-view"],
+    ),
     ("oi-gateway", &["oi-domain", "oi-events", "oi-journal", "oi-pki", "oi-proto", "oi-view"]),
     ("oi-audit", &["oi-domain", "oi-events", "oi-journal"]),
-    ("oi-server", &["oi-decider", "oi-gateway", "oi-journal", "oi-pki", "oi-view", "oi-worker"]),
+    (
+        "oi-server",
+        &["oi-backup", "oi-decider", "oi-gateway", "oi-journal", "oi-pki", "oi-view", "oi-worker"],
+    ),
     ("oi-cli", &["oi-events", "oi-proto"]),
     ("oi-local", &["oi-proto"]),
     (
         "oi-tests",
         &[
+            "oi-backup",
             "oi-cri",
             "oi-decider",
             "oi-domain",
@@ -43,6 +51,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("async-nats", &["oi-journal", "oi-tests"]),
     ("k8s-cri", &["oi-cri"]),
     ("rcgen", &["oi-pki"]),
+    ("object_store", &["oi-backup"]),
 ];
 
 /// What makes a crate impure.

@@ -41,6 +41,15 @@ fn credential(name: &str) -> Credential {
     }
 }
 
+fn snapshot() -> SnapshotV1 {
+    SnapshotV1 {
+        position: 17,
+        object: "clusters/1/2.snapshot".to_owned(),
+        bytes: 20_512,
+        sha256: Hash([0xcd; 32]),
+    }
+}
+
 fn job() -> JobId {
     JobId("node.test.cp-1.7.etcd".to_owned())
 }
@@ -69,7 +78,8 @@ pub fn commands() -> Vec<(&'static str, Command)> {
             }
             .into(),
         ),
-        ("", DeleteClusterV1 { name: name("test") }.into()),
+        ("", DeleteClusterV2 { name: name("test"), abandon: false }.into()),
+        ("abandon", DeleteClusterV2 { name: name("test"), abandon: true }.into()),
         ("", add(Role::ControlPlane, Some(name("hv-1")))),
         ("ingress", add(Role::ControlPlaneIngress, None)),
         ("", RemoveNodeV1 { cluster: name("test"), name: name("cp-1") }.into()),
@@ -123,6 +133,44 @@ pub fn commands() -> Vec<(&'static str, Command)> {
         ("", UndeleteClusterV1 { name: name("test") }.into()),
         ("", AbandonHypervisorV1 { name: name("hv-1") }.into()),
         ("", RenewCertificatesV1 { cluster: name("test"), node: name("cp-1") }.into()),
+        // Since the third set of kinds.
+        ("apiserver", add(Role::ApiServer, None)),
+        (
+            "broken",
+            observed(Observation::MemberBroken {
+                cluster: name("test"),
+                node: name("cp-1"),
+                generation: Generation(7),
+                reason: "ended 5 times".to_owned(),
+            }),
+        ),
+        (
+            "backup",
+            observed(Observation::BackupTaken {
+                cluster: name("test"),
+                backup: BackupId(uuid(4)),
+                snapshot: snapshot(),
+            }),
+        ),
+        ("", BackupClusterV1 { name: name("test") }.into()),
+        ("", ScheduleBackupsV1 { name: name("test"), every_ms: 3_600_000, keep: 7 }.into()),
+        ("", DeleteBackupV1 { cluster: name("test"), backup: BackupId(uuid(4)) }.into()),
+        ("", RestoreClusterV1 { name: name("test"), backup: BackupId(uuid(4)) }.into()),
+        (
+            "",
+            CloneClusterV1 { name: name("copy"), source: name("test"), backup: BackupId(uuid(4)) }
+                .into(),
+        ),
+        (
+            "",
+            ScaleClusterV1 {
+                name: name("test"),
+                api_servers: Some(3),
+                controller_managers: None,
+                schedulers: Some(1),
+            }
+            .into(),
+        ),
     ]
 }
 
@@ -180,7 +228,7 @@ pub fn events() -> Vec<(&'static str, Event)> {
             }
             .into(),
         ),
-        ("", ClusterDeletionStartedV1 { name: cluster.clone(), generation }.into()),
+        ("", ClusterDeletionStartedV2 { name: cluster.clone(), generation, abandon: false }.into()),
         ("", ClusterDeletedV1 { name: cluster.clone(), uid: ClusterUid(uuid(1)) }.into()),
         ("", ClusterBecameReadyV1 { name: cluster.clone() }.into()),
         (
@@ -296,6 +344,76 @@ pub fn events() -> Vec<(&'static str, Event)> {
             ClusterDeletionPlannedV1 { name: name("test"), at_ms: Some(1_800_000_000_000) }.into(),
         ),
         ("none", ClusterDeletionPlannedV1 { name: name("test"), at_ms: None }.into()),
+        // Since the third set of kinds.
+        (
+            "",
+            ComponentsChangedV1 {
+                cluster: name("test"),
+                node: name("api-1"),
+                components: vec![Component::ApiServer, Component::Scheduler],
+                generation: Generation(9),
+            }
+            .into(),
+        ),
+        (
+            "",
+            LeftoverAbandonedV1 {
+                hypervisor: name("hv-1"),
+                cluster_uid: ClusterUid(uuid(1)),
+                node: name("cp-1"),
+            }
+            .into(),
+        ),
+        (
+            "",
+            BackupStartedV1 {
+                cluster: name("test"),
+                backup: BackupId(uuid(4)),
+                generation: Generation(9),
+            }
+            .into(),
+        ),
+        (
+            "",
+            BackupTakenV1 {
+                cluster: name("test"),
+                backup: BackupId(uuid(4)),
+                snapshot: snapshot(),
+            }
+            .into(),
+        ),
+        ("", BackupsScheduledV1 { cluster: name("test"), every_ms: 3_600_000, keep: 7 }.into()),
+        (
+            "",
+            BackupExpiredV1 {
+                cluster: name("test"),
+                backup: BackupId(uuid(4)),
+                generation: Generation(9),
+            }
+            .into(),
+        ),
+        ("", BackupDeletedV1 { cluster: name("test"), backup: BackupId(uuid(4)) }.into()),
+        (
+            "",
+            RestoreStartedV1 {
+                cluster: name("test"),
+                backup: BackupId(uuid(4)),
+                source: ClusterUid(uuid(1)),
+                snapshot: snapshot(),
+                generation: Generation(9),
+            }
+            .into(),
+        ),
+        ("", RestoreEndedV1 { cluster: name("test"), backup: BackupId(uuid(4)) }.into()),
+        (
+            "",
+            MemberBrokenV1 {
+                cluster: name("test"),
+                node: name("cp-1"),
+                reason: "ended 5 times".to_owned(),
+            }
+            .into(),
+        ),
     ]
 }
 
@@ -312,14 +430,18 @@ pub fn jobs() -> Vec<Job> {
         LeaveCluster,
         StopNode,
         RemoveLeftover,
+        TakeBackup,
+        DropBackup,
+        RestoreEtcd,
     ]
     .into_iter()
     .map(|kind| Job {
         id: job(),
-        hypervisor: (kind != ShredKey).then(|| name("hv-1")),
+        hypervisor: (![ShredKey, TakeBackup, DropBackup].contains(&kind)).then(|| name("hv-1")),
         cluster: (kind != ProbeHypervisor).then(|| name("test")),
         cluster_uid: (kind != ProbeHypervisor).then(|| ClusterUid(uuid(1))),
-        node: (kind != ProbeHypervisor && kind != ShredKey).then(|| name("cp-1")),
+        node: (![ProbeHypervisor, ShredKey, TakeBackup, DropBackup].contains(&kind))
+            .then(|| name("cp-1")),
         kind,
         generation: Generation(7),
     })
@@ -339,7 +461,7 @@ pub fn commit() -> Commit {
             time_ms: 1_790_000_000_000,
             previous: Hash([0xab; 32]),
         },
-        command: DeleteClusterV1 { name: name("test") }.into(),
+        command: DeleteClusterV2 { name: name("test"), abandon: false }.into(),
         events: events().into_iter().take(FIRST_SET).map(|(_, event)| event).collect(),
     }
 }

@@ -95,6 +95,12 @@ impl Client {
         self.call(v1::PlanRequest { commands }, async |mut api, r| api.plan(r).await).await
     }
 
+    /// The backups of a cluster, the oldest first.
+    pub async fn backups(&self, cluster: &str) -> Result<v1::ListBackupsResponse, Failure> {
+        let request = v1::ListBackupsRequest { cluster: cluster.to_owned() };
+        self.call(request, async |mut api, r| api.list_backups(r).await).await
+    }
+
     /// The client certificates of a cluster.
     pub async fn kubeconfigs(&self, cluster: &str) -> Result<Vec<v1::Kubeconfig>, Failure> {
         let request = v1::ListKubeconfigsRequest { cluster: cluster.to_owned() };

@@ -64,6 +64,7 @@ pub fn node(flags: &NodeFlags) -> Result<Document, Failure> {
         role: match flags.role {
             Role::ControlPlane => NodeRole::ControlPlane,
             Role::ControlPlaneIngress => NodeRole::ControlPlaneIngress,
+            Role::ApiServer => NodeRole::ApiServer,
         },
         hypervisor: flags.hypervisor.clone(),
     };

@@ -67,6 +67,9 @@ pub enum Command {
     /// Nodes of clusters.
     #[command(subcommand)]
     Node(Node),
+    /// Backups of clusters.
+    #[command(subcommand)]
+    Backup(Backup),
     /// Machines with a CRI socket.
     #[command(subcommand)]
     Hypervisor(Hypervisor),
@@ -165,6 +168,9 @@ pub enum Role {
     /// haproxy in front of the API servers.
     #[value(name = "controlplane-ingress")]
     ControlPlaneIngress,
+    /// An API server without an etcd member of its own.
+    #[value(name = "apiserver")]
+    ApiServer,
 }
 
 #[derive(Args)]
@@ -209,7 +215,55 @@ pub enum Cluster {
         /// `undelete` brings it back.
         #[arg(long, value_parser = parse_duration)]
         grace: Option<Duration>,
+        /// Forget what is left on hypervisors that are away; without this it is cleared
+        /// when they are back.
+        #[arg(long, conflicts_with = "grace")]
+        abandon_hypervisor: bool,
         /// Return when nothing of it is left.
+        #[arg(long)]
+        wait: bool,
+        /// How long to wait, seconds.
+        #[arg(long, default_value_t = 300)]
+        timeout: u64,
+    },
+    /// Make a cluster what it was at a backup, or make another one of it.
+    Restore {
+        /// The cluster that the backup is of.
+        name: String,
+        /// Which backup; the newest where absent.
+        #[arg(long)]
+        backup: Option<String>,
+        /// Leave it as it is, and make a new cluster of that name.
+        #[arg(long = "as")]
+        new_name: Option<String>,
+        /// Control-plane nodes of the new cluster.
+        #[arg(long, default_value_t = 1, requires = "new_name", value_parser = clap::value_parser!(u8).range(1..=7))]
+        control_plane_replicas: u8,
+        /// Ingress nodes of the new cluster.
+        #[arg(long, default_value_t = 1, requires = "new_name", value_parser = clap::value_parser!(u8).range(1..=7))]
+        ingress_replicas: u8,
+        /// Return when it runs.
+        #[arg(long)]
+        wait: bool,
+        /// How long to wait, seconds.
+        #[arg(long, default_value_t = 600)]
+        timeout: u64,
+    },
+    /// Run other numbers of a cluster's components; etcd is not touched.
+    #[command(group = clap::ArgGroup::new("count").required(true).multiple(true))]
+    Scale {
+        /// Its name.
+        name: String,
+        /// How many API servers.
+        #[arg(long, group = "count")]
+        apiserver: Option<u32>,
+        /// How many controller managers; at most as many as API servers.
+        #[arg(long, group = "count")]
+        controller_manager: Option<u32>,
+        /// How many schedulers; at most as many as API servers.
+        #[arg(long, group = "count")]
+        scheduler: Option<u32>,
+        /// Return when it is so.
         #[arg(long)]
         wait: bool,
         /// How long to wait, seconds.
@@ -333,6 +387,63 @@ pub enum Node {
         /// Its cluster.
         #[arg(long)]
         cluster: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum Backup {
+    /// Take one now; prints its id.
+    Create {
+        /// The cluster.
+        #[arg(long)]
+        cluster: String,
+        /// Return when it is in the store.
+        #[arg(long)]
+        wait: bool,
+        /// How long to wait, seconds.
+        #[arg(long, default_value_t = 300)]
+        timeout: u64,
+    },
+    /// All backups of a cluster, the oldest first.
+    List {
+        /// The cluster.
+        #[arg(long)]
+        cluster: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Take one again and again.
+    Schedule {
+        /// The cluster.
+        #[arg(long)]
+        cluster: String,
+        /// How long after one the next begins, for example 6h; 0s for no more.
+        #[arg(long, value_parser = parse_duration)]
+        every: Duration,
+        /// How many are kept, the newest ones; 0 for all.
+        #[arg(long, default_value_t = 0)]
+        keep: u32,
+    },
+    /// Remove one.
+    Delete {
+        /// Its id.
+        id: String,
+        /// The cluster.
+        #[arg(long)]
+        cluster: String,
+    },
+    /// Prove that one can be restored: make a cluster of it, wait until its API answers,
+    /// and delete it again.
+    Drill {
+        /// The cluster.
+        #[arg(long)]
+        cluster: String,
+        /// Which backup; the newest where absent.
+        #[arg(long)]
+        backup: Option<String>,
+        /// How long to wait, seconds.
+        #[arg(long, default_value_t = 600)]
+        timeout: u64,
     },
 }
 

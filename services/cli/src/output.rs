@@ -65,6 +65,7 @@ pub fn role(role: v1::Role) -> &'static str {
     match role {
         v1::Role::ControlPlane => "controlplane",
         v1::Role::ControlPlaneIngress => "controlplane-ingress",
+        v1::Role::ApiServer => "apiserver",
         v1::Role::Unspecified => "unknown",
     }
 }
@@ -102,6 +103,15 @@ pub fn hypervisor(h: &v1::Hypervisor) -> Value {
         "leftovers": h.leftovers,
         "address": spec.address, "ports": format!("{}-{}", spec.port_low, spec.port_high),
         "endpoint": spec.cri_endpoint, "detail": h.detail,
+    })
+}
+
+/// A backup as a row.
+pub fn backup(b: &v1::Backup) -> Value {
+    json!({
+        "id": b.id, "phase": phase(b.phase().as_str_name(), "BACKUP_PHASE_"),
+        "started": moment(b.started_ms), "position": b.position, "bytes": b.bytes,
+        "sha256": b.sha256, "object": b.object,
     })
 }
 
@@ -169,4 +179,12 @@ pub fn moment(ms: u64) -> String {
         .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
         .map(|t| t.to_string())
         .unwrap_or_default()
+}
+
+/// An event as a line of progress.
+pub fn step(e: &v1::WatchResponse) -> String {
+    let about = if e.node.is_empty() { String::new() } else { format!("/{}", e.node) };
+    let step = e.job.rsplit('.').next().filter(|step| !step.is_empty());
+    let job = step.map(|step| format!(" {step}")).unwrap_or_default();
+    format!("{}{about}{job}: {}", e.cluster, e.summary)
 }

@@ -79,6 +79,7 @@ fn node_command(m: &Metadata, s: &NodeSpec) -> v1::AddNode {
     let role = match s.role {
         NodeRole::ControlPlane => v1::Role::ControlPlane,
         NodeRole::ControlPlaneIngress => v1::Role::ControlPlaneIngress,
+        NodeRole::ApiServer => v1::Role::ApiServer,
     };
     v1::AddNode {
         cluster: s.cluster.clone(),
@@ -307,11 +308,7 @@ async fn wait_for_clusters(
                     if !clusters.contains(&e.cluster) {
                         continue;
                     }
-                    let about =
-                        if e.node.is_empty() { String::new() } else { format!("/{}", e.node) };
-                    let step = e.job.rsplit('.').next().filter(|step| !step.is_empty());
-                    let job = step.map(|step| format!(" {step}")).unwrap_or_default();
-                    progress.line(&format!("{}{about}{job}: {}", e.cluster, e.summary));
+                    progress.line(&output::step(&e));
                     let telling = ["JobSucceeded", "ClusterBecameReady", "ClusterDeleted"];
                     if telling.contains(&e.event.as_str()) {
                         break;

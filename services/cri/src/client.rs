@@ -260,6 +260,15 @@ impl CriClient {
         reply.map(drop).map_err(self.failed("StartContainer"))
     }
 
+    /// With which code a container ended; none while it has not.
+    pub async fn exit_code(&self, id: &str) -> Result<Option<i32>> {
+        let message = cri::ContainerStatusRequest { container_id: id.to_owned(), verbose: false };
+        let reply = self.runtime.clone().container_status(timed(message, CALL)).await;
+        let status = reply.map_err(self.failed("ContainerStatus"))?.into_inner().status;
+        let exited = cri::ContainerState::ContainerExited as i32;
+        Ok(status.filter(|s| s.state == exited).map(|s| s.exit_code))
+    }
+
     /// Stops a container, killing it after `grace`, and removes it. Gone already is
     /// well.
     pub async fn remove_container(&self, id: &str, grace: Duration) -> Result<()> {

@@ -8,7 +8,7 @@ mod etcd;
 use k8s_cri::v1 as cri;
 use k8s_cri::v1::image_service_server::{ImageService, ImageServiceServer};
 use k8s_cri::v1::runtime_service_server::{RuntimeService, RuntimeServiceServer};
-use oi_helper::{Opener, apply};
+use oi_helper::{Opener, apply, read_sealed};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +16,9 @@ use tokio::sync::broadcast;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::{BroadcastStream, TcpListenerStream, UnixListenerStream};
 use tonic::{Request, Response, Status};
+
+/// What a snapshot of etcd is here.
+const SNAPSHOT: &str = "a snapshot";
 
 /// When an injected failure strikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +38,7 @@ struct Inner {
     calls: BTreeMap<&'static str, u64>,
     failures: BTreeMap<(&'static str, When), u64>,
     commands: BTreeMap<String, Vec<String>>,
+    mounts: BTreeMap<String, Vec<cri::Mount>>,
     etcd: etcd::Members,
 }
 
@@ -103,9 +107,9 @@ impl FakeCri {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the next call of a method fail once.
+    /// Makes the next call of a method fail, once however often it is asked for.
     pub fn fail_once(&self, method: &'static str, when: When) {
-        *self.lock().failures.entry((method, when)).or_default() += 1;
+        self.lock().failures.insert((method, when), 1);
     }
 
     /// How often each method was called.
@@ -170,6 +174,17 @@ impl Inner {
     fn id(&mut self, prefix: &str) -> String {
         self.next += 1;
         format!("{prefix}{:08}", self.next)
+    }
+
+    /// `etcdctl snapshot save PATH`: something is in the file that a mount leads to.
+    fn save_snapshot(&self, container: &str, cmd: &[String]) -> String {
+        let path = cmd.last().map(String::as_str).unwrap_or_default();
+        for mount in self.mounts.get(container).into_iter().flatten() {
+            if let Some(rest) = path.strip_prefix(&mount.container_path) {
+                let _ = std::fs::write(format!("{}{rest}", mount.host_path), SNAPSHOT);
+            }
+        }
+        String::new()
     }
 
     fn remove_sandbox(&mut self, id: &str) {
@@ -316,6 +331,7 @@ impl RuntimeService for FakeCri {
         };
         inner.containers.insert(id.clone(), container);
         inner.commands.insert(id.clone(), config.command);
+        inner.mounts.insert(id.clone(), config.mounts);
         inner.strike("CreateContainer", When::After)?;
         Ok(Response::new(cri::CreateContainerResponse { container_id: id }))
     }
@@ -329,6 +345,13 @@ impl RuntimeService for FakeCri {
         let container =
             inner.containers.get_mut(&id).ok_or_else(|| Status::not_found("no such container"))?;
         container.state = cri::ContainerState::ContainerRunning.into();
+        // It does its work at once: a membership begins anew.
+        if inner.commands.get(&id).is_some_and(|c| c.first().is_some_and(|c| c == "etcdutl")) {
+            inner.etcd = etcd::Members::default();
+            if let Some(container) = inner.containers.get_mut(&id) {
+                container.state = cri::ContainerState::ContainerExited.into();
+            }
+        }
         inner.strike("StartContainer", When::After)?;
         Ok(Response::new(cri::StartContainerResponse {}))
     }
@@ -367,6 +390,21 @@ impl RuntimeService for FakeCri {
         Ok(Response::new(cri::ListContainersResponse { containers }))
     }
 
+    async fn container_status(
+        &self,
+        request: Request<cri::ContainerStatusRequest>,
+    ) -> Reply<cri::ContainerStatusResponse> {
+        let mut inner = self.enter("ContainerStatus")?;
+        let id = request.into_inner().container_id;
+        let found = inner.containers.get(&id).ok_or_else(|| Status::not_found("no container"))?;
+        let status = cri::ContainerStatus { id, state: found.state, ..Default::default() };
+        inner.strike("ContainerStatus", When::After)?;
+        Ok(Response::new(cri::ContainerStatusResponse {
+            status: Some(status),
+            ..Default::default()
+        }))
+    }
+
     async fn exec_sync(
         &self,
         request: Request<cri::ExecSyncRequest>,
@@ -374,6 +412,9 @@ impl RuntimeService for FakeCri {
         let mut inner = self.enter("ExecSync")?;
         let cri::ExecSyncRequest { container_id, cmd, .. } = request.into_inner();
         let (stdout, failure) = match cmd.get(1).map(String::as_str) {
+            _ if cmd.iter().any(|arg| arg == "snapshot") => {
+                (inner.save_snapshot(&container_id, &cmd), None)
+            }
             _ if cmd[0] == "etcdctl" => {
                 let own = inner.commands.get(&container_id).cloned().unwrap_or_default();
                 match inner.etcd.run(&cmd, &own) {
@@ -381,6 +422,11 @@ impl RuntimeService for FakeCri {
                     Err(said) => (String::new(), Some(said)),
                 }
             }
+            Some("read") => match read_sealed(&self.root, &cmd[2..].join(" ")) {
+                Ok(sealed) => (sealed, None),
+                Err(e) => (String::new(), Some(e.to_string())),
+            },
+            Some("cpus") => ("4".to_owned(), None),
             Some("public-key") => (self.opener.public_key(), None),
             Some("put") => match self.opener.open(&cmd[2..].concat()) {
                 Err(e) => (String::new(), Some(e.to_string())),
@@ -421,7 +467,6 @@ impl RuntimeService for FakeCri {
 
     unimplemented_calls! {
         pod_sandbox_status(PodSandboxStatusRequest) -> PodSandboxStatusResponse;
-        container_status(ContainerStatusRequest) -> ContainerStatusResponse;
         update_container_resources(UpdateContainerResourcesRequest) -> UpdateContainerResourcesResponse;
         reopen_container_log(ReopenContainerLogRequest) -> ReopenContainerLogResponse;
         exec(ExecRequest) -> ExecResponse;

@@ -3,7 +3,7 @@
 use crate::client::{CriClient, CriError, ExecOutput};
 use crate::pod::{PodError, ensure_container, ensure_sandbox};
 use crate::spec::{ContainerSpec, Mount, PodSpec, label};
-use oi_helper::{FileOp, SealError, seal};
+use oi_helper::{FileOp, Opener, SealError, seal};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -119,6 +119,31 @@ impl Helper {
             return Err(refused(&output));
         }
         Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+    }
+
+    /// A piece of a file; shorter than `length` bytes only where the file ends. It
+    /// travels sealed.
+    ///
+    /// # Errors
+    /// Where the helper refuses or fails.
+    pub async fn read(&self, path: &str, offset: u64, length: u64) -> Result<Vec<u8>, HelperError> {
+        let opener = Opener::default();
+        let words = ["read", &opener.public_key(), &offset.to_string(), &length.to_string(), path];
+        let output = self.exec(words.map(str::to_owned).to_vec(), LIMIT).await?;
+        if output.exit_code != 0 {
+            return Err(refused(&output));
+        }
+        Ok(opener.open_bytes(&String::from_utf8_lossy(&output.stdout))?)
+    }
+
+    /// How many processors the hypervisor has.
+    ///
+    /// # Errors
+    /// Where the helper cannot tell.
+    pub async fn cpus(&self) -> Result<usize, HelperError> {
+        let output = self.exec(vec!["cpus".to_owned()], LIMIT).await?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        text.trim().parse().map_err(|_| refused(&output))
     }
 
     /// Kills the processes of a container or sandbox that its runtime lost sight of.

@@ -2,7 +2,7 @@
 //!
 //! [`CriClient`] speaks the Kubernetes Container Runtime Interface v1 over a unix
 //! socket or over TCP with mutual TLS. On top of it [`ensure_sandbox`],
-//! [`ensure_container`] and [`remove_pods`] are idempotent: called again, by however
+//! [`ensure_container`] and [`remove_others, remove_pods`] are idempotent: called again, by however
 //! many workers, they leave one sandbox for each pod and restart nothing that is as
 //! it should be. [`Helper`] carries files and probes through a container of ours.
 //!
@@ -22,7 +22,7 @@ pub use helper::{Helper, HelperError, HelperSettings};
 pub use oi_helper::FileOp;
 pub use pod::{
     GRACE, PodError, Sandbox, ensure_container, ensure_sandbox, is_outdated, prepare_container,
-    remove_pods,
+    remove_others, remove_pods,
 };
 pub use spec::{ContainerSpec, Labels, Mount, PodSpec, PortMapping, label};
 

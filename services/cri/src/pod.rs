@@ -238,6 +238,21 @@ async fn standing_container(
     Ok(keep.unwrap_or(Standing::Free(free)))
 }
 
+/// Containers of the pod that its spec no longer has are gone.
+///
+/// # Errors
+/// Where a CRI call fails.
+pub async fn remove_others(client: &CriClient, pod: &PodSpec) -> Result<(), PodError> {
+    for container in client.containers(&pod.identity).await? {
+        let name = container.metadata.map(|m| m.name).unwrap_or_default();
+        if pod.containers.iter().all(|c| c.name != name) {
+            tracing::info!(pod = pod.name, container = name, "no longer to run");
+            client.remove_container(&container.id, GRACE).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Nothing with these labels is left: containers first, all at once, each killed where
 /// it does not end within `grace`; then sandboxes.
 ///

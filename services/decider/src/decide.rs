@@ -144,6 +144,7 @@ impl Decider {
     /// writes to it.
     async fn decide(&self, envelope: &CommandEnvelope) -> Result<Outcome, DeciderError> {
         let mut key = None;
+        let mut source = None;
         loop {
             if let Some(position) = self.view.read(|s| s.processed.position(&envelope.id)) {
                 return Ok(Outcome::Committed { position });
@@ -151,7 +152,8 @@ impl Decider {
             let now_ms = now_ms();
             let (decision, position, head) = self.view.read(|s| {
                 let leaf_life_ms = millis(self.settings.certificate_life);
-                let mint = Minter { key: key.clone(), now_ms, leaf_life_ms };
+                let (key, source) = (key.clone(), source.clone());
+                let mint = Minter { key, source, now_ms, leaf_life_ms };
                 let context = Context { now_ms, mint: &mint };
                 (decide(s, envelope, &context), s.position, s.head)
             });
@@ -160,6 +162,7 @@ impl Decider {
                     // A key is made only for what is acceptable but for the key.
                     if matches!(rejection, Rejection::Mint(_)) && key.is_none() {
                         key = self.key_for(envelope).await?;
+                        source = self.source_key(envelope).await?;
                         if key.is_some() {
                             continue;
                         }
@@ -205,7 +208,7 @@ impl Decider {
     /// The data key that a decision on this command may need.
     async fn key_for(&self, envelope: &CommandEnvelope) -> Result<Option<DataKey>, KeyringError> {
         let uid = match &envelope.command {
-            Command::CreateCluster(_) => {
+            Command::CreateCluster(_) | Command::CloneCluster(_) => {
                 return self.keyring.key_for_new(ClusterUid(envelope.id.0)).await.map(Some);
             }
             Command::AddNode(c) => self.uid(&c.cluster),
@@ -213,15 +216,29 @@ impl Decider {
             Command::RenewCertificates(c) => self.uid(&c.cluster),
             Command::HibernateCluster(c) => self.uid(&c.name),
             Command::UndeleteCluster(c) => self.uid(&c.name),
+            Command::ScaleCluster(c) => self.uid(&c.name),
             _ => None,
         };
-        match uid {
-            None => Ok(None),
-            Some(uid) => match self.keyring.key(uid).await {
-                // The rules say what to do about it.
-                Err(KeyringError::Destroyed(_)) => Ok(None),
-                other => other.map(Some),
-            },
+        self.standing_key(uid).await
+    }
+
+    /// The data key of a cluster from which the command takes something over.
+    async fn source_key(
+        &self,
+        envelope: &CommandEnvelope,
+    ) -> Result<Option<DataKey>, KeyringError> {
+        match &envelope.command {
+            Command::CloneCluster(c) => self.standing_key(self.uid(&c.source)).await,
+            _ => Ok(None),
+        }
+    }
+
+    async fn standing_key(&self, uid: Option<ClusterUid>) -> Result<Option<DataKey>, KeyringError> {
+        let Some(uid) = uid else { return Ok(None) };
+        match self.keyring.key(uid).await {
+            // The rules say what to do about it.
+            Err(KeyringError::Destroyed(_)) => Ok(None),
+            other => other.map(Some),
         }
     }
 

@@ -13,6 +13,8 @@ const AUTHORITY_LIFE_MS: u64 = 3650 * DAY_MS;
 pub struct Minter {
     /// The data key of the cluster that the decision is about.
     pub key: Option<DataKey>,
+    /// That of a cluster whose secret it takes over.
+    pub source: Option<DataKey>,
     /// The decider's clock, Unix milliseconds.
     pub now_ms: u64,
     /// How long certificates of components last, milliseconds.
@@ -91,6 +93,21 @@ impl Mint for Minter {
     fn secret(&self, cluster: ClusterUid, name: &str) -> Result<Credential, MintError> {
         let secret = oi_pki::random_secret().map_err(failed(name))?;
         self.sealed(cluster, name, Vec::new(), secret.as_slice(), 0)
+    }
+
+    fn reseal(
+        &self,
+        source: ClusterUid,
+        credential: &Credential,
+        cluster: ClusterUid,
+    ) -> Result<Credential, MintError> {
+        let name = credential.name.as_str();
+        let key = self.source.as_ref().ok_or_else(|| MintError {
+            what: name.to_owned(),
+            source: "the data key of the cluster that it comes from is not to be had".into(),
+        })?;
+        let private = Keyring::open(key, source, credential).map_err(failed(name))?;
+        self.sealed(cluster, name, credential.public.clone(), &private, credential.not_after_ms)
     }
 
     fn leaf(

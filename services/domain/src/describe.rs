@@ -35,6 +35,7 @@ fn job(id: &JobId, summary: String) -> Description {
         Some(JobTarget::Hypervisor { name, .. }) => hypervisor(&name, summary),
         Some(JobTarget::Node { cluster: c, node: n, .. }) => node(&c, &n, summary),
         Some(JobTarget::Cluster { name, .. }) => cluster(&name, summary),
+        Some(JobTarget::Backup { cluster: c, .. }) => cluster(&c, summary),
         Some(JobTarget::Leftover { hypervisor: name, node: n, .. }) => {
             Description { node: Some(n), ..hypervisor(&name, summary) }
         }
@@ -112,6 +113,38 @@ pub fn describe(event: &Event) -> Description {
             let component = e.component.as_str();
             node(&e.cluster, &e.node, format!("{component} to run {}", e.version))
         }
+        Event::ComponentsChanged(e) => {
+            let all: Vec<_> = e.components.iter().map(|c| c.as_str()).collect();
+            let all = if all.is_empty() { "none of them".to_owned() } else { all.join(", ") };
+            node(&e.cluster, &e.node, format!("components to run: {all}"))
+        }
+        Event::BackupStarted(e) => cluster(&e.cluster, format!("backup {} asked for", e.backup)),
+        Event::BackupTaken(e) => {
+            cluster(&e.cluster, format!("backup {} taken, {} bytes", e.backup, e.snapshot.bytes))
+        }
+        Event::BackupsScheduled(e) if e.every_ms == 0 => {
+            cluster(&e.cluster, "no more backups by themselves".to_owned())
+        }
+        Event::BackupsScheduled(e) => cluster(
+            &e.cluster,
+            match e.keep {
+                0 => format!("backups every {} s, all kept", e.every_ms / 1000),
+                n => format!("backups every {} s, {n} kept", e.every_ms / 1000),
+            },
+        ),
+        Event::BackupExpired(e) => cluster(&e.cluster, format!("backup {} to go", e.backup)),
+        Event::BackupDeleted(e) => cluster(&e.cluster, format!("backup {} is gone", e.backup)),
+        Event::RestoreStarted(e) => {
+            cluster(&e.cluster, format!("to be what backup {} holds", e.backup))
+        }
+        Event::RestoreEnded(e) => cluster(&e.cluster, format!("backup {} restored", e.backup)),
+        Event::MemberBroken(e) => {
+            node(&e.cluster, &e.node, format!("etcd member broken: {}", e.reason))
+        }
+        Event::LeftoverAbandoned(e) => hypervisor(
+            &e.hypervisor,
+            format!("what is left of node {} is forgotten: clear it by hand", e.node),
+        ),
         Event::UpgradeEnded(e) => cluster(&e.name, format!("runs Kubernetes {}", e.version)),
         Event::ClusterHibernated(e) => {
             let text = if e.hibernated { "to stop, its data stays" } else { "to run again" };

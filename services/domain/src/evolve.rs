@@ -3,12 +3,12 @@
 
 use crate::owed::JobTarget;
 use crate::state::{
-    Cluster, ClusterPhase, Hypervisor, Kubeconfig, Leftover, Node, Reach, State, Trouble, Upgrade,
-    Versions,
+    Backup, Cluster, ClusterPhase, Hypervisor, Kubeconfig, Leftover, Node, Reach, Restore,
+    Schedule, State, Trouble, Upgrade, Versions,
 };
 use oi_events::{
-    ClusterName, Credential, Event, Generation, JobId, JobKind, NodeLeftBehindV1, NodeName,
-    RecordedCommit,
+    BackupId, ClusterName, Component, Credential, Event, Generation, JobId, JobKind,
+    NodeLeftBehindV1, NodeName, RecordedCommit, Role,
 };
 
 /// Folds a whole commit: its events, its command's id and its position.
@@ -21,6 +21,17 @@ pub fn apply(state: &mut State, recorded: &RecordedCommit) {
     state.processed.insert(header.command_id, recorded.position, header.time_ms);
     state.position = recorded.position;
     state.head = recorded.hash;
+}
+
+/// Steps of a restore that come before those of a start.
+const RESTORED: [JobKind; 2] = [JobKind::StopNode, JobKind::RestoreEtcd];
+
+fn backup_mut<'a>(
+    state: &'a mut State,
+    cluster: &ClusterName,
+    backup: BackupId,
+) -> Option<&'a mut Backup> {
+    state.clusters.get_mut(cluster)?.backups.get_mut(&backup)
 }
 
 fn node_mut<'a>(
@@ -91,6 +102,10 @@ pub fn evolve(state: &mut State, event: &Event) {
                     upgrade: None,
                     hibernated: false,
                     delete_at_ms: None,
+                    abandon: false,
+                    backups: Default::default(),
+                    schedule: None,
+                    restore: None,
                 },
             );
         }
@@ -98,6 +113,7 @@ pub fn evolve(state: &mut State, event: &Event) {
             if let Some(c) = state.clusters.get_mut(&e.name) {
                 c.phase = ClusterPhase::Deleting;
                 c.generation = e.generation;
+                c.abandon = e.abandon;
             }
         }
         Event::ClusterDeleted(e) => {
@@ -131,7 +147,9 @@ pub fn evolve(state: &mut State, event: &Event) {
                         restarts: 0,
                         joined: false,
                         replaces: None,
+                        components: default_components(e.role).iter().copied().collect(),
                         versions,
+                        broken: false,
                         renew_at_ms: e
                             .credentials
                             .iter()
@@ -147,7 +165,8 @@ pub fn evolve(state: &mut State, event: &Event) {
                 n.renew_at_ms.extend(renew_at_ms.map(|at| (e.credential.name.clone(), at)));
                 n.credentials.insert(e.credential.name.clone(), e.credential.clone());
                 n.generation = e.generation;
-                n.done.clear();
+                // What a restore has done is not done again.
+                n.done.retain(|step| RESTORED.contains(step));
             }
             forget_node_troubles(state, &e.cluster, &e.node);
         }
@@ -198,6 +217,28 @@ pub fn evolve(state: &mut State, event: &Event) {
                 c.upgrade = None;
             }
         }
+        Event::ComponentsChanged(e) => {
+            let Some(c) = state.clusters.get_mut(&e.cluster) else { return };
+            if let Some(n) = c.nodes.get_mut(&e.node) {
+                for component in e.components.iter().filter(|c| !n.components.contains(c)) {
+                    n.versions.set(*component, c.kubernetes_version.clone());
+                }
+                n.components = e.components.iter().copied().collect();
+                n.generation = e.generation;
+                n.done.remove(&JobKind::EnsureControlPlane);
+            }
+            forget_node_troubles(state, &e.cluster, &e.node);
+        }
+        Event::MemberBroken(e) => {
+            if let Some(n) = node_mut(state, &e.cluster, &e.node) {
+                n.broken = true;
+            }
+        }
+        Event::LeftoverAbandoned(e) => {
+            if let Some(h) = state.hypervisors.get_mut(&e.hypervisor) {
+                h.leftovers.retain(|l| l.cluster_uid != e.cluster_uid || l.node != e.node);
+            }
+        }
         Event::ClusterHibernated(e) => {
             let Some(c) = state.clusters.get_mut(&e.name) else { return };
             c.hibernated = e.hibernated;
@@ -209,6 +250,52 @@ pub fn evolve(state: &mut State, event: &Event) {
         Event::ClusterDeletionPlanned(e) => {
             if let Some(c) = state.clusters.get_mut(&e.name) {
                 c.delete_at_ms = e.at_ms;
+            }
+        }
+        Event::BackupStarted(e) => {
+            let started_ms = state.time_ms;
+            if let Some(c) = state.clusters.get_mut(&e.cluster) {
+                let generation = e.generation;
+                let backup = Backup { generation, started_ms, snapshot: None, expired: false };
+                c.backups.insert(e.backup, backup);
+            }
+        }
+        Event::BackupTaken(e) => {
+            if let Some(b) = backup_mut(state, &e.cluster, e.backup) {
+                b.snapshot = Some(e.snapshot.clone());
+            }
+            forget_troubles(state, |t| t.backup() == Some(e.backup));
+        }
+        Event::BackupExpired(e) => {
+            if let Some(b) = backup_mut(state, &e.cluster, e.backup) {
+                (b.expired, b.generation) = (true, e.generation);
+            }
+            forget_troubles(state, |t| t.backup() == Some(e.backup));
+        }
+        Event::BackupDeleted(e) => {
+            if let Some(c) = state.clusters.get_mut(&e.cluster) {
+                c.backups.remove(&e.backup);
+            }
+            forget_troubles(state, |t| t.backup() == Some(e.backup));
+        }
+        Event::BackupsScheduled(e) => {
+            let (every_ms, keep, since_ms) = (e.every_ms, e.keep, state.time_ms);
+            if let Some(c) = state.clusters.get_mut(&e.cluster) {
+                c.schedule = (every_ms > 0).then_some(Schedule { every_ms, keep, since_ms });
+            }
+        }
+        Event::RestoreStarted(e) => {
+            let Some(c) = state.clusters.get_mut(&e.cluster) else { return };
+            let (backup, source, snapshot) = (e.backup, e.source, e.snapshot.clone());
+            c.restore = Some(Restore { backup, source, snapshot });
+            let nodes: Vec<NodeName> = c.nodes.keys().cloned().collect();
+            for node in nodes {
+                change_node(state, &e.cluster, &node, e.generation);
+            }
+        }
+        Event::RestoreEnded(e) => {
+            if let Some(c) = state.clusters.get_mut(&e.cluster) {
+                c.restore = None;
             }
         }
         Event::NodeRemovalStarted(e) => {
@@ -272,6 +359,15 @@ pub fn evolve(state: &mut State, event: &Event) {
     }
 }
 
+/// What a node runs that nothing else was said of.
+fn default_components(role: Role) -> &'static [Component] {
+    match role {
+        Role::ControlPlane => &Component::ALL,
+        Role::ControlPlaneIngress => &[],
+        Role::ApiServer => &[Component::ApiServer],
+    }
+}
+
 /// Two thirds into a certificate's life; none where it has no end.
 fn renew_at_ms(credential: &Credential, now_ms: u64) -> Option<u64> {
     let life = credential.not_after_ms.checked_sub(now_ms)?;
@@ -319,10 +415,23 @@ fn job_done(state: &mut State, job: &JobId) {
                 && step != JobKind::RemoveNode
             {
                 n.joined |= step == JobKind::EnsureEtcd;
-                n.done.insert(step);
+                n.done.insert(step.clone());
+            }
+            if step == JobKind::RestoreEtcd {
+                restored(state, &cluster, &node);
             }
         }
-        Some(JobTarget::Cluster { .. } | JobTarget::Leftover { .. }) | None => {}
+        Some(JobTarget::Cluster { .. } | JobTarget::Leftover { .. } | JobTarget::Backup { .. })
+        | None => {}
+    }
+}
+
+/// The oldest member begins a new membership, which the others join.
+fn restored(state: &mut State, cluster: &ClusterName, node: &NodeName) {
+    let Some(c) = state.clusters.get_mut(cluster) else { return };
+    let first = c.control_planes().first().is_some_and(|(name, _)| *name == node);
+    if let Some(n) = c.nodes.get_mut(node) {
+        (n.joined, n.broken) = (first, false);
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod decide;
 mod describe;
+mod due;
 mod evolve;
 mod mint;
 mod network;
@@ -21,10 +22,11 @@ mod state;
 
 pub use decide::{Context, decide};
 pub use describe::{Description, describe};
+pub use due::{due, lost};
 pub use evolve::{apply, evolve};
 pub use mint::{Authority, ENCRYPTION_KEY, Leaf, Mint, MintError, SERVICE_ACCOUNT};
 pub use network::{SUPPORTED_MINORS, service_ip};
-pub use owed::{JobTarget, Scope, due, is_owed, job_id, jobs_in, lost, owed, owed_in};
+pub use owed::{JobTarget, Scope, is_owed, job_id, jobs_in, owed, owed_in};
 pub use placement::place;
 pub use plan::{Plan, PlannedJob, plan, restarts};
 pub use rejection::Rejection;

@@ -133,6 +133,13 @@ pub trait Mint {
     fn key_pair(&self, cluster: ClusterUid, name: &str) -> Result<Credential, MintError>;
     /// 32 random bytes.
     fn secret(&self, cluster: ClusterUid, name: &str) -> Result<Credential, MintError>;
+    /// A secret of another cluster, sealed anew for this one.
+    fn reseal(
+        &self,
+        source: ClusterUid,
+        credential: &Credential,
+        cluster: ClusterUid,
+    ) -> Result<Credential, MintError>;
     /// A certificate signed by `issuer`.
     fn leaf(
         &self,

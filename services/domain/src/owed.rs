@@ -1,13 +1,11 @@
 //! Which work the state owes: a pure function, so that losing the queue loses
 //! nothing.
 
-use crate::decide::can_replace;
-use crate::state::{Cluster, ClusterPhase, Hypervisor, Leftover, Node, Reach, State};
+use crate::state::{Backup, Cluster, ClusterPhase, Hypervisor, Leftover, Node, Reach, State};
 use oi_events::{
-    ClusterName, ClusterUid, Command, DeleteClusterV1, Event, Generation, HypervisorName, Job,
-    JobId, JobKind, NodeName, RenewCertificatesV1, ReplaceNodeV1, RetryJobV1, Role,
+    BackupId, ClusterName, ClusterUid, Event, Generation, HypervisorName, Job, JobId, JobKind,
+    NodeName, Role,
 };
-use std::collections::BTreeSet;
 
 /// What a job id says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +39,17 @@ pub enum JobTarget {
         /// The generation that left it.
         generation: Generation,
     },
+    /// Work on a backup.
+    Backup {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The backup.
+        backup: BackupId,
+        /// Its generation.
+        generation: Generation,
+        /// Which step.
+        step: JobKind,
+    },
     /// Work on a cluster as a whole.
     Cluster {
         /// Which one.
@@ -50,13 +59,16 @@ pub enum JobTarget {
     },
 }
 
-const NODE_STEPS: [JobKind; 6] = [
+const BACKUP_STEPS: [JobKind; 2] = [JobKind::TakeBackup, JobKind::DropBackup];
+
+const NODE_STEPS: [JobKind; 7] = [
     JobKind::EnsureEtcd,
     JobKind::EnsureControlPlane,
     JobKind::EnsureIngress,
     JobKind::RemoveNode,
     JobKind::LeaveCluster,
     JobKind::StopNode,
+    JobKind::RestoreEtcd,
 ];
 
 impl JobTarget {
@@ -80,6 +92,12 @@ impl JobTarget {
                 node: node.parse().ok()?,
                 generation: generation(g)?,
             }),
+            ["backup", cluster, backup, g, step] => Some(JobTarget::Backup {
+                cluster: cluster.parse().ok()?,
+                backup: backup.parse().ok()?,
+                generation: generation(g)?,
+                step: BACKUP_STEPS.into_iter().find(|k| k.token() == *step)?,
+            }),
             ["cluster", name, g, "shred"] => {
                 Some(JobTarget::Cluster { name: name.parse().ok()?, generation: generation(g)? })
             }
@@ -91,6 +109,7 @@ impl JobTarget {
     pub fn cluster(&self) -> Option<&ClusterName> {
         match self {
             JobTarget::Hypervisor { .. } | JobTarget::Leftover { .. } => None,
+            JobTarget::Backup { cluster, .. } => Some(cluster),
             JobTarget::Node { cluster, .. } => Some(cluster),
             JobTarget::Cluster { name, .. } => Some(name),
         }
@@ -101,7 +120,15 @@ impl JobTarget {
         match self {
             JobTarget::Hypervisor { name, .. } => Some(name),
             JobTarget::Leftover { hypervisor, .. } => Some(hypervisor),
-            JobTarget::Node { .. } | JobTarget::Cluster { .. } => None,
+            JobTarget::Node { .. } | JobTarget::Cluster { .. } | JobTarget::Backup { .. } => None,
+        }
+    }
+
+    /// The backup that it is about, if any.
+    pub fn backup(&self) -> Option<BackupId> {
+        match self {
+            JobTarget::Backup { backup, .. } => Some(*backup),
+            _ => None,
         }
     }
 }
@@ -117,6 +144,9 @@ pub fn job_id(target: &JobTarget) -> JobId {
         }
         JobTarget::Leftover { hypervisor, cluster_uid, node, generation } => {
             format!("hypervisor.{hypervisor}.{generation}.leftover.{cluster_uid}.{node}")
+        }
+        JobTarget::Backup { cluster, backup, generation, step } => {
+            format!("backup.{cluster}.{backup}.{generation}.{}", step.token())
         }
         JobTarget::Cluster { name, generation } => format!("cluster.{name}.{generation}.shred"),
     })
@@ -143,6 +173,7 @@ impl Scope {
             | Event::HypervisorObserved(_)
             | Event::HypervisorUnregistered(_)
             | Event::LeftoverRemoved(_)
+            | Event::LeftoverAbandoned(_)
             | Event::HypervisorAbandoned(_) => Scope::Hypervisors,
             Event::ClusterCreated(e) => cluster(&e.name),
             Event::ClusterDeletionStarted(e) => cluster(&e.name),
@@ -164,6 +195,15 @@ impl Scope {
             Event::ClusterDeletionPlanned(e) => cluster(&e.name),
             Event::PodRestarted(e) => cluster(&e.cluster),
             Event::KubeconfigIssued(e) => cluster(&e.cluster),
+            Event::ComponentsChanged(e) => cluster(&e.cluster),
+            Event::MemberBroken(e) => cluster(&e.cluster),
+            Event::BackupStarted(e) => cluster(&e.cluster),
+            Event::BackupTaken(e) => cluster(&e.cluster),
+            Event::BackupsScheduled(e) => cluster(&e.cluster),
+            Event::BackupExpired(e) => cluster(&e.cluster),
+            Event::BackupDeleted(e) => cluster(&e.cluster),
+            Event::RestoreStarted(e) => cluster(&e.cluster),
+            Event::RestoreEnded(e) => cluster(&e.cluster),
             Event::JobSucceeded(e) => job(&e.job),
             Event::JobFailed(e) => job(&e.job),
             Event::JobRetried(e) => job(&e.job),
@@ -185,7 +225,7 @@ impl Scope {
 }
 
 /// All jobs that the state owes, in a fixed order. A job that has failed is owed
-/// again once its pause is over (see [`due`]).
+/// again once its pause is over (see [`due`](crate::due)).
 pub fn owed(state: &State) -> Vec<Job> {
     Scope::all(state).flat_map(|scope| owed_in(state, &scope)).collect()
 }
@@ -269,6 +309,7 @@ fn owed_by_cluster(name: &ClusterName, cluster: &Cluster) -> Vec<Job> {
             generation: cluster.generation,
         });
     }
+    jobs.extend(owed_by_backups(name, cluster));
     for (node_name, node) in &cluster.nodes {
         for step in owed_steps(cluster, node_name) {
             let target = JobTarget::Node {
@@ -291,6 +332,58 @@ fn owed_by_cluster(name: &ClusterName, cluster: &Cluster) -> Vec<Job> {
     jobs
 }
 
+/// Backups that are not taken yet, while a member can be asked; those that are to go.
+fn owed_by_backups(name: &ClusterName, cluster: &Cluster) -> Vec<Job> {
+    if cluster.phase == ClusterPhase::Deleting {
+        // All of them go with the key.
+        return Vec::new();
+    }
+    let answers = !cluster.hibernated
+        && cluster.restore.is_none()
+        && cluster.control_planes().iter().any(|(_, n)| n.joined);
+    let step = |b: &Backup| match (b.expired, &b.snapshot) {
+        (true, _) => Some(JobKind::DropBackup),
+        (false, None) if answers => Some(JobKind::TakeBackup),
+        _ => None,
+    };
+    let job = |(id, b): (&BackupId, &Backup)| {
+        let (kind, generation) = (step(b)?, b.generation);
+        let (cluster_name, backup) = (name.clone(), *id);
+        let target =
+            JobTarget::Backup { cluster: cluster_name, backup, generation, step: kind.clone() };
+        Some(Job {
+            id: job_id(&target),
+            kind,
+            hypervisor: None,
+            cluster: Some(name.clone()),
+            cluster_uid: Some(cluster.uid),
+            node: None,
+            generation,
+        })
+    };
+    cluster.backups.iter().filter_map(job).collect()
+}
+
+/// What a restore asks of a node before it starts again: all of the cluster stop, then
+/// all data is put in place. None where it may start.
+fn owed_by_restore(cluster: &Cluster, node: &Node) -> Option<Vec<JobKind>> {
+    cluster.restore.as_ref().filter(|_| node.role != Role::ControlPlaneIngress)?;
+    let mine = |n: &&Node| n.role != Role::ControlPlaneIngress && !n.removing;
+    let all = |step: JobKind, of: fn(&Node) -> bool| {
+        cluster.nodes.values().filter(mine).filter(|n| of(n)).all(|n| n.done.contains(&step))
+    };
+    let missing = |step: JobKind| if node.done.contains(&step) { vec![] } else { vec![step] };
+    if !all(JobKind::StopNode, |_| true) {
+        return Some(missing(JobKind::StopNode));
+    }
+    let is_member = |n: &Node| n.role == Role::ControlPlane;
+    if !all(JobKind::RestoreEtcd, is_member) {
+        let steps = if is_member(node) { missing(JobKind::RestoreEtcd) } else { vec![] };
+        return Some(steps);
+    }
+    None
+}
+
 /// etcd members come one at a time, the oldest first, and an API server waits
 /// for its own member; the very first node's parts all start at once.
 fn owed_steps(cluster: &Cluster, name: &NodeName) -> Vec<JobKind> {
@@ -306,8 +399,11 @@ fn owed_steps(cluster: &Cluster, name: &NodeName) -> Vec<JobKind> {
     if cluster.hibernated {
         return [JobKind::StopNode].into_iter().filter(not_done).collect();
     }
-    if node.role == Role::ControlPlaneIngress {
-        // It comes after the first member: before, it would only be in its way.
+    if let Some(steps) = owed_by_restore(cluster, node) {
+        return steps;
+    }
+    if node.role != Role::ControlPlane {
+        // They come after the first member: before, they would only be in its way.
         let useful = cluster.control_planes().iter().any(|(_, n)| n.joined);
         return node.steps().iter().filter(|s| useful && not_done(s)).cloned().collect();
     }
@@ -327,68 +423,5 @@ fn owed_steps(cluster: &Cluster, name: &NodeName) -> Vec<JobKind> {
             _ => first || node.done.contains(&JobKind::EnsureEtcd),
         })
         .cloned()
-        .collect()
-}
-
-/// The commands that time owes: pauses that are over at `now_ms` (Unix
-/// milliseconds). Deciders enter them, so that a replay sees them too.
-pub fn due(state: &State, now_ms: u64) -> Vec<Command> {
-    state
-        .troubles
-        .iter()
-        .filter(|(_, t)| t.retry_at_ms.is_some_and(|at| at <= now_ms))
-        .map(|(job, _)| Command::RetryJob(RetryJobV1 { job: job.clone() }))
-        .chain(state.clusters.iter().flat_map(|(name, c)| due_in(name, c, now_ms)))
-        .collect()
-}
-
-/// Planned deletions and the renewal of certificates.
-fn due_in<'a>(
-    name: &'a ClusterName,
-    cluster: &'a Cluster,
-    now_ms: u64,
-) -> impl Iterator<Item = Command> + 'a {
-    let staying = cluster.phase != ClusterPhase::Deleting;
-    let delete = cluster.delete_at_ms.filter(|at| staying && *at <= now_ms);
-    let delete = delete.map(|_| Command::DeleteCluster(DeleteClusterV1 { name: name.clone() }));
-    let runs = staying && !cluster.hibernated && cluster.delete_at_ms.is_none();
-    let settled = cluster.is_converged();
-    // One node at a time, while the others hold; where they do not, before it is too late.
-    let due = move |n: &Node| {
-        runs && !n.removing
-            && n.renew_at_ms.iter().any(|(name, at)| {
-                let end = n.credentials.get(name).map_or(u64::MAX, |c| c.not_after_ms);
-                let late = at.saturating_add(end.saturating_sub(*at) / 2);
-                if settled { *at <= now_ms } else { late <= now_ms }
-            })
-    };
-    let next = cluster.nodes.iter().find(move |(_, n)| due(n));
-    let renew = next.map(|(node, _)| {
-        let (cluster, node) = (name.clone(), node.clone());
-        Command::RenewCertificates(RenewCertificatesV1 { cluster, node })
-    });
-    delete.into_iter().chain(renew)
-}
-
-/// How many nodes of hypervisors that stay away begin to move at a time.
-const MOVES: usize = 8;
-
-/// The commands that hypervisors owe that have been away for `patience_ms`: their
-/// nodes get a new place, of each cluster one after the other. Where that cannot be,
-/// nothing is asked for.
-pub fn lost(state: &State, now_ms: u64, patience_ms: u64) -> Vec<Command> {
-    let lost = state
-        .hypervisors
-        .iter()
-        .filter(|(_, h)| h.is_away() && h.since_ms.saturating_add(patience_ms) <= now_ms);
-    let mut clusters = BTreeSet::new();
-    lost.flat_map(|(hypervisor, _)| state.nodes_on(hypervisor))
-        .filter(|(_, _, node)| !node.removing)
-        .filter(|(cluster, name, _)| can_replace(state, cluster, name))
-        .filter(|(cluster, _, _)| clusters.insert((*cluster).clone()))
-        .take(MOVES)
-        .map(|(cluster, name, _)| {
-            Command::ReplaceNode(ReplaceNodeV1 { cluster: cluster.clone(), name: name.clone() })
-        })
         .collect()
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 fn ports_needed(role: Role) -> &'static [PortUse] {
     match role {
         Role::ControlPlane => &[PortUse::ApiServer, PortUse::EtcdClient, PortUse::EtcdPeer],
-        Role::ControlPlaneIngress => &[PortUse::ApiServer],
+        Role::ControlPlaneIngress | Role::ApiServer => &[PortUse::ApiServer],
     }
 }
 
@@ -17,9 +17,15 @@ fn ports_needed(role: Role) -> &'static [PortUse] {
 #[derive(Default)]
 struct Load {
     nodes: usize,
-    /// Of the cluster and role that is to be placed.
+    /// Of the cluster, doing what is to be placed.
     same: usize,
     ports: BTreeSet<u16>,
+}
+
+/// Whether a node of one role does what one of another would: API servers spread away
+/// from each other, members only from members.
+fn does(one: Role, other: Role) -> bool {
+    one == other || (one, other) == (Role::ControlPlane, Role::ApiServer)
 }
 
 /// The loads of all hypervisors, in one pass over all nodes.
@@ -37,7 +43,7 @@ fn loads<'a>(
         for node in c.nodes.values() {
             let load = loads.entry(&node.hypervisor).or_default();
             load.nodes += 1;
-            load.same += usize::from(name == cluster && node.role == role);
+            load.same += usize::from(name == cluster && does(node.role, role));
             load.ports.extend(node.ports.values());
         }
     }

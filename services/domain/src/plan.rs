@@ -3,12 +3,12 @@
 use crate::decide::{Context, decide};
 use crate::evolve::apply;
 use crate::mint::{Authority, Leaf, Mint, MintError};
-use crate::owed::{Scope, owed_in};
+use crate::owed::{JobTarget, Scope, owed_in};
 use crate::rejection::Rejection;
 use crate::state::State;
 use oi_events::{
-    Command, CommandEnvelope, CommandId, Commit, CommitHeader, Credential, Event, Job, JobId,
-    JobResult, RecordedCommit, ReportJobV1,
+    Command, CommandEnvelope, CommandId, Commit, CommitHeader, Credential, Event, Hash, Job, JobId,
+    JobKind, JobResult, Observation, RecordedCommit, ReportJobV1, ReportObservationV1, SnapshotV1,
 };
 use std::collections::BTreeSet;
 
@@ -65,6 +65,14 @@ impl Mint for DryMint {
     fn secret(&self, _: oi_events::ClusterUid, name: &str) -> Result<Credential, MintError> {
         Ok(self.credential(name))
     }
+    fn reseal(
+        &self,
+        _: oi_events::ClusterUid,
+        credential: &Credential,
+        _: oi_events::ClusterUid,
+    ) -> Result<Credential, MintError> {
+        Ok(self.credential(&credential.name))
+    }
     fn leaf(
         &self,
         _: oi_events::ClusterUid,
@@ -114,7 +122,7 @@ impl Rehearsal {
     fn is_away(&self, job: &Job) -> bool {
         let h = job.hypervisor.as_ref().and_then(|name| self.state.hypervisors.get(name));
         // Leaving a cluster is done from where the others are.
-        job.kind != oi_events::JobKind::LeaveCluster && h.is_some_and(|h| h.is_away())
+        job.kind != JobKind::LeaveCluster && h.is_some_and(|h| h.is_away())
     }
 }
 
@@ -137,13 +145,27 @@ pub fn plan(state: &State, commands: &[CommandEnvelope], now_ms: u64) -> Plan {
             let report =
                 ReportJobV1 { job: job.id.clone(), result: JobResult::Succeeded, took_ms: 0 };
             let id = CommandId(uuid::Uuid::from_u128(number as u128));
-            let report = CommandEnvelope::new(id, "plan", now_ms, Command::ReportJob(report));
-            // What is owed can be reported.
-            let _ = rehearsal.run(&report);
+            for command in seen_by(&job).into_iter().chain([report.into()]) {
+                let report = CommandEnvelope::new(id, "plan", now_ms, command);
+                // What is owed can be reported.
+                let _ = rehearsal.run(&report);
+            }
         }
         jobs.push(PlannedJob { job, waits });
     }
     Plan { position: state.position, refused, events: rehearsal.events, jobs }
+}
+
+/// What a worker tells beside a job's success.
+fn seen_by(job: &Job) -> Option<Command> {
+    let Some(JobTarget::Backup { cluster, backup, step: JobKind::TakeBackup, .. }) =
+        JobTarget::parse(&job.id)
+    else {
+        return None;
+    };
+    let snapshot = SnapshotV1 { position: 0, object: String::new(), bytes: 0, sha256: Hash::ZERO };
+    let observation = Observation::BackupTaken { cluster, backup, snapshot };
+    Some(ReportObservationV1 { observation }.into())
 }
 
 /// Whether an event is carried out by replacing a container that runs.

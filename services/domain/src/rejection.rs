@@ -2,7 +2,9 @@
 //! that names the thing, what is wrong, and what to do.
 
 use crate::mint::MintError;
-use oi_events::{ClusterName, CommandId, HypervisorName, JobId, KubernetesVersion, NodeName};
+use oi_events::{
+    BackupId, ClusterName, CommandId, HypervisorName, JobId, KubernetesVersion, NodeName,
+};
 
 /// A refusal. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,14 @@ pub enum Rejection {
         to: KubernetesVersion,
         problem: &'static str,
     },
+    #[error("cluster {cluster} has no backup {backup}, or it is not taken yet (`oi backup list`)")]
+    BackupUnknown { cluster: ClusterName, backup: BackupId },
+    #[error("cluster {0} is being restored: wait until it is ready")]
+    RestoreRunning(ClusterName),
+    #[error(
+        "cluster {0} has no control-plane node on a hypervisor that answers: add one first (`oi node create`)"
+    )]
+    NowhereToRestore(ClusterName),
     #[error("cluster {0} has no upgrade on its way")]
     NoUpgrade(ClusterName),
     #[error(
@@ -51,6 +61,10 @@ pub enum Rejection {
         "node {node} is the last control-plane node of cluster {cluster}, and its removal would lose the cluster's data: add another node first, or delete the cluster"
     )]
     LastControlPlane { cluster: ClusterName, node: NodeName },
+    #[error(
+        "node {node} runs the only {component} of cluster {cluster}: let another node run one first (`oi cluster scale`)"
+    )]
+    LastComponent { cluster: ClusterName, node: NodeName, component: &'static str },
     #[error(
         "another control-plane node of cluster {cluster} is still {what}: etcd members change one at a time, so wait until it is done"
     )]
@@ -105,12 +119,16 @@ impl Rejection {
             Rejection::ClusterBusy(_) => "cluster-busy",
             Rejection::UpgradeRunning { .. } => "upgrade-running",
             Rejection::UpgradeImpossible { .. } => "upgrade-impossible",
+            Rejection::BackupUnknown { .. } => "backup-unknown",
+            Rejection::RestoreRunning(_) => "restore-running",
+            Rejection::NowhereToRestore(_) => "nowhere-to-restore",
             Rejection::NoUpgrade(_) => "no-upgrade",
             Rejection::QuorumLost { .. } => "quorum-lost",
             Rejection::HypervisorLeftovers { .. } => "hypervisor-leftovers",
             Rejection::NodeExists { .. } => "node-exists",
             Rejection::NodeUnknown { .. } => "node-unknown",
             Rejection::LastControlPlane { .. } => "last-control-plane",
+            Rejection::LastComponent { .. } => "last-component",
             Rejection::MembershipBusy { .. } => "membership-busy",
             Rejection::HypervisorExists(_) => "hypervisor-exists",
             Rejection::HypervisorUnknown(_) => "hypervisor-unknown",

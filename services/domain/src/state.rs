@@ -1,15 +1,16 @@
 //! The state: what the events so far amount to.
 
 use oi_events::{
-    ClusterName, ClusterUid, CommandId, Component, Credential, Generation, Hash, HypervisorName,
-    JobId, JobKind, KubernetesVersion, NodeName, PortUse, RegisterHypervisorV1, Role,
+    BackupId, ClusterName, ClusterUid, CommandId, Component, Credential, Generation, Hash,
+    HypervisorName, JobId, JobKind, KubernetesVersion, NodeName, PortUse, RegisterHypervisorV1,
+    Role, SnapshotV1,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Names the layout of [`State`]: snapshots of another layout are not read.
 /// Change it with each change of the types in this file or of `evolve`.
-pub const STATE_SCHEMA: &str = "oi-state-2";
+pub const STATE_SCHEMA: &str = "oi-state-3";
 
 /// How many processed command ids are remembered.
 pub const PROCESSED_HORIZON: usize = 65_536;
@@ -151,6 +152,49 @@ pub struct Cluster {
     pub hibernated: bool,
     /// When it is to be deleted, Unix milliseconds.
     pub delete_at_ms: Option<u64>,
+    /// Its deletion forgets what is left on hypervisors that are away.
+    pub abandon: bool,
+    /// Its backups; the ids rise with time.
+    pub backups: BTreeMap<BackupId, Backup>,
+    /// How it is backed up.
+    pub schedule: Option<Schedule>,
+    /// The restore that is on its way.
+    pub restore: Option<Restore>,
+}
+
+/// A backup of a cluster's etcd.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backup {
+    /// Names the work that is owed for it.
+    pub generation: Generation,
+    /// When it was asked for, Unix milliseconds.
+    pub started_ms: u64,
+    /// What is in the store; none before it is taken.
+    pub snapshot: Option<SnapshotV1>,
+    /// It is to go.
+    pub expired: bool,
+}
+
+/// How a cluster is backed up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// How long after one the next begins, milliseconds.
+    pub every_ms: u64,
+    /// How many are kept, the newest ones; 0 for all.
+    pub keep: u32,
+    /// Since when, Unix milliseconds.
+    pub since_ms: u64,
+}
+
+/// A restore on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restore {
+    /// The backup.
+    pub backup: BackupId,
+    /// The life of the cluster that it is of.
+    pub source: ClusterUid,
+    /// What is in the store.
+    pub snapshot: SnapshotV1,
 }
 
 /// An upgrade on its way, component by component.
@@ -221,6 +265,14 @@ impl Cluster {
         nodes
     }
 
+    /// Nodes that are to stay and to run a component, members first, then by age.
+    pub fn carriers(&self, component: Component) -> Vec<(&NodeName, &Node)> {
+        let carries = |n: &Node| !n.removing && n.components.contains(&component);
+        let mut nodes: Vec<_> = self.nodes.iter().filter(|(_, n)| carries(n)).collect();
+        nodes.sort_by_key(|(_, n)| (n.role, n.added));
+        nodes
+    }
+
     /// Ingress nodes that are to stay, the oldest first.
     pub fn ingresses(&self) -> Vec<(&NodeName, &Node)> {
         let mut nodes: Vec<_> = self
@@ -237,6 +289,8 @@ impl Cluster {
         node.removing
             && node.role == Role::ControlPlane
             && self.phase != ClusterPhase::Deleting
+            // A restore begins a new membership.
+            && self.restore.is_none()
             && !node.done.contains(&JobKind::LeaveCluster)
     }
 
@@ -274,18 +328,28 @@ pub struct Node {
     pub joined: bool,
     /// The node that goes once this one is ready.
     pub replaces: Option<NodeName>,
+    /// What it is to run beside its etcd member, if it has one.
+    pub components: BTreeSet<Component>,
     /// The releases that its components are to run.
     pub versions: Versions,
+    /// Its etcd member was seen not to keep running.
+    pub broken: bool,
     /// When each of its certificates is to be renewed, Unix milliseconds.
     pub renew_at_ms: BTreeMap<String, u64>,
 }
 
 impl Node {
+    /// Whether it has certificates of its own.
+    pub fn is_certified(&self) -> bool {
+        !self.credentials.is_empty()
+    }
+
     /// The steps that make it ready.
     pub fn steps(&self) -> &'static [JobKind] {
         match self.role {
             Role::ControlPlane => &[JobKind::EnsureEtcd, JobKind::EnsureControlPlane],
             Role::ControlPlaneIngress => &[JobKind::EnsureIngress],
+            Role::ApiServer => &[JobKind::EnsureControlPlane],
         }
     }
 

@@ -23,7 +23,7 @@ fn a_name_is_used_once_and_again_after_deletion() {
     let mut world = World::with_cluster();
     let first = world.cluster("test").uid;
     assert_eq!(world.refusal(cluster("test")), "cluster-exists");
-    world.run(DeleteClusterV1 { name: name("test") });
+    world.run(DeleteClusterV2 { name: name("test"), abandon: false });
     assert_eq!(world.refusal(cluster("test")), "cluster-exists");
     world.finish_all();
     world.run(cluster("test"));
@@ -82,12 +82,16 @@ fn a_cluster_is_ready_when_each_node_is_and_both_roles_are_there() {
 #[test]
 fn deleting_removes_each_node_then_the_key_then_the_cluster() {
     let mut world = World::with_cluster();
-    let events = world.run(DeleteClusterV1 { name: name("test") });
+    let events = world.run(DeleteClusterV2 { name: name("test"), abandon: false });
     assert_eq!(
         kinds(&events),
         ["ClusterDeletionStarted", "NodeRemovalStarted", "NodeRemovalStarted"]
     );
-    assert_eq!(world.run(DeleteClusterV1 { name: name("test") }), [], "again: nothing");
+    assert_eq!(
+        world.run(DeleteClusterV2 { name: name("test"), abandon: false }),
+        [],
+        "again: nothing"
+    );
     assert_eq!(world.refusal(node("test", "cp-2", Role::ControlPlane)), "cluster-deleting");
     assert_eq!(world.refusal(kubeconfig("test")), "cluster-deleting");
     let removals = world.owed();
@@ -98,7 +102,10 @@ fn deleting_removes_each_node_then_the_key_then_the_cluster() {
     assert!(shred.len() == 1 && shred[0].ends_with(".shred"), "{shred:?}");
     assert_eq!(kinds(&world.succeed(&shred[0])), ["JobSucceeded", "ClusterDeleted"]);
     assert!(world.state.clusters.is_empty() && world.state.troubles.is_empty());
-    assert_eq!(world.refusal(DeleteClusterV1 { name: name("test") }), "cluster-unknown");
+    assert_eq!(
+        world.refusal(DeleteClusterV2 { name: name("test"), abandon: false }),
+        "cluster-unknown"
+    );
 }
 
 fn kubeconfig(cluster: &str) -> RecordKubeconfigV1 {
@@ -122,7 +129,7 @@ fn an_issued_kubeconfig_is_remembered() {
 #[test]
 fn a_command_that_expects_another_position_is_refused() {
     let world = World::with_cluster();
-    let mut envelope = world.envelope(DeleteClusterV1 { name: name("test") });
+    let mut envelope = world.envelope(DeleteClusterV2 { name: name("test"), abandon: false });
     envelope.expected_position = Some(world.state.position);
     world.decide(&envelope).unwrap();
     envelope.expected_position = Some(world.state.position - 1);

@@ -81,7 +81,7 @@ fn deleting_forgets_the_troubles_of_what_is_no_longer_wanted() {
     world.run(node("test", "cp-1", Role::ControlPlane));
     let job = world.owed().remove(0);
     failed(&mut world, &job);
-    world.run(DeleteClusterV1 { name: name("test") });
+    world.run(DeleteClusterV2 { name: name("test"), abandon: false });
     assert!(world.state.troubles.is_empty());
     world.finish_all();
     assert!(world.state.clusters.is_empty());
@@ -91,7 +91,7 @@ fn deleting_forgets_the_troubles_of_what_is_no_longer_wanted() {
 fn job_ids_say_what_they_are_for() {
     let mut world = World::with_cluster();
     world.run(hypervisor(3));
-    world.run(DeleteClusterV1 { name: name("test") });
+    world.run(DeleteClusterV2 { name: name("test"), abandon: false });
     for job in owed(&world.state) {
         let target = JobTarget::parse(&job.id).unwrap();
         assert_eq!(job_id(&target), job.id);

@@ -141,7 +141,7 @@ fn a_deletion_ends_though_a_hypervisor_is_away() {
     let mut world = three();
     let away = place_of(&world, "cp-2");
     let ports = world.node("test", "cp-2").ports.clone();
-    world.run(DeleteClusterV1 { name: name("test") });
+    world.run(DeleteClusterV2 { name: name("test"), abandon: false });
     world.run(seen(&away, false));
     settle(&mut world);
     assert!(world.state.clusters.is_empty(), "{:?}", world.owed());
@@ -311,6 +311,214 @@ fn certificates_are_renewed_at_two_thirds_of_their_life() {
     }
 }
 
+fn scale(counts: [Option<u32>; 3]) -> ScaleClusterV1 {
+    let [api_servers, controller_managers, schedulers] = counts;
+    ScaleClusterV1 { name: name("test"), api_servers, controller_managers, schedulers }
+}
+
+/// `node: components` of all nodes that run some.
+fn layout(world: &World) -> Vec<String> {
+    let nodes = world.cluster("test").nodes.iter().filter(|(_, n)| !n.components.is_empty());
+    nodes
+        .map(|(name, n)| {
+            let all: Vec<_> = n.components.iter().map(|c| &c.as_str()[5..8]).collect();
+            format!("{name}: {}", all.join(" "))
+        })
+        .collect()
+}
+
+#[test]
+fn components_scale_separately_and_etcd_is_not_touched() {
+    let mut world = World::with_cluster();
+    let etcd = world.node("test", "cp-1").generation;
+    world.run(scale([Some(3), None, None]));
+    let jobs = world.owed();
+    assert!(jobs.iter().all(|j| !j.ends_with(".etcd")), "{jobs:?}");
+    world.finish_all();
+    assert_eq!(layout(&world), ["api-1: api", "api-2: api", "cp-1: api con sch"]);
+    assert_eq!(world.run(scale([Some(3), Some(1), None])), [], "it is so already");
+    world.run(scale([None, Some(2), Some(3)]));
+    world.finish_all();
+    assert_eq!(layout(&world), ["api-1: api con sch", "api-2: api sch", "cp-1: api con sch"]);
+    let back = world.run(scale([Some(1), None, None]));
+    let expected = ["NodeRemovalStarted", "NodeRemovalStarted", "NodeChanged"];
+    assert_eq!(kinds(&back), expected, "ingresses learn of it once");
+    world.finish_all();
+    assert_eq!(layout(&world), ["cp-1: api con sch"]);
+    assert_eq!(world.node("test", "cp-1").generation, etcd);
+    assert_eq!(world.refusal(scale([Some(0), None, None])), "invalid");
+    assert_eq!(world.refusal(scale([None, Some(2), None])), "invalid");
+}
+
+#[test]
+fn members_without_components_stay_members() {
+    let mut world = three();
+    world.run(scale([Some(1), None, None]));
+    world.finish_all();
+    assert_eq!(layout(&world), ["cp-1: api con sch"]);
+    assert_eq!(world.refusal(remove("test", "cp-1")), "last-component");
+    // What takes its place does what it did.
+    world.run(ReplaceNodeV1 { cluster: name("test"), name: name("cp-1") });
+    settle(&mut world);
+    assert_eq!(layout(&world), ["cp-1-r2: api con sch"]);
+    world.run(ReplaceNodeV1 { cluster: name("test"), name: name("cp-2") });
+    settle(&mut world);
+    assert_eq!(layout(&world), ["cp-1-r2: api con sch"]);
+    assert_eq!(world.cluster("test").control_planes().len(), 3);
+}
+
+#[test]
+fn api_servers_without_a_member_learn_of_members() {
+    let mut world = three();
+    world.run(scale([Some(4), None, None]));
+    world.finish_all();
+    let of_api = |world: &World| world.node("test", "api-1").generation;
+    let before = of_api(&world);
+    world.run(node("test", "cp-4", Role::ControlPlane));
+    assert_eq!(of_api(&world), before, "not before it has joined");
+    world.finish_all();
+    let joined = of_api(&world);
+    assert!(joined > before);
+    world.run(remove("test", "cp-4"));
+    assert!(of_api(&world) > joined);
+    world.finish_all();
+    assert!(world.cluster("test").is_converged());
+}
+
+#[test]
+fn a_member_that_does_not_keep_running_is_replaced() {
+    let mut world = three();
+    let generation = world.node("test", "cp-2").generation;
+    let (cluster, node, reason) = (name("test"), name("cp-2"), "no data".to_owned());
+    let observation = Observation::MemberBroken { cluster, node, generation, reason };
+    let broken = ReportObservationV1 { observation };
+    assert_eq!(kinds(&world.run(broken.clone())), ["MemberBroken"]);
+    assert_eq!(world.run(broken), [], "known");
+    settle(&mut world);
+    assert_eq!(names(&world), ["cp-1", "cp-2-r2", "cp-3", "lb-1"]);
+    // Where a job finds it, too.
+    let renew = world.node("test", "cp-3").renew_at_ms["apiserver"];
+    world.now_ms = renew;
+    world.run(RenewCertificatesV1 { cluster: name("test"), node: name("cp-3") });
+    let job = world.owed().into_iter().find(|j| j.ends_with(".etcd")).unwrap();
+    for _ in 0..5 {
+        assert_eq!(lost(&world.state, world.now_ms, 5 * MINUTE), []);
+        world.report(&job, JobResult::Failed("it ends".to_owned()));
+        world.run(RetryJobV1 { job: JobId(job.clone()) });
+    }
+    let asked = lost(&world.state, world.now_ms, 5 * MINUTE);
+    let replace = ReplaceNodeV1 { cluster: name("test"), name: name("cp-3") };
+    assert_eq!(asked, [Command::ReplaceNode(replace)]);
+}
+
+fn back_up(world: &mut World) -> BackupId {
+    let events = world.run(BackupClusterV1 { name: name("test") });
+    let Event::BackupStarted(started) = &events[0] else { panic!("{events:?}") };
+    let (cluster, backup) = (name("test"), started.backup);
+    let job = world.owed().into_iter().find(|j| j.ends_with(".backup")).unwrap();
+    let observation = Observation::BackupTaken { cluster, backup, snapshot: snapshot() };
+    let taken = ReportObservationV1 { observation };
+    world.run(taken.clone());
+    assert_eq!(world.run(taken), [], "the first word counts");
+    assert!(!world.owed().contains(&job));
+    backup
+}
+
+#[test]
+fn backups_are_taken_by_schedule_and_the_oldest_go() {
+    let mut world = three();
+    let by_hand = back_up(&mut world);
+    world.run(ScheduleBackupsV1 { name: name("test"), every_ms: MINUTE, keep: 2 });
+    let mut taken = Vec::new();
+    for _ in 0..3 {
+        assert_eq!(due(&world.state, world.now_ms + MINUTE - 1), []);
+        world.now_ms += MINUTE;
+        assert_eq!(due(&world.state, world.now_ms).len(), 1);
+        taken.push(back_up(&mut world));
+        world.finish_all();
+    }
+    let kept: Vec<_> = world.cluster("test").backups.keys().copied().collect();
+    assert_eq!(kept, taken[1..], "not {by_hand}");
+    let gone = DeleteBackupV1 { cluster: name("test"), backup: by_hand };
+    assert_eq!(world.refusal(gone), "backup-unknown");
+    world.run(ScheduleBackupsV1 { name: name("test"), every_ms: 0, keep: 0 });
+    assert_eq!(due(&world.state, world.now_ms + 9 * MINUTE), []);
+}
+
+#[test]
+fn a_restore_stops_all_puts_the_data_in_place_and_begins_a_new_membership() {
+    let mut world = three();
+    let unknown = RestoreClusterV1 { name: name("test"), backup: BackupId(Default::default()) };
+    assert_eq!(world.refusal(unknown), "backup-unknown");
+    let backup = back_up(&mut world);
+    world.run(RestoreClusterV1 { name: name("test"), backup });
+    let ends =
+        |world: &World, step: &str| world.owed().iter().filter(|j| j.ends_with(step)).count();
+    assert_eq!((ends(&world, ".stop"), ends(&world, ".restore"), ends(&world, ".etcd")), (3, 0, 0));
+    while ends(&world, ".stop") > 0 {
+        let job = world.owed().into_iter().find(|j| j.ends_with(".stop")).unwrap();
+        world.succeed(&job);
+    }
+    assert_eq!((ends(&world, ".restore"), ends(&world, ".etcd")), (3, 0), "{:?}", world.owed());
+    assert_eq!(world.refusal(remove("test", "cp-2")), "restore-running");
+    assert_eq!(world.refusal(BackupClusterV1 { name: name("test") }), "restore-running");
+    while ends(&world, ".restore") > 0 {
+        let job = world.owed().into_iter().find(|j| j.ends_with(".restore")).unwrap();
+        world.succeed(&job);
+    }
+    let joined = |n: &str| world.node("test", n).joined;
+    assert_eq!([joined("cp-1"), joined("cp-2"), joined("cp-3")], [true, false, false]);
+    assert_eq!(ends(&world, ".etcd"), 2, "the first comes back, one joins it");
+    world.finish_all();
+    assert_eq!(world.cluster("test").restore, None);
+    assert!(world.cluster("test").is_converged());
+}
+
+#[test]
+fn a_lost_majority_is_restored_on_what_is_left() {
+    let mut world = three();
+    let backup = back_up(&mut world);
+    for n in ["cp-1", "cp-2"] {
+        let away = place_of(&world, n);
+        world.run(seen(&away, false));
+    }
+    world.run(RestoreClusterV1 { name: name("test"), backup });
+    settle(&mut world);
+    assert_eq!(names(&world), ["cp-3", "lb-1"]);
+    assert!(world.cluster("test").is_converged());
+    assert_eq!(world.cluster("test").restore, None);
+    world.run(node("test", "cp-4", Role::ControlPlane));
+    settle(&mut world);
+    assert!(world.cluster("test").is_converged());
+}
+
+#[test]
+fn a_backup_becomes_another_cluster() {
+    let mut world = three();
+    let backup = back_up(&mut world);
+    let clone = CloneClusterV1 { name: name("copy"), source: name("test"), backup };
+    world.run(clone.clone());
+    assert_eq!(world.refusal(clone), "cluster-exists");
+    world.run(node("copy", "cp-1", Role::ControlPlane));
+    world.run(node("copy", "lb-1", Role::ControlPlaneIngress));
+    world.finish_all();
+    let (test, copy) = (world.cluster("test"), world.cluster("copy"));
+    assert_eq!((copy.phase, &copy.restore), (ClusterPhase::Ready, &None));
+    assert_ne!(copy.credentials["ca"], test.credentials["ca"]);
+    assert_eq!(copy.credentials[ENCRYPTION_KEY], test.credentials[ENCRYPTION_KEY]);
+}
+
+#[test]
+fn a_deletion_can_forget_what_is_away() {
+    let mut world = three();
+    let away = place_of(&world, "cp-2");
+    world.run(seen(&away, false));
+    world.run(DeleteClusterV2 { name: name("test"), abandon: true });
+    settle(&mut world);
+    assert!(world.state.clusters.is_empty());
+    assert!(world.state.hypervisors[&name::<HypervisorName>(&away)].leftovers.is_empty());
+}
+
 /// A plan names what then happens: the same events and the same jobs.
 fn as_planned(world: &mut World, command: impl Into<Command>) {
     let envelope = world.envelope(command);
@@ -367,6 +575,14 @@ fn what_a_plan_says_is_what_each_command_does() {
     as_planned(&mut world, remove("test", "cp-4"));
     as_planned(&mut world, remove("test", "cp-4"));
     as_planned(&mut world, ReplaceNodeV1 { cluster: test(), name: name("cp-1") });
+    as_planned(&mut world, BackupClusterV1 { name: test() });
+    as_planned(&mut world, ScheduleBackupsV1 { name: test(), every_ms: MINUTE, keep: 1 });
+    let backup = back_up(&mut world);
+    as_planned(&mut world, RestoreClusterV1 { name: test(), backup });
+    as_planned(&mut world, CloneClusterV1 { name: name("copy"), source: test(), backup });
+    as_planned(&mut world, DeleteBackupV1 { cluster: test(), backup });
+    as_planned(&mut world, scale([Some(4), None, Some(2)]));
+    as_planned(&mut world, scale([Some(2), Some(1), Some(1)]));
     as_planned(&mut world, upgrade("v1.36.4"));
     as_planned(&mut world, ChangeUpgradeV1 { name: test(), change: UpgradeChange::Pause });
     as_planned(&mut world, HibernateClusterV1 { name: test(), hibernated: true });
@@ -379,7 +595,7 @@ fn what_a_plan_says_is_what_each_command_does() {
     world.run(seen(&away, false));
     as_planned(&mut world, ReplaceNodeV1 { cluster: test(), name: name("cp-2") });
     as_planned(&mut world, AbandonHypervisorV1 { name: name(&away) });
-    as_planned(&mut world, DeleteClusterV1 { name: test() });
+    as_planned(&mut world, DeleteClusterV2 { name: test(), abandon: false });
 }
 
 #[test]

@@ -28,6 +28,12 @@ enum Step {
     Hibernate(u8, bool),
     Bury(u8, bool),
     AbandonHypervisor(u8),
+    Scale(u8, [Option<u32>; 3]),
+    Break(u8, u8),
+    Backup(u8),
+    Taken(u8),
+    Restore(u8, u8),
+    Schedule(u8, u32),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -46,6 +52,13 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (n.clone(), any::<bool>()).prop_map(|(c, s)| Step::Hibernate(c, s)),
         1 => (n, any::<bool>()).prop_map(|(c, b)| Step::Bury(c, b)),
         1 => (0..7_u8).prop_map(Step::AbandonHypervisor),
+        2 => (0..4_u8, prop::array::uniform3(prop::option::of(1..4_u32)))
+            .prop_map(|(c, n)| Step::Scale(c, n)),
+        1 => (0..4_u8, 0..5_u8).prop_map(|(c, m)| Step::Break(c, m)),
+        1 => (0..4_u8).prop_map(Step::Backup),
+        2 => (0..4_u8).prop_map(Step::Taken),
+        1 => (0..4_u8, 0..4_u8).prop_map(|(c, d)| Step::Restore(c, d)),
+        1 => (0..4_u8, 0..3_u32).prop_map(|(c, keep)| Step::Schedule(c, keep)),
         8 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(j, ok)| Step::Finish(j, ok)),
         1 => any::<usize>().prop_map(Step::Abandon),
         1 => (0..90_000_u32).prop_map(Step::Wait),
@@ -66,7 +79,9 @@ fn take(world: &mut World, step: Step) {
             observation: Observation::HypervisorUnreachable { name: h(n), reason: "r".to_owned() },
         }),
         Step::Create(c) => world.try_run(cluster(&cluster_name(c))),
-        Step::Delete(c) => world.try_run(DeleteClusterV1 { name: name(&cluster_name(c)) }),
+        Step::Delete(c) => {
+            world.try_run(DeleteClusterV2 { name: name(&cluster_name(c)), abandon: false })
+        }
         Step::Add(c, m, ingress) => {
             let role = if ingress { Role::ControlPlaneIngress } else { Role::ControlPlane };
             world.try_run(node(&cluster_name(c), &format!("n{m}"), role))
@@ -114,6 +129,43 @@ fn take(world: &mut World, step: Step) {
             world.try_run(BuryClusterV1 { name: name(&cluster_name(c)), grace_ms: 50_000 })
         }
         Step::Bury(c, false) => world.try_run(UndeleteClusterV1 { name: name(&cluster_name(c)) }),
+        Step::Scale(c, [api_servers, controller_managers, schedulers]) => {
+            let name = name(&cluster_name(c));
+            world.try_run(ScaleClusterV1 { name, api_servers, controller_managers, schedulers })
+        }
+        Step::Break(c, m) => {
+            let (cluster, node) = (name(&cluster_name(c)), name(&format!("n{m}")));
+            let known =
+                world.state.clusters.get(&cluster).and_then(|c: &Cluster| c.nodes.get(&node));
+            let Some(generation) = known.map(|n| n.generation) else { return };
+            let reason = "r".to_owned();
+            let observation = Observation::MemberBroken { cluster, node, generation, reason };
+            world.try_run(ReportObservationV1 { observation })
+        }
+        Step::Backup(c) => world.try_run(BackupClusterV1 { name: name(&cluster_name(c)) }),
+        Step::Taken(c) => {
+            let cluster = name(&cluster_name(c));
+            let backups = world.state.clusters.get(&cluster).map(|c: &Cluster| c.backups.clone());
+            let open = backups.unwrap_or_default().into_iter().find(|(_, b)| b.snapshot.is_none());
+            let Some((backup, _)) = open else { return };
+            let observation = Observation::BackupTaken { cluster, backup, snapshot: snapshot() };
+            world.try_run(ReportObservationV1 { observation })
+        }
+        Step::Restore(c, to) => {
+            let (source, to) = (name(&cluster_name(c)), name(&cluster_name(to)));
+            let backups = world.state.clusters.get(&source).map(|c: &Cluster| c.backups.clone());
+            let taken = backups.unwrap_or_default().into_iter().find(|(_, b)| b.snapshot.is_some());
+            let Some((backup, _)) = taken else { return };
+            if source == to {
+                world.try_run(RestoreClusterV1 { name: to, backup })
+            } else {
+                world.try_run(CloneClusterV1 { name: to, source, backup })
+            }
+        }
+        Step::Schedule(c, keep) => {
+            let every_ms = if keep == 2 { 0 } else { 20_000 };
+            world.try_run(ScheduleBackupsV1 { name: name(&cluster_name(c)), every_ms, keep })
+        }
         Step::AbandonHypervisor(n) => world.try_run(AbandonHypervisorV1 { name: h(n) }),
     };
 }
@@ -146,6 +198,10 @@ fn members_spread(before: &State, events: &[Event]) {
     }
     for event in events {
         let Event::NodeAdded(added) = event else { continue };
+        // Of several that are added at once, each counts for the next.
+        if added.role == Role::ApiServer {
+            continue;
+        }
         let count = |h: &HypervisorName| {
             before
                 .nodes_on(h)
@@ -158,6 +214,17 @@ fn members_spread(before: &State, events: &[Event]) {
             if place.is_ok() {
                 assert!(chosen <= count(name), "{} rather than {name}", added.hypervisor);
             }
+        }
+    }
+}
+
+/// Once a cluster is ready, each component runs somewhere, and beside an API server.
+fn components_hold(state: &State) {
+    for cluster in state.clusters.values().filter(|c| c.phase == ClusterPhase::Ready) {
+        for component in Component::ALL {
+            let carriers = cluster.carriers(component);
+            assert!(!carriers.is_empty(), "no {}", component.as_str());
+            assert!(carriers.iter().all(|(_, n)| n.components.contains(&Component::ApiServer)));
         }
     }
 }
@@ -196,6 +263,7 @@ proptest! {
             }
             no_port_is_used_twice(&world.state);
             one_membership_change_at_a_time(&world.state);
+            components_hold(&world.state);
         }
         // The bytes are all that a replay needs, from any snapshot on.
         let mut replayed = State::default();

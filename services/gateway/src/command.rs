@@ -85,13 +85,23 @@ fn command(asked: Asked) -> Result<Command, Status> {
             extra_sans: r.extra_sans,
         }
         .into(),
-        Asked::DeleteCluster(r) => DeleteClusterV1 { name: parse("name", &r.name)? }.into(),
+        Asked::DeleteCluster(r) => {
+            DeleteClusterV2 { name: parse("name", &r.name)?, abandon: r.abandon }.into()
+        }
+        Asked::ScaleCluster(r) => ScaleClusterV1 {
+            name: parse("name", &r.name)?,
+            api_servers: r.api_servers,
+            controller_managers: r.controller_managers,
+            schedulers: r.schedulers,
+        }
+        .into(),
         Asked::AddNode(r) => AddNodeV1 {
             cluster: parse("cluster", &r.cluster)?,
             name: parse("name", &r.name)?,
             role: match r.role() {
                 v1::Role::ControlPlane => Role::ControlPlane,
                 v1::Role::ControlPlaneIngress => Role::ControlPlaneIngress,
+                v1::Role::ApiServer => Role::ApiServer,
                 v1::Role::Unspecified => {
                     return Err(Status::invalid_argument("role: is unknown or absent"));
                 }
@@ -110,6 +120,26 @@ fn command(asked: Asked) -> Result<Command, Status> {
             ReplaceNodeV1 { cluster: parse("cluster", &r.cluster)?, name: parse("name", &r.name)? }
                 .into()
         }
+        Asked::BackupCluster(r) => BackupClusterV1 { name: parse("name", &r.name)? }.into(),
+        Asked::ScheduleBackups(r) => {
+            ScheduleBackupsV1 { name: parse("name", &r.name)?, every_ms: r.every_ms, keep: r.keep }
+                .into()
+        }
+        Asked::DeleteBackup(r) => DeleteBackupV1 {
+            cluster: parse("cluster", &r.cluster)?,
+            backup: parse("backup", &r.backup)?,
+        }
+        .into(),
+        Asked::RestoreCluster(r) => {
+            RestoreClusterV1 { name: parse("name", &r.name)?, backup: parse("backup", &r.backup)? }
+                .into()
+        }
+        Asked::CloneCluster(r) => CloneClusterV1 {
+            name: parse("name", &r.name)?,
+            source: parse("source", &r.source)?,
+            backup: parse("backup", &r.backup)?,
+        }
+        .into(),
         Asked::UpgradeCluster(r) => {
             UpgradeClusterV1 { name: parse("name", &r.name)?, to: parse("to", &r.to)? }.into()
         }

@@ -1,11 +1,11 @@
 //! The state as messages.
 
 use oi_domain::{
-    Cluster, ClusterPhase, Hypervisor, Node, Plan, PlannedJob, Reach, Scope, State, describe,
-    jobs_in, restarts,
+    Backup, Cluster, ClusterPhase, Hypervisor, Node, Plan, PlannedJob, Reach, Scope, State,
+    describe, jobs_in, restarts,
 };
 use oi_events::{
-    ClusterName, Component, Event, Job, JobKind, NodeName, PortUse, RegisterHypervisorV1, Role,
+    BackupId, ClusterName, Event, Job, JobKind, NodeName, PortUse, RegisterHypervisorV1, Role,
 };
 use oi_pki::certificate_pem;
 use oi_proto::v1;
@@ -84,6 +84,7 @@ pub fn cluster(state: &State, name: &ClusterName, c: &Cluster) -> v1::Cluster {
         upgrade_to: c.upgrade.as_ref().map(|u| u.target().to_string()).unwrap_or_default(),
         upgrade_paused: c.upgrade.as_ref().is_some_and(|u| u.paused),
         delete_at_ms: c.delete_at_ms.unwrap_or(0),
+        restoring: c.restore.as_ref().map(|r| r.backup.to_string()).unwrap_or_default(),
         endpoint: endpoint(state, c).map(|e| e.to_string()).unwrap_or_default(),
         nodes: count(c.nodes.len()),
         ready_nodes: count(c.nodes.values().filter(|n| n.is_ready()).count()),
@@ -107,6 +108,7 @@ pub fn node(cluster: &ClusterName, name: &NodeName, n: &Node) -> v1::Node {
         role: match n.role {
             Role::ControlPlane => v1::Role::ControlPlane,
             Role::ControlPlaneIngress => v1::Role::ControlPlaneIngress,
+            Role::ApiServer => v1::Role::ApiServer,
         }
         .into(),
         hypervisor: n.hypervisor.to_string(),
@@ -124,13 +126,11 @@ pub fn node(cluster: &ClusterName, name: &NodeName, n: &Node) -> v1::Node {
             .map(|(p, port)| (port_name(*p).to_owned(), u32::from(*port)))
             .collect(),
         restarts: n.restarts,
-        versions: match n.role {
-            Role::ControlPlane => Component::ALL
-                .into_iter()
-                .map(|c| (c.as_str().to_owned(), n.versions.of(c).to_string()))
-                .collect(),
-            Role::ControlPlaneIngress => Default::default(),
-        },
+        versions: n
+            .components
+            .iter()
+            .map(|c| (c.as_str().to_owned(), n.versions.of(*c).to_string()))
+            .collect(),
     }
 }
 
@@ -157,6 +157,31 @@ fn job(state: &State, j: &Job) -> v1::Job {
         message: trouble.map(|t| t.message.clone()).unwrap_or_default(),
         retry_at_ms: trouble.and_then(|t| t.retry_at_ms).unwrap_or(0),
     }
+}
+
+pub fn backups(c: &Cluster) -> v1::ListBackupsResponse {
+    let one = |(id, b): (&BackupId, &Backup)| {
+        let taken = b.snapshot.as_ref();
+        v1::Backup {
+            id: id.to_string(),
+            requested_at: b.generation.0,
+            started_ms: b.started_ms,
+            phase: match (b.expired, taken) {
+                (true, _) => v1::BackupPhase::Expired,
+                (false, None) => v1::BackupPhase::Pending,
+                (false, Some(_)) => v1::BackupPhase::Taken,
+            }
+            .into(),
+            position: taken.map_or(0, |s| s.position),
+            object: taken.map(|s| s.object.clone()).unwrap_or_default(),
+            bytes: taken.map_or(0, |s| s.bytes),
+            sha256: taken.map(|s| s.sha256.to_string()).unwrap_or_default(),
+        }
+    };
+    let mut backups: Vec<_> = c.backups.iter().map(one).collect();
+    backups.sort_by_key(|b| b.started_ms);
+    let (every_ms, keep) = c.schedule.as_ref().map_or((0, 0), |s| (s.every_ms, s.keep));
+    v1::ListBackupsResponse { backups, every_ms, keep }
 }
 
 pub fn kubeconfigs(c: &Cluster) -> Vec<v1::Kubeconfig> {

@@ -47,7 +47,8 @@ pub struct Gateway {
 fn grpc_code(code: &str) -> Code {
     match code {
         "cluster-exists" | "node-exists" | "hypervisor-exists" => Code::AlreadyExists,
-        "cluster-unknown" | "node-unknown" | "hypervisor-unknown" | "job-unknown" => Code::NotFound,
+        "backup-unknown" | "cluster-unknown" | "node-unknown" | "hypervisor-unknown"
+        | "job-unknown" => Code::NotFound,
         "invalid" | "overlap" | "version-unsupported" | "hypervisor-invalid" => {
             Code::InvalidArgument
         }
@@ -159,6 +160,16 @@ impl Oi for Gateway {
         // On a copy, so that nobody waits for it.
         let state = self.view.read(Clone::clone);
         Ok(Response::new(query::plan(&oi_domain::plan(&state, &commands, oi_view::now_ms()))))
+    }
+
+    async fn list_backups(
+        &self,
+        request: Request<v1::ListBackupsRequest>,
+    ) -> Reply<v1::ListBackupsResponse> {
+        let name = command::parse("cluster", &request.into_inner().cluster)?;
+        let found = self.view.read(|s| s.clusters.get(&name).map(query::backups));
+        let unknown = || Status::not_found(format!("cluster {name} is not known"));
+        found.map(Response::new).ok_or_else(unknown)
     }
 
     async fn list_kubeconfigs(

@@ -3,9 +3,12 @@
 use rustix::fs::Mode;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
+
+/// A file that is a symbolic link is not opened.
+const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
 
 /// One change of the file system.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,16 @@ pub enum FileOp {
         /// Absolute path.
         path: String,
     },
+    /// The file has this content from `offset` on, and ends with it. For what is too
+    /// large to be sent at once: it is not whole before the last piece.
+    Extend {
+        /// Absolute path.
+        path: String,
+        /// How many bytes stay.
+        offset: u64,
+        /// The bytes after those.
+        content: Vec<u8>,
+    },
 }
 
 impl std::fmt::Debug for FileOp {
@@ -42,9 +55,10 @@ impl std::fmt::Debug for FileOp {
 impl FileOp {
     fn path(&self) -> &str {
         match self {
-            FileOp::Write { path, .. } | FileOp::MakeDir { path, .. } | FileOp::Remove { path } => {
-                path
-            }
+            FileOp::Write { path, .. }
+            | FileOp::MakeDir { path, .. }
+            | FileOp::Remove { path }
+            | FileOp::Extend { path, .. } => path,
         }
     }
 }
@@ -96,6 +110,7 @@ pub fn apply(root: &Path, operations: &[FileOp]) -> Result<Vec<String>, FilesErr
         let did = match operation {
             FileOp::Write { mode, content, .. } => write(root, path, *mode, content)?,
             FileOp::MakeDir { mode, .. } => make_dir(root, path, *mode)?,
+            FileOp::Extend { offset, content, .. } => extend(root, path, *offset, content)?,
             FileOp::Remove { .. } => match fs::symlink_metadata(path) {
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => false,
                 Err(e) => return Err(failed(e)),
@@ -146,6 +161,44 @@ fn make_dir(root: &Path, path: &Path, mode: u32) -> Result<bool, FilesError> {
     }
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
     Ok(true)
+}
+
+fn extend(root: &Path, path: &Path, offset: u64, content: &[u8]) -> Result<bool, FilesError> {
+    let failed = |source| FilesError::Io { path: path.to_owned(), source };
+    make_parents(root, path)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .custom_flags(NO_LINK)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    file.set_len(offset).map_err(failed)?;
+    file.seek(SeekFrom::Start(offset)).map_err(failed)?;
+    file.write_all(content).map_err(failed)?;
+    file.sync_data().map_err(failed)?;
+    Ok(true)
+}
+
+/// A piece of a file below `root`; shorter than `length` only where the file ends.
+///
+/// # Errors
+/// Where the path is refused, or the file system fails.
+pub fn read_piece(
+    root: &Path,
+    path: &str,
+    offset: u64,
+    length: u64,
+) -> Result<Vec<u8>, FilesError> {
+    let path = checked(root, path)?;
+    let failed = |source| FilesError::Io { path: path.to_owned(), source };
+    let options = fs::OpenOptions::new().read(true).custom_flags(NO_LINK).open(path);
+    let mut file = options.map_err(failed)?;
+    file.seek(SeekFrom::Start(offset)).map_err(failed)?;
+    let mut piece = Vec::new();
+    file.take(length).read_to_end(&mut piece).map_err(failed)?;
+    Ok(piece)
 }
 
 fn write(root: &Path, path: &Path, mode: u32, content: &[u8]) -> Result<bool, FilesError> {

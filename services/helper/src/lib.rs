@@ -12,8 +12,10 @@ mod sealed;
 mod server;
 
 pub use console::{ConsoleError, console};
-pub use files::{FileOp, FilesError, apply};
+pub use files::{FileOp, FilesError, apply, read_piece};
 pub use kill::{KillError, kill_container};
 pub use probe::{Probe, ProbeError, probe};
-pub use sealed::{Opener, SealError, seal};
-pub use server::{ServeError, ask_public_key, ask_put, chain, serve};
+pub use sealed::{Opener, SealError, seal, seal_bytes};
+pub use server::{
+    ReadError, ServeError, ask_public_key, ask_put, ask_read, chain, read_sealed, serve,
+};

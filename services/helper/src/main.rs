@@ -1,6 +1,8 @@
 //! `oi-helper`: see the library. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
-use oi_helper::{Probe, ask_public_key, ask_put, chain, console, kill_container, probe, serve};
+use oi_helper::{
+    Probe, ask_public_key, ask_put, ask_read, chain, console, kill_container, probe, serve,
+};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,6 +11,8 @@ use std::time::Duration;
 const USAGE: &str = "usage: oi-helper serve --root DIR
        oi-helper public-key
        oi-helper put BASE64...
+       oi-helper read KEY OFFSET LENGTH PATH
+       oi-helper cpus
        oi-helper kill --container ID
        oi-helper console --socket PATH --command TEXT
        oi-helper probe --address IP:PORT --path /PATH [--ca FILE] [--cert FILE --key FILE] --timeout SECONDS
@@ -45,6 +49,10 @@ fn run(args: &[String]) -> Option<Result<(), Box<dyn std::error::Error>>> {
         }
         "public-key" => ask_public_key(&socket).map(print).map_err(Into::into),
         "put" => ask_put(&socket, &rest.concat()).map(print).map_err(Into::into),
+        "read" => ask_read(&socket, &rest.join(" ")).map(print).map_err(Into::into),
+        "cpus" => {
+            std::thread::available_parallelism().map(|n| print(n.to_string())).map_err(Into::into)
+        }
         "kill" => {
             let options = options(rest)?;
             let count = kill_container(options.get("container")?);

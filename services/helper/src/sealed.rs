@@ -32,12 +32,19 @@ pub enum SealError {
 /// # Errors
 /// Where the key is none.
 pub fn seal(public_key: &str, operations: &[FileOp]) -> Result<Vec<String>, SealError> {
+    let text = seal_bytes(public_key, &postcard::to_stdvec(operations)?)?;
+    Ok(text.as_bytes().chunks(CHUNK).map(|c| String::from_utf8_lossy(c).into_owned()).collect())
+}
+
+/// Seals bytes to a public key (base64); base64.
+///
+/// # Errors
+/// Where the key is none.
+pub fn seal_bytes(public_key: &str, plaintext: &[u8]) -> Result<String, SealError> {
     let key: [u8; 32] =
         STANDARD.decode(public_key.trim())?.try_into().map_err(|_| SealError::Key)?;
-    let plaintext = postcard::to_stdvec(operations)?;
-    let sealed = PublicKey::from(key).seal(&mut OsRng, &plaintext).map_err(|_| SealError::Seal)?;
-    let text = STANDARD.encode(sealed);
-    Ok(text.as_bytes().chunks(CHUNK).map(|c| String::from_utf8_lossy(c).into_owned()).collect())
+    let sealed = PublicKey::from(key).seal(&mut OsRng, plaintext).map_err(|_| SealError::Seal)?;
+    Ok(STANDARD.encode(sealed))
 }
 
 /// The holder of a key pair that exists in memory only.
@@ -60,9 +67,17 @@ impl Opener {
     /// # Errors
     /// For anything else.
     pub fn open(&self, arguments: &str) -> Result<Vec<FileOp>, SealError> {
-        let sealed = STANDARD.decode(arguments)?;
-        let plaintext = self.0.unseal(&sealed).map_err(|_| SealError::Open)?;
+        let plaintext = self.open_bytes(arguments)?;
         let (operations, rest) = postcard::take_from_bytes(&plaintext)?;
         if rest.is_empty() { Ok(operations) } else { Err(SealError::Open) }
+    }
+
+    /// Opens bytes that were sealed to this key.
+    ///
+    /// # Errors
+    /// For anything else.
+    pub fn open_bytes(&self, text: &str) -> Result<Vec<u8>, SealError> {
+        let sealed = STANDARD.decode(text.trim())?;
+        self.0.unseal(&sealed).map_err(|_| SealError::Open)
     }
 }

@@ -1,8 +1,8 @@
 //! The long-lived part: holds the key pair, and does what the short-lived part,
 //! started by `ExecSync`, asks over a unix socket inside the container.
 
-use crate::files::apply;
-use crate::sealed::Opener;
+use crate::files::{FilesError, apply, read_piece};
+use crate::sealed::{Opener, SealError, seal_bytes};
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -44,8 +44,36 @@ fn answer(opener: &Opener, root: &Path, request: &str) -> Result<String, String>
             let changed = apply(root, &operations).map_err(|e| chain(&e))?;
             Ok(changed.join("\n"))
         }
+        ("read", rest) => read_sealed(root, rest).map_err(|e| chain(&e)),
         _ => Err("unknown request".to_owned()),
     }
+}
+
+/// Why a piece of a file was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Not `KEY OFFSET LENGTH PATH`.
+    #[error("malformed request")]
+    Malformed,
+    /// The file.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// The key.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+/// `KEY OFFSET LENGTH PATH`: a piece of a file, sealed to whoever asks, base64.
+///
+/// # Errors
+/// Where the request is malformed, or the file cannot be read.
+pub fn read_sealed(root: &Path, request: &str) -> Result<String, ReadError> {
+    let mut words = request.splitn(4, ' ');
+    let mut word = || words.next().ok_or(ReadError::Malformed);
+    let (key, offset, length, path) = (word()?, word()?, word()?, word()?);
+    let number = |text: &str| text.parse::<u64>().map_err(|_| ReadError::Malformed);
+    let piece = read_piece(root, path, number(offset)?, number(length)?)?;
+    Ok(seal_bytes(key, &piece)?)
 }
 
 /// Serves until the process is killed.
@@ -100,4 +128,12 @@ pub fn ask_public_key(socket: &Path) -> Result<String, ServeError> {
 /// Where they are refused or fail.
 pub fn ask_put(socket: &Path, sealed: &str) -> Result<String, ServeError> {
     ask(socket, &format!("put {sealed}"))
+}
+
+/// A piece of a file, sealed to the key of whoever asks, base64; see [`read_sealed`].
+///
+/// # Errors
+/// Where it is refused or fails.
+pub fn ask_read(socket: &Path, request: &str) -> Result<String, ServeError> {
+    ask(socket, &format!("read {request}"))
 }

@@ -18,9 +18,13 @@ fn commit(n: u128, previous: Hash) -> Commit {
             time_ms: 1_790_000_000_000,
             previous,
         },
-        command: Command::DeleteCluster(DeleteClusterV1 { name: "a".parse().unwrap() }),
+        command: Command::DeleteCluster(DeleteClusterV2 {
+            name: "a".parse().unwrap(),
+            abandon: false,
+        }),
         events: vec![
-            ClusterDeletionStartedV1 {
+            ClusterDeletionStartedV2 {
+                abandon: false,
                 name: "a".parse().unwrap(),
                 generation: Generation(n as u64),
             }

@@ -105,6 +105,12 @@ impl Lab {
         self.dir.join("kek")
     }
 
+    /// Where its backups go, unless OI_BACKUP_STORE says otherwise.
+    pub fn backup_store(&self) -> String {
+        std::env::var("OI_BACKUP_STORE")
+            .unwrap_or_else(|_| format!("file://{}/backups", self.dir.display()))
+    }
+
     /// All its hypervisors, private ones first.
     pub fn hypervisors(&self) -> Vec<Hypervisor> {
         let s = &self.settings;

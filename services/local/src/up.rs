@@ -257,7 +257,9 @@ impl Lab {
             .args(["--nats-url", &format!("nats://{}", self.broker())])
             .args(["--listen", &self.api(), "--metrics-listen", &self.metrics()])
             .arg("--key-file")
-            .arg(self.key_file());
+            .arg(self.key_file())
+            .arg("--backup-store")
+            .arg(self.backup_store());
         let daemon = self.daemon("server");
         if daemon.start(command)? {
             say(&format!("oi-server: API on {}", self.api()));

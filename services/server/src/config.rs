@@ -57,8 +57,12 @@ pub struct Config {
     /// of that (role decider).
     #[arg(long, env = "OI_CERTIFICATE_LIFE", default_value_t = 365 * 24 * 3600, value_parser = clap::value_parser!(u64).range(60..))]
     pub certificate_life: u64,
-    /// Jobs at a time (role worker).
-    #[arg(long, env = "OI_CONCURRENCY", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    /// Where backups go: file:///directory, or s3://bucket/prefix with the usual AWS_*
+    /// variables (role worker).
+    #[arg(long, env = "OI_BACKUP_STORE", default_value = "file:///var/lib/oi/backups")]
+    pub backup_store: String,
+    /// Jobs at a time (role worker). Most of them wait for something.
+    #[arg(long, env = "OI_CONCURRENCY", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
     /// What this process calls itself; its host name and pid where absent.
     #[arg(long, env = "OI_NAME")]

@@ -2,6 +2,7 @@
 
 use crate::config::{Config, Role};
 use crate::metrics::{self, Endpoints};
+use oi_backup::{Store, StoreError};
 use oi_decider::{Decider, DeciderSettings};
 use oi_gateway::{Gateway, GatewayError};
 use oi_journal::{ConnectError, Journal, JournalConfig, SetupError};
@@ -40,6 +41,9 @@ pub enum RunError {
         #[source]
         source: std::io::Error,
     },
+    /// The backup store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The broker.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -126,6 +130,8 @@ pub async fn run(config: Config) -> Result<(), RunError> {
             name: name.clone(),
             helper_image: config.helper_image.clone(),
             concurrency: config.concurrency.into(),
+            backups: Some(Store::open(&config.backup_store)?),
+            times: 1,
         };
         let worker = Worker::new(journal.clone(), view.clone(), keyring.clone(), settings, metrics);
         let stop = stop.clone();

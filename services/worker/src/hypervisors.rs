@@ -1,5 +1,6 @@
 //! Connections to hypervisors, made once and shared.
 
+use oi_backup::Store;
 use oi_cri::{
     CriClient, CriError, Endpoint, EndpointError, Helper, HelperError, HelperSettings, TlsFiles,
 };
@@ -7,6 +8,7 @@ use oi_domain::Hypervisor;
 use oi_events::{Generation, HypervisorName};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
 
 /// How a worker does its work.
 #[derive(Debug, Clone)]
@@ -17,6 +19,10 @@ pub struct WorkerSettings {
     pub helper_image: String,
     /// Jobs at a time.
     pub concurrency: usize,
+    /// Where backups go; none where there are none.
+    pub backups: Option<Store>,
+    /// How often each job is done in a row: once, but in tests.
+    pub times: usize,
 }
 
 /// Why a hypervisor is not to be reached.
@@ -41,12 +47,18 @@ pub struct Hypervisors {
     settings: Arc<WorkerSettings>,
     clients: Arc<Mutex<BTreeMap<Key, CriClient>>>,
     helpers: Arc<Mutex<BTreeMap<Key, Helper>>>,
+    starts: Arc<Mutex<BTreeMap<Key, Arc<Semaphore>>>>,
 }
 
 impl Hypervisors {
     /// None yet.
     pub fn new(settings: Arc<WorkerSettings>) -> Hypervisors {
-        Hypervisors { settings, clients: Arc::default(), helpers: Arc::default() }
+        Hypervisors {
+            settings,
+            clients: Arc::default(),
+            helpers: Arc::default(),
+            starts: Arc::default(),
+        }
     }
 
     /// A client of the hypervisor; it connects when it is used.
@@ -87,6 +99,23 @@ impl Hypervisors {
         let key = (h.spec.name.clone(), h.generation);
         self.helpers.lock().unwrap_or_else(PoisonError::into_inner).insert(key, helper.clone());
         Ok(helper)
+    }
+
+    /// Turns for starting control planes there: as many at a time as it has processors,
+    /// for that is what a start uses most.
+    pub async fn starts(
+        &self,
+        h: &Hypervisor,
+        helper: &Helper,
+    ) -> Result<Arc<Semaphore>, HypervisorError> {
+        let key = (h.spec.name.clone(), h.generation);
+        let known = self.starts.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(starts) = known {
+            return Ok(starts);
+        }
+        let turns = Arc::new(Semaphore::new(helper.cpus().await?.max(1)));
+        let mut all = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(all.entry(key).or_insert(turns).clone())
     }
 
     /// Forgets a helper that did not answer.

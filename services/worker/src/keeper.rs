@@ -3,7 +3,7 @@
 
 use crate::hypervisors::HypervisorError;
 use crate::pods::Target;
-use crate::pods::etcd::{Joining, member_entry};
+use crate::pods::etcd::{self, Joining, member_entry};
 use crate::steps::{Site, StepError, Steps};
 use crate::worker::Worker;
 use oi_cri::{CONTAINER_RUNNING, CriClient, SANDBOX_READY, label};
@@ -24,6 +24,8 @@ const SILENT: u32 = 3;
 /// A node that keeps dying is left alone for this long, doubled each time.
 const BACK_OFF: Duration = Duration::from_millis(500);
 const MOST: Duration = Duration::from_secs(60);
+/// A member that died again so often in a row will not come back by itself: 15 s in all.
+const HOPELESS: u32 = 5;
 
 /// Watches the hypervisors of ready nodes.
 pub struct Keeper {
@@ -37,6 +39,7 @@ type NodeKey = (ClusterName, NodeName);
 struct Patience {
     until: Instant,
     pause: Duration,
+    times: u32,
 }
 
 impl Keeper {
@@ -152,7 +155,7 @@ impl Keeper {
             return Ok(());
         }
         let client = self.steps.hypervisors.client(h)?;
-        let mut running: BTreeMap<(String, String), usize> = BTreeMap::new();
+        let mut running: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         for container in client.containers(&BTreeMap::new()).await? {
             if container.state != CONTAINER_RUNNING {
                 continue;
@@ -161,7 +164,8 @@ impl Keeper {
             if let (Some(uid), Some(node)) =
                 (labels.get(label::CLUSTER_UID), labels.get(label::NODE))
             {
-                *running.entry((uid.clone(), node.clone())).or_default() += 1;
+                let pod = labels.get(label::POD).cloned().unwrap_or_default();
+                running.entry((uid.clone(), node.clone())).or_default().push(pod);
             }
         }
         // Read after the look: what a job has stopped by now is not of a ready node any more.
@@ -176,14 +180,20 @@ impl Keeper {
         }
         for target in ready {
             let key = (target.cluster.uid.to_string(), target.name.to_string());
-            let must = if target.node.role == Role::ControlPlane { 4 } else { 1 };
-            let runs = running.get(&key).copied().unwrap_or(0);
+            let must = match target.node.role {
+                Role::ControlPlane => 1 + target.node.components.len(),
+                Role::ControlPlaneIngress => 1,
+                Role::ApiServer => target.node.components.len(),
+            };
+            let runs = running.get(&key).map(Vec::as_slice).unwrap_or_default();
             let node = (target.cluster_name.clone(), target.name.clone());
-            if runs >= must {
+            if runs.len() >= must {
                 // It has lived for longer than its pause: it is forgiven.
                 patience.retain(|k, p| *k != node || p.until + p.pause > Instant::now());
             } else {
-                self.revive(target, node, patience).await;
+                let is_member = target.node.role == Role::ControlPlane;
+                let no_etcd = is_member && !runs.iter().any(|pod| pod == etcd::POD);
+                self.revive(target, node, no_etcd, patience).await;
             }
         }
         Ok(())
@@ -210,15 +220,19 @@ impl Keeper {
         &self,
         target: Target,
         node: NodeKey,
+        no_etcd: bool,
         patience: &mut BTreeMap<NodeKey, Patience>,
     ) {
         let now = Instant::now();
-        let pause = match patience.get(&node) {
+        let (pause, times) = match patience.get(&node) {
             Some(p) if p.until > now => return,
-            Some(p) => (p.pause * 2).min(MOST),
-            None => BACK_OFF,
+            Some(p) => ((p.pause * 2).min(MOST), p.times + 1),
+            None => (BACK_OFF, 0),
         };
-        patience.insert(node, Patience { until: now + pause, pause });
+        patience.insert(node, Patience { until: now + pause, pause, times });
+        if no_etcd && times >= HOPELESS {
+            self.give_up(&target, times);
+        }
         let (cluster, name) = (target.cluster_name.clone(), target.name.clone());
         let (generation, hypervisor) = (target.node.generation, target.node.hypervisor.clone());
         tracing::warn!(%cluster, node = %name, %hypervisor, "not all runs that must: starting it again");
@@ -242,12 +256,22 @@ impl Keeper {
         }
     }
 
+    /// Its member needs to be replaced from its peers; that is for a decider to say.
+    fn give_up(&self, target: &Target, times: u32) {
+        let (cluster, node) = (target.cluster_name.clone(), target.name.clone());
+        let reason = format!("started {times} times in a row, and ended each time");
+        tracing::warn!(%cluster, %node, reason, "etcd does not keep running");
+        let generation = target.node.generation;
+        self.worker.observe_later(Observation::MemberBroken { cluster, node, generation, reason });
+    }
+
     async fn restart(&self, target: Target) -> Result<usize, StepError> {
         let role = target.node.role;
         let h = target.hypervisor.clone();
         let site = self.steps.site_of(target).await?;
         let restarted = match role {
             Role::ControlPlane => self.restart_parts(&site).await,
+            Role::ApiServer => self.steps.restart_control_plane(&site).await,
             Role::ControlPlaneIngress => self.steps.start_ingress(&site).await.map(usize::from),
         };
         self.steps.noted(&h, restarted)

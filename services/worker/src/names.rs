@@ -27,6 +27,11 @@ pub fn cluster_dir(h: &Hypervisor, cluster: ClusterUid) -> String {
     format!("{}/clusters/{cluster}", h.spec.data_dir.trim_end_matches('/'))
 }
 
+/// Where the backups of a cluster are in their store.
+pub fn backups(cluster: ClusterUid) -> String {
+    format!("clusters/{cluster}")
+}
+
 /// The labels that all pods of a node have.
 pub fn node_labels(cluster: ClusterUid, node: &NodeName) -> Labels {
     [(label::CLUSTER_UID, cluster.to_string()), (label::NODE, node.to_string())]

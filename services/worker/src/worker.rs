@@ -41,7 +41,9 @@ impl Worker {
     ) -> Worker {
         let settings = Arc::new(settings);
         let hypervisors = Hypervisors::new(settings.clone());
-        Worker { journal, steps: Steps { view, keyring, hypervisors }, settings, metrics }
+        let backups = settings.backups.clone();
+        let steps = Steps { view, keyring, hypervisors, backups };
+        Worker { journal, steps, settings, metrics }
     }
 
     /// Works until it is told to stop. Jobs in hand are then given back, for another
@@ -134,7 +136,10 @@ impl Worker {
         }
         let started = Instant::now();
         let kind = job.kind.token();
-        let outcome = self.steps.run(job).await;
+        let mut outcome = self.steps.run(job).await;
+        for _ in 1..self.settings.times {
+            outcome = outcome.and(self.steps.run(job).await);
+        }
         let took = started.elapsed();
         self.metrics.job_seconds.with_label_values(&[kind]).observe(took.as_secs_f64());
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);

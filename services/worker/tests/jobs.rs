@@ -2,6 +2,7 @@
 //! worker: wherever a call is lost, the end is the same.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use oi_backup::Store;
 use oi_cri::fake::{FakeCri, Serving, When};
 use oi_cri::{CONTAINER_RUNNING, label};
 use oi_decider::{Decider, DeciderSettings};
@@ -46,10 +47,11 @@ struct Platform {
 }
 
 impl Platform {
-    async fn start(workers: usize) -> Platform {
+    async fn start(workers: usize, times: usize) -> Platform {
         let broker = Broker::start();
         let journal = broker.journal().await;
         let keys = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("file://{}/backups", keys.path().display())).unwrap();
         let key = KeyEncryptionKey::load_or_create(&keys.path().join("kek")).unwrap();
         let keyring = Keyring::new(journal.clone(), Arc::new(key));
         let view = View::load(&journal).await.unwrap();
@@ -70,6 +72,8 @@ impl Platform {
                 name: format!("w{n}"),
                 helper_image: "oi-helper".to_owned(),
                 concurrency: 8,
+                times,
+                backups: Some(store.clone()),
             };
             let (view, keyring) = (view.clone(), keyring.clone());
             let worker = Worker::new(journal.clone(), view, keyring, settings, metrics.clone());
@@ -82,7 +86,7 @@ impl Platform {
     }
 
     async fn with_hypervisors(workers: usize) -> Platform {
-        let platform = Platform::start(workers).await;
+        let platform = Platform::start(workers, 1).await;
         platform.register_both().await;
         platform.settled("registration").await;
         platform
@@ -148,6 +152,26 @@ impl Platform {
         self.submit(HibernateClusterV1 { name: "test".parse().unwrap(), hibernated }).await;
     }
 
+    async fn scale(&self, api_servers: u32, others: u32) {
+        self.submit(ScaleClusterV1 {
+            name: "test".parse().unwrap(),
+            api_servers: Some(api_servers),
+            controller_managers: Some(others),
+            schedulers: Some(others),
+        })
+        .await;
+    }
+
+    async fn back_up(&self) {
+        self.submit(BackupClusterV1 { name: "test".parse().unwrap() }).await;
+    }
+
+    async fn restore(&self) {
+        let name: ClusterName = "test".parse().unwrap();
+        let backup = self.view.read(|s| *s.clusters[&name].backups.keys().next().unwrap());
+        self.submit(RestoreClusterV1 { name, backup }).await;
+    }
+
     async fn upgrade(&self) {
         let (name, to) = ("test".parse().unwrap(), "v1.36.4".parse().unwrap());
         self.submit(UpgradeClusterV1 { name, to }).await;
@@ -161,7 +185,7 @@ impl Platform {
     }
 
     async fn delete(&self) {
-        self.submit(DeleteClusterV1 { name: "test".parse().unwrap() }).await;
+        self.submit(DeleteClusterV2 { name: "test".parse().unwrap(), abandon: false }).await;
     }
 
     /// Waits until nothing is owed, nor will be after a pause.
@@ -171,7 +195,7 @@ impl Platform {
                 s.troubles.is_empty()
                     && oi_domain::owed(s).is_empty()
                     && s.clusters.values().all(|c| c.hibernated || c.is_converged())
-                    && s.clusters.values().all(|c| c.upgrade.is_none())
+                    && s.clusters.values().all(|c| c.upgrade.is_none() && c.restore.is_none())
                     && s.hypervisors.values().all(|h| h.prepared)
             }) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -220,14 +244,26 @@ fn two_of_each() -> Vec<String> {
     all_pods().into_iter().flat_map(|pod| [pod.clone(), pod]).collect()
 }
 
-/// From nothing to a cluster that grows, is upgraded, shrinks, sleeps and wakes, to
-/// nothing, with one lost call on each hypervisor in each part.
-async fn life(method: &'static str, when: When) {
-    let what = format!("{method} lost {when:?}");
-    let platform = Platform::start(2).await;
+/// Three API servers, one controller manager, one scheduler.
+fn scaled_pods() -> Vec<String> {
+    let mut pods = two_of_each();
+    pods[1] = "control-plane: kube-apiserver".to_owned();
+    pods.push(pods[1].clone());
+    pods.sort();
+    pods
+}
+
+/// From nothing to a cluster that grows, is scaled and upgraded, shrinks, sleeps and
+/// wakes, to nothing, with one lost call on each hypervisor in each part.
+async fn life(loss: Option<(&'static str, When)>) {
+    let what = format!("{loss:?} lost");
+    // Where nothing is lost, each job is done twice in a row.
+    let platform = Platform::start(2, if loss.is_none() { 2 } else { 1 }).await;
     let lose = || {
-        platform.private.fake.fail_once(method, when);
-        platform.public.fake.fail_once(method, when);
+        if let Some((method, when)) = loss {
+            platform.private.fake.fail_once(method, when);
+            platform.public.fake.fail_once(method, when);
+        }
     };
     lose();
     platform.register_both().await;
@@ -242,6 +278,14 @@ async fn life(method: &'static str, when: When) {
     platform.settled(&what).await;
     assert_eq!(platform.pods(), two_of_each(), "{what}");
     lose();
+    platform.scale(3, 1).await;
+    platform.settled(&what).await;
+    assert_eq!(platform.pods(), scaled_pods(), "{what}");
+    lose();
+    platform.scale(2, 2).await;
+    platform.settled(&what).await;
+    assert_eq!(platform.pods(), two_of_each(), "{what}");
+    lose();
     platform.upgrade().await;
     platform.settled(&what).await;
     assert_eq!(platform.pods(), two_of_each(), "{what}");
@@ -251,6 +295,13 @@ async fn life(method: &'static str, when: When) {
     platform.remove("cp-1").await;
     platform.settled(&what).await;
     platform.remove("lb-1").await;
+    platform.settled(&what).await;
+    assert_eq!(platform.pods(), all_pods(), "{what}");
+    lose();
+    platform.back_up().await;
+    platform.settled(&what).await;
+    lose();
+    platform.restore().await;
     platform.settled(&what).await;
     assert_eq!(platform.pods(), all_pods(), "{what}");
     lose();
@@ -282,6 +333,7 @@ async fn wherever_a_call_is_lost_the_end_is_the_same() {
         "ListPodSandbox",
         "CreateContainer",
         "StartContainer",
+        "ContainerStatus",
         "ListContainers",
         "ExecSync",
         "StopContainer",
@@ -290,13 +342,14 @@ async fn wherever_a_call_is_lost_the_end_is_the_same() {
         "RemovePodSandbox",
     ] {
         for when in [When::Before, When::After] {
-            lives.spawn(life(method, when));
+            lives.spawn(life(Some((method, when))));
             // A few at a time: each has a broker.
-            if lives.len() >= 4 {
+            if lives.len() >= 8 {
                 lives.join_next().await.unwrap().unwrap();
             }
         }
     }
+    lives.spawn(life(None));
     while let Some(ended) = lives.join_next().await {
         ended.unwrap();
     }

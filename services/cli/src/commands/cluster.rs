@@ -1,5 +1,6 @@
 //! `oi cluster …`
 
+use super::backup;
 use crate::client::Client;
 use crate::error::Failure;
 use crate::flags::Cluster;
@@ -39,10 +40,21 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
             }
             output::rows(output.output, found.iter().map(output::cluster).collect(), true)
         }
-        Cluster::Delete { name, grace: None, wait, timeout } => {
-            delete(&client, &name, wait.then_some(Duration::from_secs(timeout))).await
+        Cluster::Delete { name, grace: None, abandon_hypervisor: abandon, wait, timeout } => {
+            let command = v1::DeleteCluster { name, abandon };
+            delete(&client, command, wait.then_some(Duration::from_secs(timeout))).await
         }
-        Cluster::Delete { name, grace: Some(grace), wait, timeout } => {
+        Cluster::Scale { name, apiserver, controller_manager, scheduler, wait, timeout } => {
+            let command = v1::ScaleCluster {
+                name: name.clone(),
+                api_servers: apiserver,
+                controller_managers: controller_manager,
+                schedulers: scheduler,
+            };
+            client.submit(Command::ScaleCluster(command)).await?;
+            wait_for(&client, &name, wait, timeout, ready).await
+        }
+        Cluster::Delete { name, grace: Some(grace), wait, timeout, .. } => {
             let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
             let command = v1::BuryCluster { name: name.clone(), grace_ms };
             client.submit(Command::BuryCluster(command)).await?;
@@ -69,6 +81,29 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
             client.submit(upgrade(&name, to, pause, resume)).await?;
             let done = |c: &v1::Cluster, _: &[v1::Node]| c.upgrade_to.is_empty();
             wait_for(&client, &name, wait, timeout, done).await
+        }
+        Cluster::Restore {
+            name,
+            backup,
+            new_name,
+            control_plane_replicas,
+            ingress_replicas,
+            wait,
+            timeout,
+        } => {
+            let backup = backup::newest(&client, &name, backup).await?;
+            let target = new_name.as_ref().unwrap_or(&name).clone();
+            match new_name {
+                None => {
+                    let command = v1::RestoreCluster { name, backup };
+                    client.submit(Command::RestoreCluster(command)).await?;
+                }
+                Some(new) => {
+                    let replicas = (control_plane_replicas, ingress_replicas);
+                    backup::clone(&client, &name, &new, backup, replicas).await?;
+                }
+            }
+            wait_for(&client, &target, wait, timeout, backup::restored).await
         }
         Cluster::Kubeconfigs { cluster, output } => {
             let all = client.kubeconfigs(&cluster).await?;
@@ -110,7 +145,7 @@ fn ready(_: &v1::Cluster, nodes: &[v1::Node]) -> bool {
 }
 
 /// Says what is owed, until it is done.
-async fn wait_for(
+pub(super) async fn wait_for(
     client: &Client,
     name: &str,
     wait: bool,
@@ -146,28 +181,42 @@ async fn wait_for(
     }
 }
 
-async fn delete(client: &Client, name: &str, wait: Option<Duration>) -> Result<(), Failure> {
-    let command = v1::DeleteCluster { name: name.to_owned() };
-    client.submit(Command::DeleteCluster(command)).await?;
-    eprintln!("cluster {name}: deletion started");
-    let Some(limit) = wait.filter(|_| !client.is_planning()) else { return Ok(()) };
+pub(super) async fn delete(
+    client: &Client,
+    command: v1::DeleteCluster,
+    wait: Option<Duration>,
+) -> Result<(), Failure> {
+    let name = &command.name.clone();
+    let position = client.submit(Command::DeleteCluster(command)).await?.position;
+    let Some(limit) = wait.filter(|_| !client.is_planning()) else {
+        eprintln!("cluster {name}: deletion started");
+        return Ok(());
+    };
     let end = Instant::now() + limit;
-    let mut left = u32::MAX;
-    while let Some(cluster) = client.clusters(name).await?.into_iter().next() {
-        if cluster.nodes != left {
-            left = cluster.nodes;
-            eprintln!("cluster {name}: {left} node(s) left");
+    let mut next = position;
+    while !client.clusters(name).await?.is_empty() {
+        let mut events = client.watch(next, name).await?;
+        loop {
+            match tokio::time::timeout_at(end, events.message()).await {
+                Err(_) => return Err(not_gone(client, name).await?),
+                Ok(Ok(Some(event))) => {
+                    next = event.position + 1;
+                    eprintln!("{}", output::step(&event));
+                    if event.event == "ClusterDeleted" {
+                        return Ok(());
+                    }
+                }
+                // The server went away: look again, from where we were.
+                Ok(_) => break,
+            }
         }
-        if Instant::now() >= end {
-            let jobs = client.jobs(name).await?;
-            let why: Vec<_> = jobs.iter().map(|j| format!("{} {}", j.id, j.message)).collect();
-            return Err(Failure::TimedOut(format!(
-                "cluster {name} is still being deleted; owed: {}",
-                why.join("; ")
-            )));
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    eprintln!("cluster {name}: gone");
     Ok(())
+}
+
+async fn not_gone(client: &Client, name: &str) -> Result<Failure, Failure> {
+    let jobs = client.jobs(name).await?;
+    let why: Vec<_> = jobs.iter().map(|j| format!("{} {}", j.id, j.message)).collect();
+    let why = why.join("; ");
+    Ok(Failure::TimedOut(format!("cluster {name} is still being deleted; owed: {why}")))
 }

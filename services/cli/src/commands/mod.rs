@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod backup;
 mod cluster;
 mod hypervisor;
 mod job;
@@ -52,6 +53,7 @@ async fn with(client: Client, command: Command) -> Result<(), Failure> {
     match command {
         Command::Cluster(command) => cluster::run(client, command).await,
         Command::Node(command) => node::run(client, command).await,
+        Command::Backup(command) => backup::run(client, command).await,
         Command::Hypervisor(command) => hypervisor::run(client, command).await,
         Command::Job(command) => job::run(client, command).await,
         Command::Reconcile { file, timeout, no_wait, output } => {

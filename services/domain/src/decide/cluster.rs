@@ -6,10 +6,10 @@ use crate::network::check_cluster;
 use crate::rejection::Rejection;
 use crate::state::{ClusterPhase, State};
 use oi_events::{
-    BuryClusterV1, ClusterCreatedV1, ClusterDeletionPlannedV1, ClusterDeletionStartedV1,
-    ClusterHibernatedV1, ClusterName, ClusterUid, CommandId, CreateClusterV1, DeleteClusterV1,
-    Event, HibernateClusterV1, KubeconfigIssuedV1, NodeRemovalStartedV1, RecordKubeconfigV1,
-    UndeleteClusterV1,
+    BuryClusterV1, ClusterCreatedV1, ClusterDeletionPlannedV1, ClusterDeletionStartedV2,
+    ClusterHibernatedV1, ClusterName, ClusterUid, CommandId, CreateClusterV1, Credential,
+    DeleteClusterV2, Event, HibernateClusterV1, KubeconfigIssuedV1, NodeRemovalStartedV1,
+    RecordKubeconfigV1, UndeleteClusterV1,
 };
 
 pub(super) fn create(
@@ -23,34 +23,46 @@ pub(super) fn create(
     }
     check_cluster(state, c)?;
     let uid = ClusterUid(id.0);
+    let mut credentials = identities(uid, context)?;
+    credentials.push(context.mint.secret(uid, ENCRYPTION_KEY)?);
+    Ok(vec![created(uid, c, credentials)])
+}
+
+/// Authorities and the service account key pair.
+pub(super) fn identities(
+    uid: ClusterUid,
+    context: &Context<'_>,
+) -> Result<Vec<Credential>, Rejection> {
     let mut credentials = Vec::new();
     for authority in Authority::ALL {
         credentials.push(context.mint.authority(uid, authority)?);
     }
     credentials.push(context.mint.key_pair(uid, SERVICE_ACCOUNT)?);
-    credentials.push(context.mint.secret(uid, ENCRYPTION_KEY)?);
-    Ok(vec![
-        ClusterCreatedV1 {
-            name: c.name.clone(),
-            uid,
-            kubernetes_version: c.kubernetes_version.clone(),
-            pod_cidr: c.pod_cidr.clone(),
-            service_cidr: c.service_cidr.clone(),
-            dns_domain: c.dns_domain.clone(),
-            extra_sans: c.extra_sans.clone(),
-            credentials,
-        }
-        .into(),
-    ])
+    Ok(credentials)
 }
 
-pub(super) fn delete(state: &State, c: &DeleteClusterV1) -> Result<Vec<Event>, Rejection> {
+pub(super) fn created(uid: ClusterUid, c: &CreateClusterV1, credentials: Vec<Credential>) -> Event {
+    ClusterCreatedV1 {
+        name: c.name.clone(),
+        uid,
+        kubernetes_version: c.kubernetes_version.clone(),
+        pod_cidr: c.pod_cidr.clone(),
+        service_cidr: c.service_cidr.clone(),
+        dns_domain: c.dns_domain.clone(),
+        extra_sans: c.extra_sans.clone(),
+        credentials,
+    }
+    .into()
+}
+
+pub(super) fn delete(state: &State, c: &DeleteClusterV2) -> Result<Vec<Event>, Rejection> {
     let cluster = known(state, &c.name)?;
     if cluster.phase == ClusterPhase::Deleting {
         return Ok(Vec::new());
     }
     let generation = next_generation(state);
-    let mut events = vec![ClusterDeletionStartedV1 { name: c.name.clone(), generation }.into()];
+    let (name, abandon) = (c.name.clone(), c.abandon);
+    let mut events = vec![ClusterDeletionStartedV2 { name, generation, abandon }.into()];
     for name in cluster.nodes.keys() {
         events.push(
             NodeRemovalStartedV1 { cluster: c.name.clone(), name: name.clone(), generation }.into(),
@@ -73,7 +85,8 @@ pub(super) fn hibernate(
     }
     let moving = cluster.nodes.values().any(|n| n.removing)
         || cluster.control_planes().iter().any(|(_, n)| !n.joined);
-    if cluster.phase != ClusterPhase::Ready || cluster.upgrade.is_some() || moving {
+    let changing = cluster.upgrade.is_some() || cluster.restore.is_some();
+    if cluster.phase != ClusterPhase::Ready || changing || moving {
         return Err(Rejection::ClusterBusy(c.name.clone()));
     }
     Ok(vec![hibernated(state, &c.name, true)])
@@ -88,7 +101,7 @@ fn hibernated(state: &State, name: &ClusterName, hibernated: bool) -> Event {
 fn wake(state: &State, name: &ClusterName, context: &Context<'_>) -> Result<Vec<Event>, Rejection> {
     let cluster = known(state, name)?;
     let mut events = vec![hibernated(state, name, false)];
-    for (node, _) in cluster.control_planes() {
+    for node in cluster.nodes.iter().filter(|(_, n)| !n.removing).map(|(name, _)| name) {
         events.extend(node::renewal(state, name, node, context)?);
     }
     Ok(events)

@@ -2,11 +2,14 @@
 //! node whose replacement is ready, the next component of an upgrade.
 
 use super::node::removal;
-use super::{next_generation, upgrade};
+use super::{backup, next_generation, upgrade};
 use crate::evolve::evolve;
 use crate::owed::Scope;
-use crate::state::{ClusterPhase, State};
-use oi_events::{ClusterBecameReadyV1, ClusterName, Event, Generation, NodeLeftBehindV1, NodeName};
+use crate::state::{Cluster, ClusterPhase, State};
+use oi_events::{
+    ClusterBecameReadyV1, ClusterName, Event, Generation, LeftoverAbandonedV1, NodeLeftBehindV1,
+    NodeName, RestoreEndedV1,
+};
 use std::collections::BTreeSet;
 
 /// Adds what follows to the events of a decision.
@@ -66,11 +69,19 @@ fn next(state: &State, name: &ClusterName, generation: Generation) -> Vec<Event>
             && state.hypervisors.get(&node.hypervisor).is_some_and(|h| h.is_away())
     });
     if let Some((node, _)) = left {
-        let (cluster, name) = (name.clone(), node.clone());
-        return vec![NodeLeftBehindV1 { cluster, name, generation }.into()];
+        return left_behind(cluster, name, node, generation);
+    }
+    if let Some(expired) = backup::expired(cluster, name, generation) {
+        return vec![expired];
     }
     if cluster.phase == ClusterPhase::Deleting || cluster.hibernated {
         return Vec::new();
+    }
+    if let Some(restore) = &cluster.restore
+        && cluster.is_converged()
+    {
+        let (cluster, backup) = (name.clone(), restore.backup);
+        return vec![RestoreEndedV1 { cluster, backup }.into()];
     }
     let replaced: Option<&NodeName> = cluster
         .nodes
@@ -84,4 +95,23 @@ fn next(state: &State, name: &ClusterName, generation: Generation) -> Vec<Event>
         return events;
     }
     upgrade::step(cluster, name, generation).into_iter().collect()
+}
+
+/// What stands there is owed until the hypervisor is back, or forgotten where the
+/// deletion says so.
+fn left_behind(
+    cluster: &Cluster,
+    cluster_name: &ClusterName,
+    node: &NodeName,
+    generation: Generation,
+) -> Vec<Event> {
+    let (c, name) = (cluster_name.clone(), node.clone());
+    let mut events = vec![NodeLeftBehindV1 { cluster: c, name, generation }.into()];
+    if cluster.abandon
+        && let Some(n) = cluster.nodes.get(node)
+    {
+        let (hypervisor, node) = (n.hypervisor.clone(), node.clone());
+        events.push(LeftoverAbandonedV1 { hypervisor, cluster_uid: cluster.uid, node }.into());
+    }
+    events
 }

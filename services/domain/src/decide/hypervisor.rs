@@ -1,12 +1,12 @@
 //! Decisions about hypervisors.
 
-use super::next_generation;
+use super::{backup, next_generation};
 use crate::rejection::Rejection;
-use crate::state::{Reach, State};
+use crate::state::{Node, Reach, State};
 use oi_events::{
     AbandonHypervisorV1, CordonHypervisorV1, Event, HypervisorAbandonedV1, HypervisorCordonedV1,
-    HypervisorObservedV1, HypervisorRegisteredV1, HypervisorUnregisteredV1, Observation,
-    PodRestartedV1, RegisterHypervisorV1, UnregisterHypervisorV1,
+    HypervisorObservedV1, HypervisorRegisteredV1, HypervisorUnregisteredV1, MemberBrokenV1,
+    Observation, PodRestartedV1, RegisterHypervisorV1, UnregisterHypervisorV1,
 };
 
 pub(super) fn register(state: &State, c: &RegisterHypervisorV1) -> Result<Vec<Event>, Rejection> {
@@ -114,6 +114,18 @@ pub(super) fn observe(state: &State, seen: &Observation) -> Result<Vec<Event>, R
         }
         Observation::HypervisorUnreachable { name, reason } => {
             (name, Reach::Unreachable(reason.clone()))
+        }
+        Observation::BackupTaken { cluster, backup, snapshot } => {
+            return Ok(backup::taken(state, cluster, *backup, snapshot));
+        }
+        Observation::MemberBroken { cluster, node, generation, reason } => {
+            let current = state.clusters.get(cluster).and_then(|c| c.nodes.get(node));
+            let known = |n: &Node| n.broken || n.removing || n.generation != *generation;
+            if current.is_none_or(known) {
+                return Ok(Vec::new());
+            }
+            let (cluster, node, reason) = (cluster.clone(), node.clone(), reason.clone());
+            return Ok(vec![MemberBrokenV1 { cluster, node, reason }.into()]);
         }
         Observation::PodRestarted { cluster, node, generation, what, reason } => {
             let current = state.clusters.get(cluster).and_then(|c| c.nodes.get(node));

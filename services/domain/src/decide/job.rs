@@ -1,11 +1,14 @@
 //! Decisions about the outcomes of jobs.
 
+use super::next_generation;
+use super::node::members_changed;
 use crate::owed::{JobTarget, is_unfinished};
 use crate::rejection::Rejection;
 use crate::state::State;
 use oi_events::{
-    ClusterDeletedV1, Event, JobAbandonedV1, JobFailedV1, JobKind, JobResult, JobRetriedV1,
-    JobSucceededV1, LeftoverRemovedV1, NodeRemovedV1, ReportJobV1, RetryJobV1,
+    BackupDeletedV1, ClusterDeletedV1, ClusterName, Event, JobAbandonedV1, JobFailedV1, JobKind,
+    JobResult, JobRetriedV1, JobSucceededV1, LeftoverRemovedV1, NodeName, NodeRemovedV1,
+    ReportJobV1, RetryJobV1,
 };
 
 /// The pause after the nth failure: 1 s, 2 s, 4 s … up to a minute.
@@ -52,9 +55,26 @@ fn succeeded(state: &State, c: &ReportJobV1) -> Vec<Event> {
         Some(JobTarget::Leftover { hypervisor, cluster_uid, node, .. }) => {
             events.push(LeftoverRemovedV1 { hypervisor, cluster_uid, node }.into());
         }
-        Some(JobTarget::Node { .. } | JobTarget::Hypervisor { .. }) | None => {}
+        Some(JobTarget::Node { cluster, node, step: JobKind::EnsureEtcd, .. }) => {
+            events.extend(first_join(state, &cluster, &node));
+        }
+        Some(JobTarget::Backup { cluster, backup, step: JobKind::DropBackup, .. }) => {
+            events.push(BackupDeletedV1 { cluster, backup }.into());
+        }
+        Some(JobTarget::Node { .. } | JobTarget::Hypervisor { .. } | JobTarget::Backup { .. })
+        | None => {}
     }
     events
+}
+
+/// A member that is new beside others is made known.
+fn first_join(state: &State, name: &ClusterName, node: &NodeName) -> Vec<Event> {
+    let Some(cluster) = state.clusters.get(name) else { return Vec::new() };
+    let joined = |n: &NodeName| cluster.nodes.get(n).is_some_and(|n| n.joined);
+    if joined(node) || !cluster.nodes.keys().any(joined) {
+        return Vec::new();
+    }
+    members_changed(cluster, name, next_generation(state))
 }
 
 pub(super) fn retry(state: &State, c: &RetryJobV1) -> Result<Vec<Event>, Rejection> {

@@ -1,11 +1,13 @@
 //! Commands in, events or a refusal out.
 
+mod backup;
 mod cluster;
 mod follow;
 mod hypervisor;
 mod job;
 mod node;
 mod replace;
+mod scale;
 mod upgrade;
 
 pub(crate) use replace::can_replace;
@@ -72,6 +74,12 @@ fn answer(
         Command::UndeleteCluster(c) => cluster::undelete(state, c, context),
         Command::AbandonHypervisor(c) => hypervisor::abandon(state, c),
         Command::RenewCertificates(c) => node::renew(state, c, context),
+        Command::ScaleCluster(c) => scale::scale(state, c, context),
+        Command::BackupCluster(c) => backup::start(state, envelope.id, c),
+        Command::ScheduleBackups(c) => backup::schedule(state, c),
+        Command::DeleteBackup(c) => backup::delete(state, c),
+        Command::RestoreCluster(c) => backup::restore(state, c),
+        Command::CloneCluster(c) => backup::clone(state, envelope.id, c, context),
     }
 }
 
@@ -94,6 +102,16 @@ fn staying<'a>(state: &'a State, name: &ClusterName) -> Result<&'a Cluster, Reje
         return Err(Rejection::ClusterBuried(name.clone()));
     }
     Ok(cluster)
+}
+
+/// A cluster that runs, and is not being restored.
+fn settled<'a>(state: &'a State, name: &ClusterName) -> Result<&'a Cluster, Rejection> {
+    let cluster = running(state, name)?;
+    if cluster.restore.is_some() {
+        Err(Rejection::RestoreRunning(name.clone()))
+    } else {
+        Ok(cluster)
+    }
 }
 
 /// A cluster whose nodes can be changed.

@@ -1,6 +1,6 @@
 //! Decisions about nodes.
 
-use super::{Context, known, next_generation, running, staying};
+use super::{Context, known, next_generation, running, settled, staying};
 use crate::mint::{Leaf, MintError};
 use crate::network::service_ip;
 use crate::placement::place;
@@ -48,7 +48,10 @@ pub(super) fn place_node(
     let address = state.hypervisors[&hypervisor].spec.address;
     let generation = next_generation(state);
     let credentials = match role {
-        Role::ControlPlane => control_plane_credentials(state, &name, cluster, address, context)?,
+        Role::ControlPlane | Role::ApiServer => {
+            let of_member = role == Role::ControlPlane;
+            control_plane_credentials(state, &name, cluster, address, of_member, context)?
+        }
         Role::ControlPlaneIngress => Vec::new(),
     };
     let mut events: Vec<Event> = vec![
@@ -64,9 +67,13 @@ pub(super) fn place_node(
         .into(),
     ];
     match role {
-        Role::ControlPlane => events.extend(ingresses_changed(cluster, cluster_name, generation)),
+        Role::ControlPlane | Role::ApiServer => {
+            events.extend(ingresses_changed(cluster, cluster_name, generation));
+        }
         Role::ControlPlaneIngress => {
-            for (name, node) in cluster.control_planes() {
+            let with_certificate =
+                cluster.nodes.iter().filter(|(_, n)| !n.removing && n.is_certified());
+            for (name, node) in with_certificate {
                 if let Some(credential) =
                     replacement(state, cluster, node, address, context).transpose()?
                 {
@@ -121,31 +128,61 @@ fn mint_leaf(
 }
 
 /// Ingresses must learn of backends that come and go.
-fn ingresses_changed<'a>(
-    cluster: &'a Cluster,
-    name: &'a ClusterName,
+pub(super) fn ingresses_changed(
+    cluster: &Cluster,
+    name: &ClusterName,
     generation: Generation,
-) -> impl Iterator<Item = Event> + 'a {
-    cluster.ingresses().into_iter().map(move |(node, _)| {
-        NodeChangedV1 { cluster: name.clone(), node: node.clone(), generation }.into()
-    })
+) -> Vec<Event> {
+    changed(cluster, name, generation, Role::ControlPlaneIngress)
 }
 
-/// All identities of a control plane's components.
-fn leaves(state: &State, member: &NodeName, cluster: &Cluster, address: IpAddr) -> [Leaf; 9] {
+/// API servers without a member of their own must learn of members that come and go.
+pub(super) fn members_changed(
+    cluster: &Cluster,
+    name: &ClusterName,
+    generation: Generation,
+) -> Vec<Event> {
+    changed(cluster, name, generation, Role::ApiServer)
+}
+
+fn changed(
+    cluster: &Cluster,
+    name: &ClusterName,
+    generation: Generation,
+    role: Role,
+) -> Vec<Event> {
+    let nodes = cluster.nodes.iter().filter(|(_, n)| n.role == role && !n.removing);
+    nodes
+        .map(|(node, _)| {
+            NodeChangedV1 { cluster: name.clone(), node: node.clone(), generation }.into()
+        })
+        .collect()
+}
+
+/// All identities of a control plane's components, and of a member.
+fn leaves(
+    state: &State,
+    member: &NodeName,
+    cluster: &Cluster,
+    address: IpAddr,
+    of_member: bool,
+) -> Vec<Leaf> {
     let ips = vec![address, IpAddr::V4(Ipv4Addr::LOCALHOST)];
     let member = member.to_string();
-    [
+    let mut leaves = vec![
         serving_leaf(state, cluster, address),
         Leaf::ApiServerKubeletClient,
         Leaf::ApiServerEtcdClient,
-        Leaf::EtcdServer { member: member.clone(), ips: ips.clone() },
-        Leaf::EtcdPeer { member, ips },
-        Leaf::EtcdHealthcheckClient,
-        Leaf::FrontProxyClient,
-        Leaf::ControllerManager,
-        Leaf::Scheduler,
-    ]
+    ];
+    if of_member {
+        leaves.extend([
+            Leaf::EtcdServer { member: member.clone(), ips: ips.clone() },
+            Leaf::EtcdPeer { member, ips },
+            Leaf::EtcdHealthcheckClient,
+        ]);
+    }
+    leaves.extend([Leaf::FrontProxyClient, Leaf::ControllerManager, Leaf::Scheduler]);
+    leaves
 }
 
 fn control_plane_credentials(
@@ -153,9 +190,10 @@ fn control_plane_credentials(
     member: &NodeName,
     cluster: &Cluster,
     address: IpAddr,
+    of_member: bool,
     context: &Context<'_>,
 ) -> Result<Vec<Credential>, Rejection> {
-    leaves(state, member, cluster, address)
+    leaves(state, member, cluster, address, of_member)
         .iter()
         .map(|leaf| mint_leaf(cluster, leaf, context).map_err(Rejection::from))
         .collect()
@@ -184,7 +222,8 @@ pub(super) fn renewal(
     let generation = next_generation(state);
     let due =
         |leaf: &&Leaf| node.renew_at_ms.get(leaf.name()).is_some_and(|at| *at <= context.now_ms);
-    leaves(state, name, cluster, hypervisor.spec.address)
+    let of_member = node.role == Role::ControlPlane;
+    leaves(state, name, cluster, hypervisor.spec.address, of_member)
         .iter()
         .filter(due)
         .map(|leaf| {
@@ -229,7 +268,7 @@ pub(super) fn remove(state: &State, c: &RemoveNodeV1) -> Result<Vec<Event>, Reje
     if node.removing {
         return Ok(Vec::new());
     }
-    running(state, &c.cluster)?;
+    settled(state, &c.cluster)?;
     removal(cluster, &c.cluster, &c.name, next_generation(state))
 }
 
@@ -243,11 +282,35 @@ pub(super) fn removal(
     let (c, node) = (cluster_name.clone(), name.clone());
     let mut events: Vec<Event> =
         vec![NodeRemovalStartedV1 { cluster: c, name: node, generation }.into()];
-    if cluster.nodes.get(name).is_some_and(|n| n.role == Role::ControlPlane) {
+    let Some(node) = cluster.nodes.get(name) else { return Ok(events) };
+    if node.role == Role::ControlPlane {
         check_membership(cluster, cluster_name, name)?;
+        events.extend(members_changed(cluster, cluster_name, generation));
+    }
+    check_components(cluster, cluster_name, name, node)?;
+    if node.role != Role::ControlPlaneIngress {
         events.extend(ingresses_changed(cluster, cluster_name, generation));
     }
     Ok(events)
+}
+
+/// Another node must run what this one does.
+fn check_components(
+    cluster: &Cluster,
+    cluster_name: &ClusterName,
+    name: &NodeName,
+    node: &Node,
+) -> Result<(), Rejection> {
+    for component in &node.components {
+        if cluster.carriers(*component).iter().all(|(other, _)| *other == name) {
+            return Err(Rejection::LastComponent {
+                cluster: cluster_name.clone(),
+                node: name.clone(),
+                component: component.as_str(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The rest must be members already, and no other member may be on its way out.

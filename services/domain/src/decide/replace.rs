@@ -1,13 +1,13 @@
 //! Decisions about nodes that another takes the place of.
 
 use super::node::{self, Placing};
-use super::{Context, running};
+use super::{Context, next_generation, settled};
 use crate::placement::place_except;
 use crate::rejection::Rejection;
 use crate::state::{Cluster, State};
 use oi_events::{
-    ClusterName, Event, HypervisorName, NodeName, NodeReplacementStartedV1, PortV1, ReplaceNodeV1,
-    Role,
+    ClusterName, Component, ComponentsChangedV1, Event, HypervisorName, NodeName,
+    NodeReplacementStartedV1, PortV1, ReplaceNodeV1, Role,
 };
 
 /// A new node comes; the old one goes once it is ready.
@@ -20,8 +20,22 @@ pub(super) fn replace(
     let by = found.name.clone();
     let mut events = node::place_node(state, &c.cluster, found, context)?;
     let (cluster, node) = (c.cluster.clone(), c.name.clone());
+    events.extend(same_components(state, c, &by));
     events.push(NodeReplacementStartedV1 { cluster, node, by }.into());
     Ok(events)
+}
+
+/// The new node runs what the old one did.
+fn same_components(state: &State, c: &ReplaceNodeV1, by: &NodeName) -> Option<Event> {
+    let old = state.clusters.get(&c.cluster)?.nodes.get(&c.name)?;
+    let components: Vec<Component> = old.components.iter().copied().collect();
+    let default = match old.role {
+        Role::ControlPlane => components.len() == Component::ALL.len(),
+        Role::ControlPlaneIngress => true,
+        Role::ApiServer => components == [Component::ApiServer],
+    };
+    let (cluster, node, generation) = (c.cluster.clone(), by.clone(), next_generation(state));
+    (!default).then(|| ComponentsChangedV1 { cluster, node, components, generation }.into())
 }
 
 /// Whether the replacement of a node can begin now.
@@ -35,7 +49,7 @@ fn replacement(
     name: &ClusterName,
     old: &NodeName,
 ) -> Result<Option<Placing>, Rejection> {
-    let cluster = running(state, name)?;
+    let cluster = settled(state, name)?;
     let node = cluster
         .nodes
         .get(old)
@@ -78,7 +92,7 @@ fn check_members(
         return Err(busy("leaving"));
     }
     let away = |h: &HypervisorName| state.hypervisors.get(h).is_none_or(|h| h.is_away());
-    let answer = members.iter().filter(|(_, n)| !away(&n.hypervisor)).count();
+    let answer = members.iter().filter(|(_, n)| !n.broken && !away(&n.hypervisor)).count();
     if answer * 2 <= members.len() {
         return Err(Rejection::QuorumLost {
             cluster: name.clone(),

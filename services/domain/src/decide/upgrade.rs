@@ -1,7 +1,7 @@
 //! Decisions about upgrades: one component at a time, in the order that Kubernetes'
 //! version skew policy asks for.
 
-use super::{known, running};
+use super::{known, settled};
 use crate::network::check_version;
 use crate::rejection::Rejection;
 use crate::state::{Cluster, ClusterPhase, State};
@@ -15,7 +15,7 @@ const ORDER: [Component; 3] =
     [Component::ApiServer, Component::ControllerManager, Component::Scheduler];
 
 pub(super) fn start(state: &State, c: &UpgradeClusterV1) -> Result<Vec<Event>, Rejection> {
-    let cluster = running(state, &c.name)?;
+    let cluster = settled(state, &c.name)?;
     let (from, to) = (&cluster.kubernetes_version, &c.to);
     if let Some(upgrade) = &cluster.upgrade {
         if upgrade.to == *to && !upgrade.back {
@@ -63,7 +63,10 @@ pub(super) fn change(state: &State, c: &ChangeUpgradeV1) -> Result<Vec<Event>, R
     if back
         && !upgrade.back
         && upgrade.to.minor() != upgrade.from.minor()
-        && !cluster.control_planes().iter().any(|(_, n)| of_before(&n.versions.api_server))
+        && !cluster
+            .carriers(Component::ApiServer)
+            .iter()
+            .any(|(_, n)| of_before(&n.versions.api_server))
     {
         return Err(Rejection::UpgradeImpossible {
             cluster: c.name.clone(),
@@ -91,7 +94,7 @@ pub(super) fn step(cluster: &Cluster, name: &ClusterName, generation: Generation
         order.reverse();
     }
     for component in order {
-        for (node, n) in cluster.control_planes() {
+        for (node, n) in cluster.carriers(component) {
             if n.versions.of(component) != target {
                 return Some(
                     ComponentVersionChangedV1 {

@@ -29,6 +29,14 @@ impl Mint for PlainMint {
     fn secret(&self, _: ClusterUid, name: &str) -> Result<Credential, MintError> {
         Ok(credential(name, String::new()))
     }
+    fn reseal(
+        &self,
+        _: ClusterUid,
+        c: &Credential,
+        _: ClusterUid,
+    ) -> Result<Credential, MintError> {
+        Ok(c.clone())
+    }
     fn leaf(&self, _: ClusterUid, issuer: &Credential, l: &Leaf) -> Result<Credential, MintError> {
         Ok(credential(l.name(), format!("{l:?} by {}", issuer.name)))
     }
@@ -46,6 +54,14 @@ impl Mint for NoMint {
     }
     fn secret(&self, _: ClusterUid, n: &str) -> Result<Credential, MintError> {
         Err(MintError { what: n.to_owned(), source: "no entropy".into() })
+    }
+    fn reseal(
+        &self,
+        _: ClusterUid,
+        c: &Credential,
+        _: ClusterUid,
+    ) -> Result<Credential, MintError> {
+        Err(MintError { what: c.name.clone(), source: "no entropy".into() })
     }
     fn leaf(&self, _: ClusterUid, _: &Credential, l: &Leaf) -> Result<Credential, MintError> {
         Err(MintError { what: l.name().to_owned(), source: "no entropy".into() })
@@ -151,6 +167,14 @@ impl World {
     }
 
     pub fn succeed(&mut self, job: &str) -> Vec<Event> {
+        let id = JobId(job.to_owned());
+        if let Some(JobTarget::Backup { cluster, backup, step: JobKind::TakeBackup, .. }) =
+            JobTarget::parse(&id)
+        {
+            // A worker tells what it took first; that is all there is to say.
+            let observation = Observation::BackupTaken { cluster, backup, snapshot: snapshot() };
+            return self.run(ReportObservationV1 { observation });
+        }
         self.report(job, JobResult::Succeeded)
     }
 
@@ -211,4 +235,10 @@ pub fn remove(cluster: &str, text: &str) -> RemoveNodeV1 {
 
 pub fn kinds(events: &[Event]) -> Vec<&'static str> {
     events.iter().map(|e| e.kind().name).collect()
+}
+
+/// What a worker reports of a backup.
+pub fn snapshot() -> SnapshotV1 {
+    let object = "a".to_owned();
+    SnapshotV1 { position: 1, object, bytes: 3, sha256: Hash([1; 32]) }
 }

@@ -1,7 +1,7 @@
 //! API server, controller manager and scheduler of a node, with kubeadm 1.36's
 //! flags. Each sees the keys that it needs and no others.
 
-use super::{Files, PodsError, Secrets, Target};
+use super::{Files, PodsError, Secrets, Target, etcd};
 use crate::names;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use oi_cri::{ContainerSpec, FileOp, Mount, PodSpec, PortMapping};
@@ -43,19 +43,25 @@ pub fn api_server_dir(target: &Target) -> String {
     format!("{}/{API_SERVER}", target.dir())
 }
 
-/// Pod and files. Serving and client certificates are read again by the components
-/// themselves.
+/// Pod and files of the components that the node is to run; what others left is removed.
+/// Serving and client certificates are read again by the components themselves.
 pub fn pod(target: &Target, secrets: &Secrets<'_>) -> Result<(PodSpec, Vec<FileOp>), PodsError> {
     let port = target.port(PortUse::ApiServer)?;
     let mut pod = target.pod(POD);
     let mut operations = Vec::new();
     // The port outside is the port inside: what the API server says of itself holds.
     pod.ports = vec![PortMapping { container_port: port, host_port: port }];
-    for (container, ops) in [
-        api_server(target, secrets, port)?,
-        controller_manager(target, secrets, port)?,
-        scheduler(target, secrets, port)?,
-    ] {
+    for component in Component::ALL {
+        if !target.node.components.contains(&component) {
+            let path = format!("{}/{}", target.dir(), component.as_str());
+            operations.push(FileOp::Remove { path });
+            continue;
+        }
+        let (container, ops) = match component {
+            Component::ApiServer => api_server(target, secrets, port)?,
+            Component::ControllerManager => controller_manager(target, secrets, port)?,
+            Component::Scheduler => scheduler(target, secrets, port)?,
+        };
         pod.containers.push(container);
         operations.extend(ops);
     }
@@ -108,7 +114,7 @@ fn api_server(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part,
     files.at_start("encryption.yaml", encryption.into_bytes());
     files.at_start("audit-policy.yaml", AUDIT_POLICY.into());
     files.directory(audit.clone());
-    let etcd = target.address(PortUse::EtcdClient)?;
+    let etcd = etcd::servers(target)?;
     let c = &target.cluster;
     let pki = format!("{ETC}/pki");
     let command = vec![
@@ -127,7 +133,7 @@ fn api_server(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part,
         format!("--etcd-cafile={pki}/etcd-ca.crt"),
         format!("--etcd-certfile={pki}/apiserver-etcd-client.crt"),
         format!("--etcd-keyfile={pki}/apiserver-etcd-client.key"),
-        format!("--etcd-servers=https://{etcd}"),
+        format!("--etcd-servers={etcd}"),
         format!("--kubelet-client-certificate={pki}/apiserver-kubelet-client.crt"),
         format!("--kubelet-client-key={pki}/apiserver-kubelet-client.key"),
         "--kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname".to_owned(),

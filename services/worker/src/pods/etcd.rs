@@ -3,7 +3,7 @@
 use super::{Files, PodsError, Secrets, Target};
 use crate::names;
 use oi_cri::{ContainerSpec, FileOp, Mount, PodSpec, PortMapping};
-use oi_events::PortUse;
+use oi_events::{PortUse, Role};
 use std::collections::BTreeMap;
 
 /// The pod's name among a node's pods, and its container's.
@@ -11,6 +11,9 @@ pub const POD: &str = "etcd";
 /// Ports within the pod.
 pub const CLIENT_PORT: u16 = 2379;
 const PEER_PORT: u16 = 2380;
+/// The pod that restores, and its view of the member's directory.
+const RESTORE: &str = "restore";
+const ETCD: &str = "/etcd";
 const PKI: &str = "/etc/kubernetes/pki/etcd";
 
 /// Flags with which a client inside the container reaches its own member.
@@ -39,6 +42,48 @@ pub struct Joining {
 /// `name=url` of a node's member.
 pub fn member_entry(target: &Target) -> Result<String, PodsError> {
     Ok(format!("{}=https://{}", target.name, target.address(PortUse::EtcdPeer)?))
+}
+
+/// The pod that makes a member's data from a snapshot, the only member of a new cluster;
+/// the data's directory, which must not be there; and the snapshot's file.
+pub fn restore_pod(target: &Target) -> Result<(PodSpec, String, String), PodsError> {
+    let dir = format!("{}/etcd", target.dir());
+    let mut pod = target.pod(RESTORE);
+    let command = vec![
+        "etcdutl".to_owned(),
+        "snapshot".to_owned(),
+        "restore".to_owned(),
+        format!("{ETCD}/restore.snapshot"),
+        format!("--data-dir={ETCD}/data"),
+        format!("--name={}", target.name),
+        format!("--initial-cluster={}", member_entry(target)?),
+        format!("--initial-advertise-peer-urls=https://{}", target.address(PortUse::EtcdPeer)?),
+        format!("--initial-cluster-token={}", target.cluster.uid),
+        // Whoever watched what came after the backup must not take older revisions for
+        // newer ones: it is told to list again.
+        "--bump-revision=1000000000".to_owned(),
+        "--mark-compacted".to_owned(),
+    ];
+    pod.containers = vec![ContainerSpec {
+        name: RESTORE.to_owned(),
+        image: names::etcd_image(&target.cluster.kubernetes_version),
+        command,
+        mounts: vec![Mount::writable(dir.clone(), ETCD)],
+        ..ContainerSpec::default()
+    }];
+    Ok((pod, format!("{dir}/data"), format!("{dir}/restore.snapshot")))
+}
+
+/// What the node's API server talks to: the member beside it, or all of them.
+pub fn servers(target: &Target) -> Result<String, PodsError> {
+    if target.node.role == Role::ControlPlane {
+        return Ok(format!("https://{}", target.address(PortUse::EtcdClient)?));
+    }
+    let members = target.cluster.control_planes();
+    let urls = members.into_iter().filter(|(_, n)| n.joined).map(|(name, n)| {
+        Ok(format!("https://{}", target.address_of(name, n, PortUse::EtcdClient)?))
+    });
+    Ok(urls.collect::<Result<Vec<_>, PodsError>>()?.join(","))
 }
 
 /// Pod and files. Certificates are read again by etcd with each connection.

@@ -4,7 +4,7 @@
 use super::{Files, PodsError, Secrets, Target};
 use crate::names::HAPROXY_IMAGE;
 use oi_cri::{ContainerSpec, FileOp, Mount, PodSpec, PortMapping};
-use oi_events::PortUse;
+use oi_events::{Component, PortUse};
 use sha2::{Digest, Sha256};
 
 /// The pod's name among a node's pods, and its container's.
@@ -59,7 +59,7 @@ backend {BACKEND}
     default-server check check-ssl verify required ca-file {ETC}/ca.crt inter 1s fastinter 250ms downinter 250ms fall 2 rise 1 on-marked-down shutdown-sessions
 "
     );
-    for (name, node) in target.cluster.control_planes() {
+    for (name, node) in target.cluster.carriers(Component::ApiServer) {
         let address = target.address_of(name, node, PortUse::ApiServer)?;
         text.push_str(&format!("    server {name} {address}\n"));
     }

@@ -2,9 +2,13 @@
 
 use super::traffic::Traffic;
 use super::{Site, StepError, Steps};
+use crate::pods::Target;
 use crate::pods::control_plane::{self, API_SERVER};
 use futures::future::join_all;
-use oi_cri::{PodSpec, Sandbox, ensure_container, is_outdated, prepare_container};
+use oi_cri::{
+    FileOp, GRACE, PodSpec, Sandbox, ensure_container, is_outdated, prepare_container,
+    remove_others,
+};
 use oi_events::PortUse;
 use serde::Deserialize;
 use std::time::Duration;
@@ -23,13 +27,18 @@ struct Version {
 }
 
 impl Steps {
-    /// All three run, and the API server says that it is ready.
+    /// Its components run, and nothing else; the API server says that it is ready.
     pub(super) async fn ensure_control_plane(&self, site: &Site) -> Result<(), StepError> {
         let (pod, files) = control_plane::pod(&site.target, &site.secrets())?;
+        if pod.containers.is_empty() {
+            return self.without_control_plane(site, &pod, &files).await;
+        }
         let sandbox = site.prepare(&pod, &files).await?;
-        if !sandbox.fresh && is_outdated(&site.client, &pod, &pod.containers[0]).await? {
-            self.set_traffic(&site.target, Traffic::Drain).await;
-            tokio::time::sleep(DRAINED).await;
+        if !sandbox.fresh {
+            if is_outdated(&site.client, &pod, &pod.containers[0]).await? {
+                self.drain(&site.target).await;
+            }
+            remove_others(&site.client, &pod).await?;
         }
         ensure_container(&site.client, &sandbox, &pod, &pod.containers[0]).await?;
         // What waits for the API is made meanwhile. Where that fails, it fails again, and
@@ -55,9 +64,33 @@ impl Steps {
         Ok(())
     }
 
+    /// No component is to run here.
+    async fn without_control_plane(
+        &self,
+        site: &Site,
+        pod: &PodSpec,
+        files: &[FileOp],
+    ) -> Result<(), StepError> {
+        if !site.client.containers(&pod.identity).await?.is_empty() {
+            self.drain(&site.target).await;
+        }
+        self.end_pods(&site.target.hypervisor, &pod.identity, GRACE).await?;
+        site.helper.put(files).await?;
+        Ok(())
+    }
+
+    /// Nothing new is sent to the API server, and what it has in hand can end.
+    pub(super) async fn drain(&self, target: &Target) {
+        self.set_traffic(target, Traffic::Drain).await;
+        tokio::time::sleep(DRAINED).await;
+    }
+
     /// Everything that must run, started where it does not; how many were.
     pub async fn restart_control_plane(&self, site: &Site) -> Result<usize, StepError> {
         let (pod, files) = control_plane::pod(&site.target, &site.secrets())?;
+        if pod.containers.is_empty() {
+            return Ok(0);
+        }
         let sandbox = site.prepare(&pod, &files).await?;
         let (_, started) =
             ensure_container(&site.client, &sandbox, &pod, &pod.containers[0]).await?;

@@ -1,11 +1,14 @@
 //! The way in to a cluster's API.
 
 use super::{Site, StepError, Steps};
+use crate::pods::Target;
 use crate::pods::ingress;
-use oi_events::PortUse;
-use std::time::Duration;
+use oi_events::{Component, PortUse};
+use std::time::{Duration, Instant};
 
-const READY: Duration = Duration::from_secs(90);
+const READY: Duration = Duration::from_secs(30);
+/// How long it waits for the first API server.
+const PATIENCE: Duration = Duration::from_secs(900);
 /// How often haproxy is asked, with pauses that grow by this much.
 const RELOADS: u32 = 10;
 const RELOAD: Duration = Duration::from_millis(50);
@@ -16,7 +19,27 @@ impl Steps {
         self.start_ingress(site).await?;
         let address = site.target.address(PortUse::ApiServer)?;
         let ca = format!("{}/ca.crt", ingress::dir(&site.target));
-        Ok(site.helper.probe(address, "/readyz", &ca, None, READY).await.map(drop)?)
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match site.helper.probe(address, "/readyz", &ca, None, READY).await {
+                Ok(_) => return Ok(()),
+                // No API server is ready yet, and none may be for a while where many are
+                // started at once: that is not this ingress' fault.
+                Err(error) if Instant::now() < end && !self.serves(&site.target) => {
+                    tracing::debug!(%error, "waiting for an API server");
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Whether an API server of the cluster is known to be ready.
+    fn serves(&self, target: &Target) -> bool {
+        self.view.read(|s| {
+            let cluster = s.clusters.get(&target.cluster_name);
+            cluster
+                .is_none_or(|c| c.carriers(Component::ApiServer).iter().any(|(_, n)| n.is_ready()))
+        })
     }
 
     /// Files, sandbox and container; returns whether something was started.

@@ -7,7 +7,7 @@ use crate::pods::Target;
 use crate::pods::etcd::{self, Joining};
 use oi_cri::CriClient;
 use oi_domain::ClusterPhase;
-use oi_events::{PortUse, Role};
+use oi_events::{NodeName, PortUse, Role};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -34,17 +34,28 @@ struct Member {
 }
 
 /// The container of a member that votes.
-struct Voter {
+pub(super) struct Voter {
     client: CriClient,
     container: String,
 }
 
 impl Voter {
     async fn etcdctl(&self, args: &[&str]) -> Result<Vec<u8>, StepError> {
+        let args: Vec<String> = args.iter().map(|&a| a.to_owned()).collect();
+        self.etcdctl_within(&args, LIMIT).await
+    }
+
+    /// The same with a limit of its own.
+    pub(super) async fn etcdctl_within(
+        &self,
+        args: &[String],
+        limit: Duration,
+    ) -> Result<Vec<u8>, StepError> {
         let mut command = vec!["etcdctl".to_owned()];
         command.extend(etcd::client_flags());
-        command.extend(args.iter().map(|&a| a.to_owned()));
-        let output = self.client.exec(&self.container, command, LIMIT).await?;
+        command.push(format!("--command-timeout={}s", limit.as_secs()));
+        command.extend(args.iter().cloned());
+        let output = self.client.exec(&self.container, command, limit).await?;
         if output.exit_code == 0 {
             return Ok(output.stdout);
         }
@@ -86,17 +97,27 @@ impl Steps {
             **name != target.name && n.role == Role::ControlPlane && !n.removing && n.joined
         });
         for (name, _) in others {
-            let Some(h) = target.hypervisors.get(name) else { continue };
-            let client = self.hypervisors.client(h)?;
-            let labels = names::pod_labels(target.cluster.uid, name, etcd::POD);
-            // Another member may answer where this one's hypervisor does not.
-            let Ok(containers) = client.containers(&labels).await else { continue };
-            let running = oi_cri::CONTAINER_RUNNING;
-            if let Some(container) = containers.into_iter().find(|c| c.state == running) {
-                return Ok(Some(Voter { client, container: container.id }));
+            if let Some(member) = self.member(target, name).await? {
+                return Ok(Some(member));
             }
         }
         Ok(None)
+    }
+
+    /// The running member of a node of `target`'s cluster.
+    pub(super) async fn member(
+        &self,
+        target: &Target,
+        name: &NodeName,
+    ) -> Result<Option<Voter>, StepError> {
+        let Some(h) = target.hypervisors.get(name) else { return Ok(None) };
+        let client = self.hypervisors.client(h)?;
+        let labels = names::pod_labels(target.cluster.uid, name, etcd::POD);
+        // Another member may answer where this one's hypervisor does not.
+        let Ok(containers) = client.containers(&labels).await else { return Ok(None) };
+        let running = oi_cri::CONTAINER_RUNNING;
+        let found = containers.into_iter().find(|c| c.state == running);
+        Ok(found.map(|container| Voter { client, container: container.id }))
     }
 
     /// How the member finds the others; where it is not among them yet, it is added

@@ -1,17 +1,20 @@
 //! Making true what a job is for. Each step looks first, does what is missing, and
 //! can be done again at any time.
 
+mod backup;
 mod control_plane;
 mod etcd;
 mod ingress;
 mod membership;
 mod probe;
 mod remove;
+mod restore;
 mod traffic;
 
 use crate::hypervisors::{HypervisorError, Hypervisors};
 use crate::pods::{PodsError, Secrets, Target};
 use futures::future::try_join_all;
+use oi_backup::Store;
 use oi_cri::{
     CriClient, CriError, FileOp, Helper, HelperError, PodError, PodSpec, Sandbox, ensure_container,
     ensure_sandbox,
@@ -20,6 +23,7 @@ use oi_domain::Hypervisor;
 use oi_events::{Job, JobKind, Observation};
 use oi_pki::DataKey;
 use oi_view::{Keyring, KeyringError, View};
+use std::time::Duration;
 
 /// Why a step did not work out. It is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +69,26 @@ pub enum StepError {
         /// What must.
         wanted: String,
     },
+    /// The backup store.
+    #[error(transparent)]
+    Store(#[from] oi_backup::StoreError),
+    /// There is no backup store.
+    #[error("no backup store is set: start oi-server with --backup-store")]
+    NoStore,
+    /// What is in the store is not what was recorded.
+    #[error("backup {0} is not what was recorded: its SHA-256 is another one")]
+    OtherBackup(String),
+    /// etcdutl did not do it.
+    #[error("etcdutl ended with code {code}: see its log in {log} on the hypervisor")]
+    Restore {
+        /// Its exit code.
+        code: i32,
+        /// Where its log is.
+        log: String,
+    },
+    /// etcdutl does not end.
+    #[error("etcdutl has not ended within {0:?}")]
+    RestoreSlow(Duration),
     /// A component ended again.
     #[error("the controller manager or the scheduler does not keep running: see its log")]
     Unsettled,
@@ -79,6 +103,7 @@ pub struct Steps {
     pub view: View,
     pub keyring: Keyring,
     pub hypervisors: Hypervisors,
+    pub backups: Option<Store>,
 }
 
 /// A node to work on, with the ways to its hypervisor.
@@ -124,9 +149,12 @@ impl Steps {
             JobKind::ShredKey => {
                 let uid =
                     job.cluster_uid.ok_or_else(|| StepError::Malformed(job.id.to_string()))?;
+                self.drop_all_backups(uid).await?;
                 self.keyring.destroy(uid).await?;
                 return Ok(None);
             }
+            JobKind::TakeBackup => return self.take_backup(job).await,
+            JobKind::DropBackup => return self.drop_backup(job).await.map(|()| None),
             JobKind::RemoveNode => return self.remove_node(job).await.map(|()| None),
             JobKind::StopNode => return self.stop_node(job).await.map(|()| None),
             JobKind::RemoveLeftover => return self.remove_leftover(job).await.map(|()| None),
@@ -139,7 +167,13 @@ impl Steps {
         let site = self.site(job).await?;
         let done = match job.kind {
             JobKind::EnsureEtcd => self.ensure_etcd(&site).await,
-            JobKind::EnsureControlPlane => self.ensure_control_plane(&site).await,
+            JobKind::RestoreEtcd => self.restore_etcd(&site).await,
+            JobKind::EnsureControlPlane => {
+                // Many at once would all be too late.
+                let starts = self.hypervisors.starts(&site.target.hypervisor, &site.helper).await?;
+                let _turn = starts.acquire_owned().await;
+                self.ensure_control_plane(&site).await
+            }
             _ => self.ensure_ingress(&site).await,
         };
         self.noted(&site.target.hypervisor, done).map(|()| None)
@@ -156,6 +190,10 @@ impl Steps {
             self.hypervisors.forget_helper(hypervisor);
         }
         done
+    }
+
+    fn store(&self) -> Result<&Store, StepError> {
+        self.backups.as_ref().ok_or(StepError::NoStore)
     }
 
     fn target(&self, job: &Job) -> Result<Target, StepError> {

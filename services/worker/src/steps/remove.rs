@@ -4,7 +4,7 @@ use super::{StepError, Steps};
 use crate::names;
 use oi_cri::{FileOp, GRACE, Labels, PodError, remove_pods};
 use oi_domain::{ClusterPhase, Hypervisor};
-use oi_events::{ClusterUid, Job, NodeName};
+use oi_events::{ClusterUid, Component, Job, NodeName};
 use std::time::Duration;
 
 /// How many containers of a node may need help to go, at a time.
@@ -17,6 +17,9 @@ impl Steps {
         // Nobody reads what a deleted cluster could still write.
         let deleted = target.cluster.phase == ClusterPhase::Deleting;
         let grace = if deleted { Duration::ZERO } else { GRACE };
+        if !deleted && target.node.components.contains(&Component::ApiServer) {
+            self.drain(&target).await;
+        }
         let labels = names::node_labels(target.cluster.uid, &target.name);
         self.end_pods(&target.hypervisor, &labels, grace).await?;
         self.remove_files(&target.hypervisor, target.cluster.uid, &target.name).await
@@ -40,7 +43,7 @@ impl Steps {
         self.remove_files(&h, uid, node).await
     }
 
-    async fn end_pods(
+    pub(super) async fn end_pods(
         &self,
         h: &Hypervisor,
         labels: &Labels,

@@ -4,7 +4,7 @@
 use super::{StepError, Steps};
 use crate::pods::{Target, ingress};
 use oi_domain::Node;
-use oi_events::{NodeName, Role};
+use oi_events::{Component, NodeName};
 
 /// What an API server is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl Steps {
     /// an ingress that is away must not be in the way of a control plane.
     pub(super) async fn set_traffic(&self, target: &Target, traffic: Traffic) {
         let serves = |(name, n): (&NodeName, &Node)| {
-            *name != target.name && n.role == Role::ControlPlane && n.is_ready()
+            *name != target.name && n.components.contains(&Component::ApiServer) && n.is_ready()
         };
         // Of one API server alone, nothing can be kept away.
         if !target.cluster.nodes.iter().any(serves) {
