@@ -8,7 +8,7 @@ use oi_domain::Hypervisor;
 use oi_events::{Generation, HypervisorName};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How a worker does its work.
 #[derive(Debug, Clone)]
@@ -40,6 +40,7 @@ pub enum HypervisorError {
 }
 
 type Key = (HypervisorName, Generation);
+type Turns = Arc<Semaphore>;
 
 /// Clients and helpers by hypervisor.
 #[derive(Clone)]
@@ -47,7 +48,18 @@ pub struct Hypervisors {
     settings: Arc<WorkerSettings>,
     clients: Arc<Mutex<BTreeMap<Key, CriClient>>>,
     helpers: Arc<Mutex<BTreeMap<Key, Helper>>>,
-    starts: Arc<Mutex<BTreeMap<Key, Arc<Semaphore>>>>,
+    turns: Arc<Mutex<BTreeMap<(Key, Turn), Turns>>>,
+}
+
+/// What is started in turns: each kind for itself, for one may wait for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Turn {
+    /// etcd.
+    Member,
+    /// API server, controller manager and scheduler.
+    ControlPlane,
+    /// haproxy.
+    Ingress,
 }
 
 impl Hypervisors {
@@ -57,7 +69,7 @@ impl Hypervisors {
             settings,
             clients: Arc::default(),
             helpers: Arc::default(),
-            starts: Arc::default(),
+            turns: Arc::default(),
         }
     }
 
@@ -101,21 +113,27 @@ impl Hypervisors {
         Ok(helper)
     }
 
-    /// Turns for starting control planes there: as many at a time as it has processors,
-    /// for that is what a start uses most.
-    pub async fn starts(
+    /// Waits for a turn to start something there, which lasts until what is returned is
+    /// dropped: as many have theirs at a time as it has processors, for that is what a
+    /// start uses most. Many at once would all be too late.
+    pub async fn turn(
         &self,
         h: &Hypervisor,
         helper: &Helper,
-    ) -> Result<Arc<Semaphore>, HypervisorError> {
-        let key = (h.spec.name.clone(), h.generation);
-        let known = self.starts.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(starts) = known {
-            return Ok(starts);
-        }
-        let turns = Arc::new(Semaphore::new(helper.cpus().await?.max(1)));
-        let mut all = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(all.entry(key).or_insert(turns).clone())
+        turn: Turn,
+    ) -> Result<Option<OwnedSemaphorePermit>, HypervisorError> {
+        let key = ((h.spec.name.clone(), h.generation), turn);
+        let known = self.turns.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let turns = match known {
+            Some(turns) => turns,
+            None => {
+                let turns = Arc::new(Semaphore::new(helper.cpus().await?.max(1)));
+                let mut all = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+                all.entry(key).or_insert(turns).clone()
+            }
+        };
+        // It is never closed.
+        Ok(turns.acquire_owned().await.ok())
     }
 
     /// Forgets a helper that did not answer.

@@ -80,7 +80,10 @@ fn part(
 ) -> Part {
     let (operations, files_hash) = files.finish();
     let name = component.as_str();
+    // Memory rather than processor time is what many control planes on a machine lack.
+    let env = [("GOGC".to_owned(), "50".to_owned())].into();
     let container = ContainerSpec {
+        env,
         name: name.to_owned(),
         image: names::kubernetes_image(name, target.node.versions.of(component)),
         command: [vec![name.to_owned()], command].concat(),

@@ -59,9 +59,12 @@ backend {BACKEND}
     default-server check check-ssl verify required ca-file {ETC}/ca.crt inter 1s fastinter 250ms downinter 250ms fall 2 rise 1 on-marked-down shutdown-sessions
 "
     );
-    for (name, node) in target.cluster.carriers(Component::ApiServer) {
+    let servers = target.cluster.carriers(Component::ApiServer);
+    // Of one alone nothing can be kept away, so there is nothing to ask it each second.
+    let check = if servers.len() > 1 { "" } else { " no-check" };
+    for (name, node) in servers {
         let address = target.address_of(name, node, PortUse::ApiServer)?;
-        text.push_str(&format!("    server {name} {address}\n"));
+        text.push_str(&format!("    server {name} {address}{check}\n"));
     }
     let digest = Sha256::digest(text.as_bytes());
     let mark = format!("oi-{}", hex::encode(digest));

@@ -1,6 +1,7 @@
 //! The way in to a cluster's API.
 
 use super::{Site, StepError, Steps};
+use crate::hypervisors::Turn;
 use crate::pods::Target;
 use crate::pods::ingress;
 use oi_events::{Component, PortUse};
@@ -16,7 +17,10 @@ const RELOAD: Duration = Duration::from_millis(50);
 impl Steps {
     /// haproxy runs, and the API answers through it.
     pub(super) async fn ensure_ingress(&self, site: &Site) -> Result<(), StepError> {
-        self.start_ingress(site).await?;
+        {
+            let _turn = self.turn(site, Turn::Ingress).await?;
+            self.start_ingress(site).await?;
+        }
         let address = site.target.address(PortUse::ApiServer)?;
         let ca = format!("{}/ca.crt", ingress::dir(&site.target));
         let end = Instant::now() + PATIENCE;

@@ -11,7 +11,7 @@ mod remove;
 mod restore;
 mod traffic;
 
-use crate::hypervisors::{HypervisorError, Hypervisors};
+use crate::hypervisors::{HypervisorError, Hypervisors, Turn};
 use crate::pods::{PodsError, Secrets, Target};
 use futures::future::try_join_all;
 use oi_backup::Store;
@@ -24,6 +24,7 @@ use oi_events::{Job, JobKind, Observation};
 use oi_pki::DataKey;
 use oi_view::{Keyring, KeyringError, View};
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Why a step did not work out. It is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -166,12 +167,13 @@ impl Steps {
         }
         let site = self.site(job).await?;
         let done = match job.kind {
-            JobKind::EnsureEtcd => self.ensure_etcd(&site).await,
+            JobKind::EnsureEtcd => {
+                let _turn = self.turn(&site, Turn::Member).await?;
+                self.ensure_etcd(&site).await
+            }
             JobKind::RestoreEtcd => self.restore_etcd(&site).await,
             JobKind::EnsureControlPlane => {
-                // Many at once would all be too late.
-                let starts = self.hypervisors.starts(&site.target.hypervisor, &site.helper).await?;
-                let _turn = starts.acquire_owned().await;
+                let _turn = self.turn(&site, Turn::ControlPlane).await?;
                 self.ensure_control_plane(&site).await
             }
             _ => self.ensure_ingress(&site).await,
@@ -190,6 +192,14 @@ impl Steps {
             self.hypervisors.forget_helper(hypervisor);
         }
         done
+    }
+
+    async fn turn(
+        &self,
+        site: &Site,
+        turn: Turn,
+    ) -> Result<Option<OwnedSemaphorePermit>, StepError> {
+        Ok(self.hypervisors.turn(&site.target.hypervisor, &site.helper, turn).await?)
     }
 
     fn store(&self) -> Result<&Store, StepError> {
