@@ -19,7 +19,14 @@ lab() {
   metrics=http://127.0.0.1:$((base + 1)) broker_port=$((base + 2)) monitor=http://127.0.0.1:$((base + 4))
   lab_dir=$OI_LOCAL_DIR/$lab
 }
-create_lab() { oi-local-cluster cluster create "${lab_flags[@]}" 2>>"$work/lab.log"; }
+# Creating goes on where it was: what failed once is said, and tried once more.
+create_lab() {
+  oi-local-cluster cluster create "${lab_flags[@]}" 2>>"$work/lab.log" && return
+  printf 'creating the lab failed, trying once more:\n' >&2
+  tail -n 10 "$work/lab.log" >&2
+  sleep 2
+  oi-local-cluster cluster create "${lab_flags[@]}" 2>>"$work/lab.log"
+}
 component() { oi-local-cluster cluster "$1" --name "$lab" --component "$2" "${@:3}" 2>>"$work/lab.log"; }
 
 # All that a lab may leave on a machine, without what changes by itself.

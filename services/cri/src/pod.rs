@@ -9,6 +9,9 @@ use std::time::Duration;
 
 /// How often a name that another call holds is tried for.
 const TRIES: u32 = 12;
+/// For so many looks a container that was made is left for whoever may be starting it;
+/// then it is taken for one that would not start.
+const STARTING: u32 = 4;
 /// How long a replaced container may take to end. An API server would wait for 12 s for
 /// watches to end by themselves, which clients begin again elsewhere.
 pub const GRACE: Duration = Duration::from_secs(6);
@@ -138,10 +141,15 @@ pub async fn ensure_container(
     loop {
         let mut made = None;
         if look {
-            // One that would not start is not tried again.
-            match standing_container(client, sandbox, pod, spec, attempt == 0).await? {
+            match standing_container(client, sandbox, pod, spec, attempt).await? {
                 Standing::Runs(id) => return Ok((id, false)),
-                Standing::Made(id) => made = Some(id),
+                Standing::Made(id) if attempt == 0 => made = Some(id),
+                // Somebody else may be starting it right now.
+                Standing::Made(_) => {
+                    pause(attempt).await;
+                    attempt += 1;
+                    continue;
+                }
                 Standing::Free(next) => number = next,
             }
         }
@@ -202,7 +210,7 @@ async fn standing_container(
     sandbox: &Sandbox,
     pod: &PodSpec,
     spec: &ContainerSpec,
-    take_made: bool,
+    attempt: u32,
 ) -> Result<Standing, PodError> {
     let hash = spec.hash();
     let (mut keep, mut free) = (None, 0);
@@ -219,7 +227,8 @@ async fn standing_container(
             keep = Some(Standing::Runs(container.id));
             continue;
         }
-        if take_made && is(ContainerState::ContainerCreated) && same && keep.is_none() {
+        let made = is(ContainerState::ContainerCreated) && same;
+        if made && attempt < STARTING && keep.is_none() {
             keep = Some(Standing::Made(container.id));
             continue;
         }

@@ -5,8 +5,8 @@ use crate::decide::can_replace;
 use crate::owed::JobTarget;
 use crate::state::{Cluster, ClusterPhase, Hypervisor, Node, State};
 use oi_events::{
-    BackupClusterV1, ClusterName, Command, DeleteClusterV2, HypervisorName, JobKind, NodeName,
-    RenewCertificatesV1, ReplaceNodeV1, RetryJobV1,
+    BackupClusterV1, ClusterName, Command, DeleteClusterV2, HypervisorName, JobKind, Observation,
+    RenewCertificatesV1, ReplaceNodeV1, ReportObservationV1, RetryJobV1,
 };
 use std::collections::BTreeSet;
 
@@ -79,43 +79,39 @@ pub fn lost(state: &State, now_ms: u64, patience_ms: u64) -> Vec<Command> {
     let gone = |h: &Hypervisor| h.is_away() && h.since_ms.saturating_add(patience_ms) <= now_ms;
     let gone: BTreeSet<&HypervisorName> =
         state.hypervisors.iter().filter(|(_, h)| gone(h)).map(|(name, _)| name).collect();
-    let broken = broken_by_jobs(state);
-    state
+    let moves = state
         .clusters
         .iter()
         .flat_map(|(cluster, c)| c.nodes.iter().map(move |(name, node)| (cluster, name, node)))
-        .filter(|(cluster, name, node)| {
-            gone.contains(&node.hypervisor)
-                || node.broken
-                || broken.contains(&((*cluster).clone(), (*name).clone()))
-        })
+        .filter(|(_, _, node)| gone.contains(&node.hypervisor) || node.broken)
         .filter(|(_, _, node)| !node.removing)
         .filter(|(cluster, name, _)| can_replace(state, cluster, name))
         .filter(|(cluster, _, _)| clusters.insert((*cluster).clone()))
         .take(MOVES)
         .map(|(cluster, name, _)| {
             Command::ReplaceNode(ReplaceNodeV1 { cluster: cluster.clone(), name: name.clone() })
-        })
-        .collect()
+        });
+    moves.chain(broken_by_jobs(state)).collect()
 }
 
 /// Members that were in their cluster and do not come up again, though their hypervisor
 /// answers and all others are well.
-fn broken_by_jobs(state: &State) -> BTreeSet<(ClusterName, NodeName)> {
+fn broken_by_jobs(state: &State) -> impl Iterator<Item = Command> + '_ {
     let tried = state.troubles.iter().filter(|(_, t)| t.attempts >= MEMBER_TRIES);
-    tried
-        .filter_map(|(job, _)| {
-            let Some(JobTarget::Node { cluster, node, step: JobKind::EnsureEtcd, .. }) =
-                JobTarget::parse(job)
-            else {
-                return None;
-            };
-            let c = state.clusters.get(&cluster)?;
-            let n = c.nodes.get(&node)?;
-            let answers = state.hypervisors.get(&n.hypervisor).is_some_and(|h| !h.is_away());
-            let others =
-                c.control_planes().iter().all(|(name, other)| **name == node || other.is_ready());
-            (n.joined && answers && others).then_some((cluster, node))
-        })
-        .collect()
+    tried.filter_map(|(job, trouble)| {
+        let Some(JobTarget::Node { cluster, node, step: JobKind::EnsureEtcd, .. }) =
+            JobTarget::parse(job)
+        else {
+            return None;
+        };
+        let c = state.clusters.get(&cluster)?;
+        let n = c.nodes.get(&node)?;
+        let answers = state.hypervisors.get(&n.hypervisor).is_some_and(|h| !h.is_away());
+        let others =
+            c.control_planes().iter().all(|(name, other)| **name == node || other.is_ready());
+        let (generation, broken) = (n.generation, n.joined && answers && others && !n.broken);
+        let reason = format!("{} attempts to start it: {}", trouble.attempts, trouble.message);
+        let seen = Observation::MemberBroken { cluster, node, generation, reason };
+        broken.then(|| ReportObservationV1 { observation: seen }.into())
+    })
 }

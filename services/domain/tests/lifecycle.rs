@@ -406,6 +406,8 @@ fn a_member_that_does_not_keep_running_is_replaced() {
         world.report(&job, JobResult::Failed("it ends".to_owned()));
         world.run(RetryJobV1 { job: JobId(job.clone()) });
     }
+    let broken = lost(&world.state, world.now_ms, 5 * MINUTE);
+    assert_eq!(kinds(&world.run(broken[0].clone())), ["MemberBroken"]);
     let asked = lost(&world.state, world.now_ms, 5 * MINUTE);
     let replace = ReplaceNodeV1 { cluster: name("test"), name: name("cp-3") };
     assert_eq!(asked, [Command::ReplaceNode(replace)]);

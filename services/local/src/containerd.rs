@@ -53,6 +53,9 @@ disabled_plugins = [
 [plugins."io.containerd.cri.v1.runtime"]
   # Works also where CAP_SYS_RESOURCE is missing.
   restrict_oom_score_adj = true
+  # Nobody asks for statistics; the default looks at each cgroup each second.
+  stats_collect_period = "10m"
+  stats_retention_period = "10m"
   # Everything in one place, so that nothing can be left behind.
   netns_mounts_under_state_dir = true
   [plugins."io.containerd.cri.v1.runtime".cni]

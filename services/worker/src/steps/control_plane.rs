@@ -13,7 +13,8 @@ use oi_events::PortUse;
 use serde::Deserialize;
 use std::time::Duration;
 
-const READY: Duration = Duration::from_secs(60);
+/// Long, for many may start at once on a machine.
+const READY: Duration = Duration::from_secs(180);
 
 /// How long requests that an API server has in hand may take before it is replaced.
 const DRAINED: Duration = Duration::from_secs(2);

@@ -84,6 +84,14 @@ impl Voter {
         }
     }
 
+    /// Removes the member at a peer URL, where it is one.
+    async fn remove(&self, url: &str) -> Result<(), StepError> {
+        match self.members().await?.iter().find(|m| m.peer_urls.iter().any(|u| u == url)) {
+            None => Ok(()),
+            Some(m) => self.etcdctl(&["member", "remove", &format!("{:x}", m.id)]).await.map(drop),
+        }
+    }
+
     async fn members(&self) -> Result<Vec<Member>, StepError> {
         let json = self.etcdctl(&["member", "list", "-w", "json"]).await?;
         Ok(serde_json::from_slice::<Members>(&json)?.members)
@@ -94,7 +102,11 @@ impl Steps {
     /// A running member of the cluster other than `target`'s.
     async fn voter(&self, target: &Target) -> Result<Option<Voter>, StepError> {
         let others = target.cluster.nodes.iter().filter(|(name, n)| {
-            **name != target.name && n.role == Role::ControlPlane && !n.removing && n.joined
+            **name != target.name
+                && n.role == Role::ControlPlane
+                && n.joined
+                && !n.removing
+                && !n.broken
         });
         for (name, _) in others {
             if let Some(member) = self.member(target, name).await? {
@@ -141,6 +153,14 @@ impl Steps {
         let Some(voter) = self.voter(target).await? else {
             return Err(StepError::Membership("no other member answers".to_owned()));
         };
+        // Beside one that is down etcd takes no new member. That one goes first; etcd
+        // refuses that where the others are no majority.
+        if let Some(broken) = &target.node.replaces
+            && let Some(node) = cluster.nodes.get(broken).filter(|n| n.broken)
+        {
+            let url = target.address_of(broken, node, PortUse::EtcdPeer)?;
+            voter.remove(&format!("https://{url}")).await?;
+        }
         voter.add(target.name.as_str(), &url).await?;
         let mut entries = Vec::new();
         for member in voter.members().await? {
@@ -182,11 +202,6 @@ impl Steps {
             .await?
             .ok_or_else(|| StepError::Membership("no other member answers".to_owned()))?;
         let url = format!("https://{}", target.address(PortUse::EtcdPeer)?);
-        match voter.members().await?.iter().find(|m| m.peer_urls.contains(&url)) {
-            None => Ok(()),
-            Some(own) => {
-                voter.etcdctl(&["member", "remove", &format!("{:x}", own.id)]).await.map(drop)
-            }
-        }
+        voter.remove(&url).await
     }
 }
