@@ -32,7 +32,7 @@ component() { oi-local-cluster cluster "$1" --name "$lab" --component "$2" "${@:
 # All that a lab may leave on a machine, without what changes by itself.
 traces() {
   ps -eo comm=,args= | grep -v '<defunct>' | grep -E '^(containerd|runc|nats-server|oi-|crane|haproxy|etcd|kube-|pause)' || true
-  ls /run/netns /run/containerd /run/containerd/s /var/lib/oi-local /var/lib/cni /var/run/docker 2>/dev/null || true
+  ls /run/netns /run/containerd /run/containerd/s /var/lib/oi /var/lib/oi-local /var/lib/cni /var/run/docker 2>/dev/null || true
   ip -o link | cut -d: -f2 | cut -d@ -f1
   ip -o addr show | awk '$3 == "inet" {print $2, $4}'
   cut -d' ' -f5 /proc/self/mountinfo
