@@ -5,6 +5,7 @@ use crate::{Journal, JournalConfig};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 /// A real nats-server with a directory and port of its own; gone when dropped.
@@ -23,9 +24,18 @@ fn program() -> PathBuf {
     if built.exists() { built } else { PathBuf::from("nats-server") }
 }
 
-/// A port that was free a moment ago.
+static PORTS: AtomicU32 = AtomicU32::new(0);
+
+/// A free port that this process asks for once only, and below those that the kernel
+/// gives to connections: nobody else takes it before it is used.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let next = || {
+        let number =
+            PORTS.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id().wrapping_mul(97));
+        u16::try_from(10_000 + number % 7_000).unwrap()
+    };
+    std::iter::repeat_with(next).find(free).unwrap()
 }
 
 impl Broker {
