@@ -2,7 +2,7 @@
 //!
 //! [`CriClient`] speaks the Kubernetes Container Runtime Interface v1 over a unix
 //! socket or over TCP with mutual TLS. On top of it [`ensure_sandbox`],
-//! [`ensure_container`] and [`remove_others, remove_pods`] are idempotent: called again, by however
+//! [`ensure_container`] and [`remove_pods`] are idempotent: called again, by however
 //! many workers, they leave one sandbox for each pod and restart nothing that is as
 //! it should be. [`Helper`] carries files and probes through a container of ours.
 //!

@@ -7,8 +7,8 @@ use crate::state::{
     Schedule, State, Trouble, Upgrade, Versions,
 };
 use oi_events::{
-    BackupId, ClusterName, Component, Credential, Event, Generation, JobId, JobKind,
-    NodeLeftBehindV1, NodeName, RecordedCommit, Role,
+    BackupId, ClusterName, ClusterUid, Component, Credential, Event, Generation, HypervisorName,
+    JobId, JobKind, NodeLeftBehindV1, NodeName, RecordedCommit, Role,
 };
 
 /// Folds a whole commit: its events, its command's id and its position.
@@ -178,9 +178,7 @@ pub fn evolve(state: &mut State, event: &Event) {
         }
         Event::NodeLeftBehind(e) => leave_behind(state, e),
         Event::LeftoverRemoved(e) => {
-            if let Some(h) = state.hypervisors.get_mut(&e.hypervisor) {
-                h.leftovers.retain(|l| l.cluster_uid != e.cluster_uid || l.node != e.node);
-            }
+            forget_leftover(state, &e.hypervisor, e.cluster_uid, &e.node);
         }
         Event::HypervisorAbandoned(e) => {
             if let Some(h) = state.hypervisors.get_mut(&e.name) {
@@ -235,9 +233,7 @@ pub fn evolve(state: &mut State, event: &Event) {
             }
         }
         Event::LeftoverAbandoned(e) => {
-            if let Some(h) = state.hypervisors.get_mut(&e.hypervisor) {
-                h.leftovers.retain(|l| l.cluster_uid != e.cluster_uid || l.node != e.node);
-            }
+            forget_leftover(state, &e.hypervisor, e.cluster_uid, &e.node);
         }
         Event::ClusterHibernated(e) => {
             let Some(c) = state.clusters.get_mut(&e.name) else { return };
@@ -360,7 +356,7 @@ pub fn evolve(state: &mut State, event: &Event) {
 }
 
 /// What a node runs that nothing else was said of.
-fn default_components(role: Role) -> &'static [Component] {
+pub(crate) fn default_components(role: Role) -> &'static [Component] {
     match role {
         Role::ControlPlane => &Component::ALL,
         Role::ControlPlaneIngress => &[],
@@ -399,6 +395,17 @@ fn leave_behind(state: &mut State, e: &NodeLeftBehindV1) {
     forget_node_troubles(state, &e.cluster, &e.name);
 }
 
+fn forget_leftover(
+    state: &mut State,
+    hypervisor: &HypervisorName,
+    cluster_uid: ClusterUid,
+    node: &NodeName,
+) {
+    if let Some(h) = state.hypervisors.get_mut(hypervisor) {
+        h.leftovers.retain(|l| l.cluster_uid != cluster_uid || l.node != *node);
+    }
+}
+
 fn job_done(state: &mut State, job: &JobId) {
     state.troubles.remove(job);
     match JobTarget::parse(job) {
@@ -429,7 +436,7 @@ fn job_done(state: &mut State, job: &JobId) {
 /// The oldest member begins a new membership, which the others join.
 fn restored(state: &mut State, cluster: &ClusterName, node: &NodeName) {
     let Some(c) = state.clusters.get_mut(cluster) else { return };
-    let first = c.control_planes().first().is_some_and(|(name, _)| *name == node);
+    let first = c.is_oldest(node);
     if let Some(n) = c.nodes.get_mut(node) {
         (n.joined, n.broken) = (first, false);
     }

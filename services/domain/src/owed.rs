@@ -413,7 +413,7 @@ fn owed_steps(cluster: &Cluster, name: &NodeName) -> Vec<JobKind> {
         .take_while(|(other, _)| *other != name)
         .all(|(_, older)| older.joined);
     let leaving = cluster.nodes.values().any(|other| cluster.owes_leave(other));
-    let first = cluster.control_planes().first().is_some_and(|(oldest, _)| *oldest == name);
+    let first = cluster.is_oldest(name);
     node.steps()
         .iter()
         .filter(|step| not_done(step))

@@ -254,34 +254,32 @@ impl Versions {
 }
 
 impl Cluster {
-    /// Control-plane nodes that are to stay, the oldest first.
-    pub fn control_planes(&self) -> Vec<(&NodeName, &Node)> {
-        let mut nodes: Vec<_> = self
-            .nodes
-            .iter()
-            .filter(|(_, n)| n.role == Role::ControlPlane && !n.removing)
-            .collect();
-        nodes.sort_by_key(|(_, n)| n.added);
-        nodes
-    }
-
-    /// Nodes that are to stay and to run a component, members first, then by age.
-    pub fn carriers(&self, component: Component) -> Vec<(&NodeName, &Node)> {
-        let carries = |n: &Node| !n.removing && n.components.contains(&component);
-        let mut nodes: Vec<_> = self.nodes.iter().filter(|(_, n)| carries(n)).collect();
+    /// Nodes that are to stay and are `wanted`, by role, then by age.
+    pub(crate) fn staying(&self, wanted: impl Fn(&Node) -> bool) -> Vec<(&NodeName, &Node)> {
+        let mut nodes: Vec<_> =
+            self.nodes.iter().filter(|(_, n)| !n.removing && wanted(n)).collect();
         nodes.sort_by_key(|(_, n)| (n.role, n.added));
         nodes
     }
 
+    /// Control-plane nodes that are to stay, the oldest first.
+    pub fn control_planes(&self) -> Vec<(&NodeName, &Node)> {
+        self.staying(|n| n.role == Role::ControlPlane)
+    }
+
+    /// Whether it is the oldest control-plane node that is to stay.
+    pub fn is_oldest(&self, name: &NodeName) -> bool {
+        self.control_planes().first().is_some_and(|(oldest, _)| *oldest == name)
+    }
+
+    /// Nodes that are to stay and to run a component, members first, then by age.
+    pub fn carriers(&self, component: Component) -> Vec<(&NodeName, &Node)> {
+        self.staying(|n| n.components.contains(&component))
+    }
+
     /// Ingress nodes that are to stay, the oldest first.
     pub fn ingresses(&self) -> Vec<(&NodeName, &Node)> {
-        let mut nodes: Vec<_> = self
-            .nodes
-            .iter()
-            .filter(|(_, n)| n.role == Role::ControlPlaneIngress && !n.removing)
-            .collect();
-        nodes.sort_by_key(|(_, n)| n.added);
-        nodes
+        self.staying(|n| n.role == Role::ControlPlaneIngress)
     }
 
     /// Whether a node that goes has an etcd member that must leave first.
@@ -339,6 +337,11 @@ pub struct Node {
 }
 
 impl Node {
+    /// Whether its etcd member is in the cluster, is to stay, and is not known to be broken.
+    pub fn is_voter(&self) -> bool {
+        self.role == Role::ControlPlane && self.joined && !self.removing && !self.broken
+    }
+
     /// Whether it has certificates of its own.
     pub fn is_certified(&self) -> bool {
         !self.credentials.is_empty()

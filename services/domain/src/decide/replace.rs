@@ -2,6 +2,7 @@
 
 use super::node::{self, Placing};
 use super::{Context, next_generation, settled};
+use crate::evolve::default_components;
 use crate::placement::place_except;
 use crate::rejection::Rejection;
 use crate::state::{Cluster, State};
@@ -29,11 +30,7 @@ pub(super) fn replace(
 fn same_components(state: &State, c: &ReplaceNodeV1, by: &NodeName) -> Option<Event> {
     let old = state.clusters.get(&c.cluster)?.nodes.get(&c.name)?;
     let components: Vec<Component> = old.components.iter().copied().collect();
-    let default = match old.role {
-        Role::ControlPlane => components.len() == Component::ALL.len(),
-        Role::ControlPlaneIngress => true,
-        Role::ApiServer => components == [Component::ApiServer],
-    };
+    let default = components == default_components(old.role);
     let (cluster, node, generation) = (c.cluster.clone(), by.clone(), next_generation(state));
     (!default).then(|| ComponentsChangedV1 { cluster, node, components, generation }.into())
 }

@@ -26,8 +26,8 @@ pub(super) fn scale(
     if cluster.phase != ClusterPhase::Ready {
         return Err(Rejection::ClusterBusy(c.name.clone()));
     }
-    let layout = layout(cluster, c)?;
     let current = current(cluster);
+    let layout = layout(&current, c)?;
     if layout == current {
         return Ok(Vec::new());
     }
@@ -65,20 +65,16 @@ pub(super) fn scale(
 }
 
 fn current(cluster: &Cluster) -> Layout {
-    let mut nodes: Vec<_> = cluster
-        .nodes
-        .iter()
-        .filter(|(_, n)| n.role != Role::ControlPlaneIngress && !n.removing)
-        .collect();
-    nodes.sort_by_key(|(_, n)| (n.role, n.added));
+    let nodes = cluster.staying(|n| n.role != Role::ControlPlaneIngress);
     nodes.into_iter().map(|(name, n)| (Some(name.clone()), n.components.clone())).collect()
 }
 
-fn layout(cluster: &Cluster, c: &ScaleClusterV1) -> Result<Layout, Rejection> {
-    let mut layout = current(cluster);
-    let count = |layout: &Layout, component| {
-        layout.iter().filter(|(_, set)| set.contains(&component)).count()
-    };
+fn count(layout: &Layout, component: Component) -> usize {
+    layout.iter().filter(|(_, set)| set.contains(&component)).count()
+}
+
+fn layout(current: &Layout, c: &ScaleClusterV1) -> Result<Layout, Rejection> {
+    let mut layout = current.clone();
     let usable = |field, wanted: u32, most: usize, problem: &str| {
         let n = wanted as usize;
         if wanted >= 1 && n <= most {
@@ -88,7 +84,7 @@ fn layout(cluster: &Cluster, c: &ScaleClusterV1) -> Result<Layout, Rejection> {
         Err(Rejection::Invalid { field, value: wanted.to_string(), problem })
     };
     let servers = match c.api_servers {
-        None => count(&layout, Component::ApiServer),
+        None => count(current, Component::ApiServer),
         Some(n) => usable("apiservers", n, MOST as usize, "it must be 1 to 20")?,
     };
     grow(&mut layout, Component::ApiServer, servers, |_| true);
@@ -100,7 +96,6 @@ fn layout(cluster: &Cluster, c: &ScaleClusterV1) -> Result<Layout, Rejection> {
     for (_, set) in layout.iter_mut().filter(|(_, set)| !set.contains(&Component::ApiServer)) {
         set.clear();
     }
-    let before = current(cluster);
     for (field, component, wanted) in [
         ("controller-managers", Component::ControllerManager, c.controller_managers),
         ("schedulers", Component::Scheduler, c.schedulers),
@@ -108,7 +103,7 @@ fn layout(cluster: &Cluster, c: &ScaleClusterV1) -> Result<Layout, Rejection> {
         let problem =
             "it must be at least 1 and at most the number of API servers, for each runs beside one";
         let wanted = match wanted {
-            None => count(&before, component).clamp(1, servers),
+            None => count(current, component).clamp(1, servers),
             Some(n) => usable(field, n, servers, problem)?,
         };
         grow(&mut layout, component, wanted, |set| set.contains(&Component::ApiServer));
@@ -124,8 +119,7 @@ fn grow(
     wanted: usize,
     can: impl Fn(&BTreeSet<Component>) -> bool,
 ) {
-    let mut missing =
-        wanted.saturating_sub(layout.iter().filter(|(_, set)| set.contains(&component)).count());
+    let mut missing = wanted.saturating_sub(count(layout, component));
     for (_, set) in layout.iter_mut().filter(|(_, set)| can(set)) {
         if missing > 0 && set.insert(component) {
             missing -= 1;
@@ -135,8 +129,7 @@ fn grow(
 
 /// Takes the component from nodes that have it, the last ones first.
 fn shrink(layout: &mut Layout, component: Component, wanted: usize) {
-    let mut over =
-        layout.iter().filter(|(_, set)| set.contains(&component)).count().saturating_sub(wanted);
+    let mut over = count(layout, component).saturating_sub(wanted);
     for (_, set) in layout.iter_mut().rev() {
         if over > 0 && set.remove(&component) {
             over -= 1;

@@ -5,7 +5,7 @@ use crate::names;
 use crate::pods::Target;
 use oi_cri::FileOp;
 use oi_domain::{Backup, JobTarget};
-use oi_events::{BackupId, Hash, Job, Observation, Role, SnapshotV1};
+use oi_events::{BackupId, ClusterUid, Hash, Job, Observation, SnapshotV1};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -35,10 +35,8 @@ impl Steps {
         let uid = job.cluster_uid.ok_or_else(malformed)?;
         let (position, targets) = self.view.read(|s| {
             let nodes = s.clusters.get(&cluster).map(|c| c.nodes.iter()).into_iter().flatten();
-            let members = nodes.filter(|(_, n)| {
-                n.role == Role::ControlPlane && n.joined && !n.removing && !n.broken
-            });
-            let targets = members.filter_map(|(name, _)| Target::find(s, &cluster, name));
+            let voters = nodes.filter(|(_, n)| n.is_voter());
+            let targets = voters.filter_map(|(name, _)| Target::find(s, &cluster, name));
             (s.position, targets.collect::<Vec<_>>())
         });
         let mut last = StepError::Membership("no member answers".to_owned());
@@ -109,10 +107,18 @@ impl Steps {
         let (backup, _) = self.backup(job)?;
         Ok(self.store()?.remove(&prefix(uid, Some(backup))).await?)
     }
+
+    /// Nothing is left in the store of a cluster that is deleted.
+    pub(super) async fn drop_all_backups(&self, uid: ClusterUid) -> Result<(), StepError> {
+        match &self.backups {
+            Some(store) => Ok(store.remove(&prefix(uid, None)).await?),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Where the backups of a cluster are, or one of them.
-pub(super) fn prefix(uid: oi_events::ClusterUid, backup: Option<BackupId>) -> String {
+fn prefix(uid: ClusterUid, backup: Option<BackupId>) -> String {
     let backup = backup.map(|b| format!("{b}/")).unwrap_or_default();
     format!("{}/{backup}", names::backups(uid))
 }

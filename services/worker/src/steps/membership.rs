@@ -7,7 +7,7 @@ use crate::pods::Target;
 use crate::pods::etcd::{self, Joining};
 use oi_cri::CriClient;
 use oi_domain::ClusterPhase;
-use oi_events::{NodeName, PortUse, Role};
+use oi_events::{NodeName, PortUse};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -101,13 +101,8 @@ impl Voter {
 impl Steps {
     /// A running member of the cluster other than `target`'s.
     async fn voter(&self, target: &Target) -> Result<Option<Voter>, StepError> {
-        let others = target.cluster.nodes.iter().filter(|(name, n)| {
-            **name != target.name
-                && n.role == Role::ControlPlane
-                && n.joined
-                && !n.removing
-                && !n.broken
-        });
+        let voters = target.cluster.nodes.iter().filter(|(_, n)| n.is_voter());
+        let others = voters.filter(|(name, _)| **name != target.name);
         for (name, _) in others {
             if let Some(member) = self.member(target, name).await? {
                 return Ok(Some(member));
@@ -138,7 +133,7 @@ impl Steps {
         let target = &site.target;
         let own = etcd::member_entry(target)?;
         let cluster = &target.cluster;
-        let first = cluster.control_planes().first().is_some_and(|(n, _)| **n == target.name);
+        let first = cluster.is_oldest(&target.name);
         let existing = Joining { initial_cluster: own.clone(), state: "existing" };
         if target.node.joined {
             // Its own data tells it the rest, and without data etcd refuses to start.

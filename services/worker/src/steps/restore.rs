@@ -4,7 +4,6 @@ use super::{Site, StepError, Steps};
 use crate::pods::etcd;
 use oi_cri::{FileOp, ensure_container, ensure_sandbox};
 use oi_domain::Restore;
-use oi_events::ClusterUid;
 use sha2::{Digest, Sha256};
 use std::time::{Duration, Instant};
 
@@ -18,8 +17,7 @@ impl Steps {
     pub(super) async fn restore_etcd(&self, site: &Site) -> Result<(), StepError> {
         let target = &site.target;
         let Some(restore) = &target.cluster.restore else { return Ok(()) };
-        let first =
-            target.cluster.control_planes().first().is_some_and(|(n, _)| **n == target.name);
+        let first = target.cluster.is_oldest(&target.name);
         let (pod, data, snapshot) = etcd::restore_pod(target)?;
         self.end_pods(&target.hypervisor, &pod.identity, Duration::ZERO).await?;
         site.helper.put(&[FileOp::Remove { path: data }]).await?;
@@ -66,13 +64,5 @@ impl Steps {
             return Ok(());
         }
         Err(StepError::OtherBackup(restore.snapshot.object.clone()))
-    }
-
-    /// Nothing is left in the store of a cluster that is deleted.
-    pub(super) async fn drop_all_backups(&self, uid: ClusterUid) -> Result<(), StepError> {
-        match &self.backups {
-            Some(store) => Ok(store.remove(&super::backup::prefix(uid, None)).await?),
-            None => Ok(()),
-        }
     }
 }
