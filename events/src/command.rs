@@ -255,6 +255,31 @@ pub struct RecordKubeconfigV1 {
     pub not_after_ms: u64,
 }
 
+/// The same, with the authority that signed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordKubeconfigV2 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// User name.
+    pub common_name: String,
+    /// Groups.
+    pub organizations: Vec<String>,
+    /// Serial number of the certificate, hexadecimal.
+    pub serial: String,
+    /// When it ends, Unix milliseconds.
+    pub not_after_ms: u64,
+    /// The fingerprint of the authority that signed it; zero where it is not known.
+    pub issuer: Hash,
+}
+
+impl From<RecordKubeconfigV1> for RecordKubeconfigV2 {
+    fn from(old: RecordKubeconfigV1) -> Self {
+        let RecordKubeconfigV1 { cluster, common_name, organizations, serial, not_after_ms } = old;
+        let issuer = Hash::ZERO;
+        RecordKubeconfigV2 { cluster, common_name, organizations, serial, not_after_ms, issuer }
+    }
+}
+
 /// Asks that a hypervisor without nodes be forgotten.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnregisterHypervisorV1 {
@@ -402,6 +427,28 @@ pub struct CloneClusterV1 {
     pub backup: BackupId,
 }
 
+/// A step of the replacement of a cluster's authorities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RotationStep {
+    /// New authorities are made; all components come to trust both.
+    Start,
+    /// The new ones sign: all certificates of components are made anew.
+    Switch,
+    /// The old ones are no longer trusted.
+    Finish,
+    /// Before the switch: the new ones are no longer trusted, and forgotten.
+    Abort,
+}
+
+/// Asks for a step of the replacement of a cluster's authorities.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotateAuthoritiesV1 {
+    /// Which cluster's.
+    pub name: ClusterName,
+    /// Which step.
+    pub step: RotationStep,
+}
+
 records!(
     /// A request. It can be refused.
     Command {
@@ -423,8 +470,8 @@ records!(
         ReportObservation = 8 [; 1 => ReportObservationV1],
         /// See [`RetryJobV1`].
         RetryJob = 9 [; 1 => RetryJobV1],
-        /// See [`RecordKubeconfigV1`].
-        RecordKubeconfig = 10 [; 1 => RecordKubeconfigV1],
+        /// See [`RecordKubeconfigV2`].
+        RecordKubeconfig = 10 [1 => RecordKubeconfigV1, ; 2 => RecordKubeconfigV2],
         /// See [`UnregisterHypervisorV1`].
         UnregisterHypervisor = 11 [; 1 => UnregisterHypervisorV1],
         /// See [`ReplaceNodeV1`].
@@ -455,5 +502,7 @@ records!(
         RestoreCluster = 24 [; 1 => RestoreClusterV1],
         /// See [`CloneClusterV1`].
         CloneCluster = 25 [; 1 => CloneClusterV1],
+        /// See [`RotateAuthoritiesV1`].
+        RotateAuthorities = 26 [; 1 => RotateAuthoritiesV1],
     }
 );

@@ -3,6 +3,7 @@
 
 use crate::command::{RegisterHypervisorV1, Role, SnapshotV1};
 use crate::credential::Credential;
+use crate::hash::Hash;
 use crate::ids::{
     BackupId, ClusterName, ClusterUid, Generation, HypervisorName, JobId, KubernetesVersion,
     NodeName,
@@ -258,6 +259,31 @@ pub struct KubeconfigIssuedV1 {
     pub not_after_ms: u64,
 }
 
+/// The same, with the authority that signed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KubeconfigIssuedV2 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// User name.
+    pub common_name: String,
+    /// Groups.
+    pub organizations: Vec<String>,
+    /// Serial number, hexadecimal.
+    pub serial: String,
+    /// When it ends, Unix milliseconds.
+    pub not_after_ms: u64,
+    /// The fingerprint of the authority that signed it; zero where it is not known.
+    pub issuer: Hash,
+}
+
+impl From<KubeconfigIssuedV1> for KubeconfigIssuedV2 {
+    fn from(old: KubeconfigIssuedV1) -> Self {
+        let KubeconfigIssuedV1 { cluster, common_name, organizations, serial, not_after_ms } = old;
+        let issuer = Hash::ZERO;
+        KubeconfigIssuedV2 { cluster, common_name, organizations, serial, not_after_ms, issuer }
+    }
+}
+
 /// A new node is to take another's place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeReplacementStartedV1 {
@@ -503,6 +529,46 @@ pub struct RestoreEndedV1 {
     pub backup: BackupId,
 }
 
+/// New authorities exist, and are to be trusted beside those that sign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotationStartedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The new authorities, named like those that they replace, private parts sealed.
+    pub credentials: Vec<Credential>,
+    /// Nodes of an older generation do not trust them yet.
+    pub generation: Generation,
+}
+
+/// How far the replacement of authorities is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RotationStage {
+    /// All components come to trust the old and the new ones.
+    Trust,
+    /// The new ones sign: all certificates of components are made anew.
+    Switch,
+    /// All components come to trust those only that sign.
+    Retire,
+}
+
+/// The replacement of authorities is one stage further.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotationAdvancedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The stage that begins.
+    pub stage: RotationStage,
+    /// Nodes of an older generation are not there yet.
+    pub generation: Generation,
+}
+
+/// All components trust those authorities only that sign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotationEndedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+}
+
 records!(
     /// A fact. It cannot be refused.
     Event {
@@ -543,8 +609,8 @@ records!(
         JobAbandoned = 117 [; 1 => JobAbandonedV1],
         /// See [`PodRestartedV1`].
         PodRestarted = 118 [; 1 => PodRestartedV1],
-        /// See [`KubeconfigIssuedV1`].
-        KubeconfigIssued = 119 [; 1 => KubeconfigIssuedV1],
+        /// See [`KubeconfigIssuedV2`].
+        KubeconfigIssued = 119 [1 => KubeconfigIssuedV1, ; 2 => KubeconfigIssuedV2],
         /// See [`NodeReplacementStartedV1`].
         NodeReplacementStarted = 120 [; 1 => NodeReplacementStartedV1],
         /// See [`NodeLeftBehindV1`].
@@ -585,5 +651,11 @@ records!(
         RestoreStarted = 138 [; 1 => RestoreStartedV1],
         /// See [`RestoreEndedV1`].
         RestoreEnded = 139 [; 1 => RestoreEndedV1],
+        /// See [`RotationStartedV1`].
+        RotationStarted = 140 [; 1 => RotationStartedV1],
+        /// See [`RotationAdvancedV1`].
+        RotationAdvanced = 141 [; 1 => RotationAdvancedV1],
+        /// See [`RotationEndedV1`].
+        RotationEnded = 142 [; 1 => RotationEndedV1],
     }
 );

@@ -68,43 +68,43 @@ fn goldens() -> Vec<Golden> {
     goldens!(Command, samples::commands())
         .chain(goldens!(Event, samples::events()))
         .chain(jobs)
-        .chain([commit_golden("", false), commit_golden("second", true)])
+        .chain([
+            commit_golden("", false),
+            commit_golden("second", false),
+            commit_golden("third", true),
+        ])
         .chain(outdated())
         .collect()
 }
 
 /// Versions that are no longer written: decoded to the newest form.
 fn outdated() -> Vec<Golden> {
-    let old = |set, kind, check_decoded| Golden {
+    let old = |set, kind, check_decoded: Check| Golden {
         file: file_name(set, kind, 1, ""),
         bytes: None,
         check_decoded,
     };
     let number = |all: &[RecordKind], name: &str| all.iter().find(|k| k.name == name).unwrap().kind;
-    let delete = number(Command::KINDS, "DeleteCluster");
-    let started = number(Event::KINDS, "ClusterDeletionStarted");
     let sampled = |name: &str| {
         let all = samples::events().into_iter().map(|(_, e)| e);
         all.into_iter().find(|e| e.kind().name == name).unwrap()
     };
-    vec![
-        old(
-            "Command",
-            "DeleteCluster",
-            Box::new(move |bytes| {
-                let newest = samples::commit().command;
-                assert_eq!(Command::decode(delete, 1, bytes).unwrap(), newest);
-            }),
-        ),
-        old(
-            "Event",
-            "ClusterDeletionStarted",
-            Box::new(move |bytes| {
-                let newest = sampled("ClusterDeletionStarted");
-                assert_eq!(Event::decode(started, 1, bytes).unwrap(), newest);
-            }),
-        ),
-    ]
+    let asked = |name: &str| {
+        let all = samples::commands().into_iter().map(|(_, c)| c);
+        all.into_iter().find(|c| c.kind().name == name).unwrap()
+    };
+    let commands = ["DeleteCluster", "RecordKubeconfig"].map(|name| {
+        let (kind, newest) = (number(Command::KINDS, name), asked(name));
+        let check =
+            move |bytes: &[u8]| assert_eq!(Command::decode(kind, 1, bytes).unwrap(), newest);
+        old("Command", name, Box::new(check))
+    });
+    let events = ["ClusterDeletionStarted", "KubeconfigIssued"].map(|name| {
+        let (kind, newest) = (number(Event::KINDS, name), sampled(name));
+        let check = move |bytes: &[u8]| assert_eq!(Event::decode(kind, 1, bytes).unwrap(), newest);
+        old("Event", name, Box::new(check))
+    });
+    commands.into_iter().chain(events).collect()
 }
 
 /// The directory, with what is missing written where OI_GOLDEN=create asks for it.

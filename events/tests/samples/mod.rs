@@ -54,6 +54,14 @@ fn job() -> JobId {
     JobId("node.test.cp-1.7.etcd".to_owned())
 }
 
+fn rotate(step: RotationStep) -> Command {
+    RotateAuthoritiesV1 { name: name("test"), step }.into()
+}
+
+fn advanced(stage: RotationStage) -> Event {
+    RotationAdvancedV1 { cluster: name("test"), stage, generation: Generation(9) }.into()
+}
+
 /// Each command under the name of its variant, empty where there is but one.
 pub fn commands() -> Vec<(&'static str, Command)> {
     let report = |result| ReportJobV1 { job: job(), result, took_ms: 1234 }.into();
@@ -113,12 +121,13 @@ pub fn commands() -> Vec<(&'static str, Command)> {
         ("", RetryJobV1 { job: job() }.into()),
         (
             "",
-            RecordKubeconfigV1 {
+            RecordKubeconfigV2 {
                 cluster: name("test"),
                 common_name: "alice".to_owned(),
                 organizations: vec!["dev".to_owned(), "ops".to_owned()],
                 serial: "5f00d1".to_owned(),
                 not_after_ms: 1_800_000_000_000,
+                issuer: Hash::ZERO,
             }
             .into(),
         ),
@@ -171,6 +180,22 @@ pub fn commands() -> Vec<(&'static str, Command)> {
             }
             .into(),
         ),
+        (
+            "issuer",
+            RecordKubeconfigV2 {
+                cluster: name("test"),
+                common_name: "bob".to_owned(),
+                organizations: Vec::new(),
+                serial: "1".to_owned(),
+                not_after_ms: 1_800_000_000_000,
+                issuer: Hash([0xcd; 32]),
+            }
+            .into(),
+        ),
+        ("", rotate(RotationStep::Start)),
+        ("switch", rotate(RotationStep::Switch)),
+        ("finish", rotate(RotationStep::Finish)),
+        ("abort", rotate(RotationStep::Abort)),
     ]
 }
 
@@ -286,12 +311,13 @@ pub fn events() -> Vec<(&'static str, Event)> {
         ),
         (
             "",
-            KubeconfigIssuedV1 {
+            KubeconfigIssuedV2 {
                 cluster,
                 common_name: "alice".to_owned(),
                 organizations: vec!["dev".to_owned()],
                 serial: "5f00d1".to_owned(),
                 not_after_ms: 1_800_000_000_000,
+                issuer: Hash::ZERO,
             }
             .into(),
         ),
@@ -414,6 +440,31 @@ pub fn events() -> Vec<(&'static str, Event)> {
             }
             .into(),
         ),
+        (
+            "issuer",
+            KubeconfigIssuedV2 {
+                cluster: name("test"),
+                common_name: "bob".to_owned(),
+                organizations: Vec::new(),
+                serial: "1".to_owned(),
+                not_after_ms: 1_800_000_000_000,
+                issuer: Hash([0xcd; 32]),
+            }
+            .into(),
+        ),
+        (
+            "",
+            RotationStartedV1 {
+                cluster: name("test"),
+                credentials: vec![credential("ca")],
+                generation: Generation(9),
+            }
+            .into(),
+        ),
+        ("trust", advanced(RotationStage::Trust)),
+        ("", advanced(RotationStage::Switch)),
+        ("retire", advanced(RotationStage::Retire)),
+        ("", RotationEndedV1 { cluster: name("test") }.into()),
     ]
 }
 

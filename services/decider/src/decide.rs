@@ -217,6 +217,7 @@ impl Decider {
             Command::HibernateCluster(c) => self.uid(&c.name),
             Command::UndeleteCluster(c) => self.uid(&c.name),
             Command::ScaleCluster(c) => self.uid(&c.name),
+            Command::RotateAuthorities(c) => self.uid(&c.name),
             _ => None,
         };
         self.standing_key(uid).await

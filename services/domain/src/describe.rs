@@ -1,6 +1,6 @@
 //! What an event is about, and what happened, in a line for people.
 
-use oi_events::{ClusterName, Event, HypervisorName, JobId, NodeName};
+use oi_events::{ClusterName, Event, HypervisorName, JobId, NodeName, RotationStage};
 
 /// What an event is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -166,6 +166,21 @@ pub fn describe(event: &Event) -> Description {
         Event::PodRestarted(e) => {
             node(&e.cluster, &e.node, format!("{} started again: {}", e.what, e.reason))
         }
+        Event::RotationStarted(e) => {
+            cluster(&e.cluster, "new authorities, to be trusted beside the old ones".to_owned())
+        }
+        Event::RotationAdvanced(e) => cluster(
+            &e.cluster,
+            match e.stage {
+                RotationStage::Trust => "both authorities to be trusted",
+                RotationStage::Switch => "the new authorities sign, and the old ones no longer",
+                RotationStage::Retire => {
+                    "only the authorities that sign to be trusted; what others signed for users is revoked"
+                }
+            }
+            .to_owned(),
+        ),
+        Event::RotationEnded(e) => cluster(&e.cluster, "authorities replaced".to_owned()),
         Event::KubeconfigIssued(e) => cluster(
             &e.cluster,
             format!(

@@ -1,14 +1,16 @@
 //! Folding events into the state. It never fails and never chooses: an event
 //! about something unknown changes nothing.
 
+use crate::mint::{Authority, fingerprint};
 use crate::owed::JobTarget;
 use crate::state::{
     Backup, Cluster, ClusterPhase, Hypervisor, Kubeconfig, Leftover, Node, Reach, Restore,
-    Schedule, State, Trouble, Upgrade, Versions,
+    Rotation, Schedule, State, Trouble, Upgrade, Versions,
 };
 use oi_events::{
-    BackupId, ClusterName, ClusterUid, Component, Credential, Event, Generation, HypervisorName,
-    JobId, JobKind, NodeLeftBehindV1, NodeName, RecordedCommit, Role,
+    BackupId, ClusterName, ClusterUid, Component, Credential, Event, Generation, Hash,
+    HypervisorName, JobId, JobKind, NodeLeftBehindV1, NodeName, RecordedCommit, Role,
+    RotationStage,
 };
 
 /// Folds a whole commit: its events, its command's id and its position.
@@ -106,6 +108,8 @@ pub fn evolve(state: &mut State, event: &Event) {
                     backups: Default::default(),
                     schedule: None,
                     restore: None,
+                    other_authorities: Default::default(),
+                    rotation: None,
                 },
             );
         }
@@ -348,11 +352,61 @@ pub fn evolve(state: &mut State, event: &Event) {
                         common_name: e.common_name.clone(),
                         organizations: e.organizations.clone(),
                         not_after_ms: e.not_after_ms,
+                        issuer: e.issuer,
                     },
                 );
             }
         }
+        Event::RotationStarted(e) => {
+            let since_ms = state.time_ms;
+            if let Some(c) = state.clusters.get_mut(&e.cluster) {
+                c.other_authorities =
+                    e.credentials.iter().map(|a| (a.name.clone(), a.clone())).collect();
+                let (stage, generation) = (RotationStage::Trust, e.generation);
+                c.rotation = Some(Rotation { stage, generation, since_ms });
+            }
+        }
+        Event::RotationAdvanced(e) => {
+            let since_ms = state.time_ms;
+            if let Some(c) = state.clusters.get_mut(&e.cluster) {
+                match e.stage {
+                    RotationStage::Trust => {}
+                    RotationStage::Switch => switch_authorities(c, since_ms),
+                    RotationStage::Retire => retire_authorities(c),
+                }
+                let (stage, generation) = (e.stage, e.generation);
+                c.rotation = Some(Rotation { stage, generation, since_ms });
+            }
+        }
+        Event::RotationEnded(e) => {
+            if let Some(c) = state.clusters.get_mut(&e.cluster) {
+                c.rotation = None;
+            }
+        }
     }
+}
+
+/// The new authorities sign, and all that the old ones signed is due.
+fn switch_authorities(c: &mut Cluster, now_ms: u64) {
+    for (name, other) in &mut c.other_authorities {
+        if let Some(signs) = c.credentials.get_mut(name) {
+            std::mem::swap(signs, other);
+        }
+    }
+    for at in c.nodes.values_mut().flat_map(|n| n.renew_at_ms.values_mut()) {
+        *at = now_ms.min(*at);
+    }
+}
+
+/// What does not sign is not trusted, nor is what it signed for users.
+fn retire_authorities(c: &mut Cluster) {
+    let switched = c.rotation.as_ref().is_some_and(|r| r.stage == RotationStage::Switch);
+    let gone = c.other_authorities.remove(Authority::Kubernetes.name()).map(|a| fingerprint(&a));
+    c.other_authorities.clear();
+    c.kubeconfigs.retain(|_, k| {
+        let by_unknown = k.issuer == Hash::ZERO && switched;
+        Some(k.issuer) != gone && !by_unknown
+    });
 }
 
 /// What a node runs that nothing else was said of.

@@ -24,7 +24,7 @@ pub use decide::{Context, decide};
 pub use describe::{Description, describe};
 pub use due::{due, lost};
 pub use evolve::{apply, evolve};
-pub use mint::{Authority, ENCRYPTION_KEY, Leaf, Mint, MintError, SERVICE_ACCOUNT};
+pub use mint::{Authority, ENCRYPTION_KEY, Leaf, Mint, MintError, SERVICE_ACCOUNT, fingerprint};
 pub use network::{SUPPORTED_MINORS, service_ip};
 pub use owed::{JobTarget, Scope, is_owed, job_id, jobs_in, owed, owed_in};
 pub use placement::place;

@@ -1,7 +1,7 @@
 //! Where keys come from: a port, so that deciding stays pure. What is minted is
 //! recorded in events; replaying never mints.
 
-use oi_events::{ClusterUid, Credential};
+use oi_events::{ClusterUid, Credential, Hash};
 use std::net::IpAddr;
 
 /// The name of the service account key pair among a cluster's credentials.
@@ -41,6 +41,11 @@ impl Authority {
             Authority::FrontProxy => "front-proxy-ca",
         }
     }
+}
+
+/// Names an authority by its certificate.
+pub fn fingerprint(authority: &Credential) -> Hash {
+    Hash::of(&[b"oi/authority/v1", &authority.public])
 }
 
 /// The identities that a node's components need.

@@ -204,6 +204,9 @@ impl Scope {
             Event::BackupDeleted(e) => cluster(&e.cluster),
             Event::RestoreStarted(e) => cluster(&e.cluster),
             Event::RestoreEnded(e) => cluster(&e.cluster),
+            Event::RotationStarted(e) => cluster(&e.cluster),
+            Event::RotationAdvanced(e) => cluster(&e.cluster),
+            Event::RotationEnded(e) => cluster(&e.cluster),
             Event::JobSucceeded(e) => job(&e.job),
             Event::JobFailed(e) => job(&e.job),
             Event::JobRetried(e) => job(&e.job),
@@ -413,14 +416,15 @@ fn owed_steps(cluster: &Cluster, name: &NodeName) -> Vec<JobKind> {
         .take_while(|(other, _)| *other != name)
         .all(|(_, older)| older.joined);
     let leaving = cluster.nodes.values().any(|other| cluster.owes_leave(other));
-    let first = cluster.is_oldest(name);
+    // A member that starts anew under its API server is kept out of the way of clients.
+    let at_once = cluster.is_oldest(name) && cluster.rotation.is_none();
     node.steps()
         .iter()
         .filter(|step| not_done(step))
         .filter(|step| match step {
             // A quorum of those that were members already comes back together.
             JobKind::EnsureEtcd => node.joined || (older_are_members && !leaving),
-            _ => first || node.done.contains(&JobKind::EnsureEtcd),
+            _ => at_once || node.done.contains(&JobKind::EnsureEtcd),
         })
         .cloned()
         .collect()

@@ -1,14 +1,16 @@
 //! What commands would do: decided, and all their jobs done, on a copy of the state.
 
 use crate::decide::{Context, decide};
+use crate::due::due;
 use crate::evolve::apply;
 use crate::mint::{Authority, Leaf, Mint, MintError};
 use crate::owed::{JobTarget, Scope, owed_in};
 use crate::rejection::Rejection;
 use crate::state::State;
 use oi_events::{
-    Command, CommandEnvelope, CommandId, Commit, CommitHeader, Credential, Event, Hash, Job, JobId,
-    JobKind, JobResult, Observation, RecordedCommit, ReportJobV1, ReportObservationV1, SnapshotV1,
+    ClusterName, Command, CommandEnvelope, CommandId, Commit, CommitHeader, Credential, Event,
+    Hash, Job, JobId, JobKind, JobResult, Observation, RecordedCommit, ReportJobV1,
+    ReportObservationV1, SnapshotV1,
 };
 use std::collections::BTreeSet;
 
@@ -115,6 +117,21 @@ impl Rehearsal {
         Ok(())
     }
 
+    /// Certificates that a rotation makes anew, of one node; whether there were any.
+    fn renew(&mut self, number: usize) -> bool {
+        let rotates = |c: &ClusterName| {
+            self.scopes.contains(&Scope::Cluster(c.clone()))
+                && self.state.clusters.get(c).is_some_and(|c| c.rotation.is_some())
+        };
+        let renewal = due(&self.state, self.now_ms)
+            .into_iter()
+            .find(|c| matches!(c, Command::RenewCertificates(c) if rotates(&c.cluster)));
+        let id = CommandId(uuid::Uuid::from_u128(number as u128));
+        let events = self.events.len();
+        renewal.is_some_and(|c| self.run(&CommandEnvelope::new(id, "plan", self.now_ms, c)).is_ok())
+            && self.events.len() > events
+    }
+
     fn owed(&self) -> Vec<Job> {
         self.scopes.iter().flat_map(|scope| owed_in(&self.state, scope)).collect()
     }
@@ -137,6 +154,9 @@ pub fn plan(state: &State, commands: &[CommandEnvelope], now_ms: u64) -> Plan {
     let mut seen = before;
     for number in 0..MANY {
         let Some(job) = rehearsal.owed().into_iter().find(|job| !seen.contains(&job.id)) else {
+            if rehearsal.renew(number) {
+                continue;
+            }
             break;
         };
         seen.insert(job.id.clone());

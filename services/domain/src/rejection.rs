@@ -46,6 +46,20 @@ pub enum Rejection {
     #[error("cluster {0} has no upgrade on its way")]
     NoUpgrade(ClusterName),
     #[error(
+        "cluster {0} has no rotation of its authorities on its way: start one (`oi cluster rotate-authorities`)"
+    )]
+    NoRotation(ClusterName),
+    #[error("the authorities of cluster {cluster} cannot be rotated so: {problem}")]
+    RotationStep { cluster: ClusterName, problem: &'static str },
+    #[error(
+        "{behind} node(s) of cluster {cluster} are not there yet: wait until they are (`--wait`)"
+    )]
+    RotationUnfinished { cluster: ClusterName, behind: usize },
+    #[error(
+        "the authority that signed this certificate for cluster {0} is no longer trusted: ask for another one"
+    )]
+    AuthorityRetired(ClusterName),
+    #[error(
         "node {node} of cluster {cluster} cannot be replaced: {answer} of {members} etcd members answer, which is no majority; bring a hypervisor back, or restore a backup"
     )]
     QuorumLost { cluster: ClusterName, node: NodeName, answer: usize, members: usize },
@@ -123,6 +137,10 @@ impl Rejection {
             Rejection::RestoreRunning(_) => "restore-running",
             Rejection::NowhereToRestore(_) => "nowhere-to-restore",
             Rejection::NoUpgrade(_) => "no-upgrade",
+            Rejection::NoRotation(_) => "no-rotation",
+            Rejection::RotationStep { .. } => "rotation-step",
+            Rejection::RotationUnfinished { .. } => "rotation-unfinished",
+            Rejection::AuthorityRetired(_) => "authority-retired",
             Rejection::QuorumLost { .. } => "quorum-lost",
             Rejection::HypervisorLeftovers { .. } => "hypervisor-leftovers",
             Rejection::NodeExists { .. } => "node-exists",

@@ -1,16 +1,17 @@
 //! The state: what the events so far amount to.
 
+use crate::mint::Authority;
 use oi_events::{
     BackupId, ClusterName, ClusterUid, CommandId, Component, Credential, Generation, Hash,
     HypervisorName, JobId, JobKind, KubernetesVersion, NodeName, PortUse, RegisterHypervisorV1,
-    Role, SnapshotV1,
+    Role, RotationStage, SnapshotV1,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Names the layout of [`State`]: snapshots of another layout are not read.
 /// Change it with each change of the types in this file or of `evolve`.
-pub const STATE_SCHEMA: &str = "oi-state-3";
+pub const STATE_SCHEMA: &str = "oi-state-4";
 
 /// How many processed command ids are remembered.
 pub const PROCESSED_HORIZON: usize = 65_536;
@@ -160,6 +161,33 @@ pub struct Cluster {
     pub schedule: Option<Schedule>,
     /// The restore that is on its way.
     pub restore: Option<Restore>,
+    /// Authorities that are trusted beside those that sign, by name.
+    pub other_authorities: BTreeMap<String, Credential>,
+    /// The replacement of its authorities that is on its way.
+    pub rotation: Option<Rotation>,
+}
+
+/// The replacement of a cluster's authorities, on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rotation {
+    /// How far it is.
+    pub stage: RotationStage,
+    /// Nodes of an older generation do not trust yet what they are to trust.
+    pub generation: Generation,
+    /// Since when it is at this stage, Unix milliseconds.
+    pub since_ms: u64,
+}
+
+impl Rotation {
+    /// Whether something of the stage is not done on a node yet.
+    pub fn is_behind(&self, node: &Node) -> bool {
+        let owes = match self.stage {
+            // All that the old authorities signed is due since then.
+            RotationStage::Switch => node.renew_at_ms.values().any(|at| *at <= self.since_ms),
+            RotationStage::Trust | RotationStage::Retire => node.generation < self.generation,
+        };
+        owes || !node.is_ready()
+    }
 }
 
 /// A backup of a cluster's etcd.
@@ -255,7 +283,7 @@ impl Versions {
 
 impl Cluster {
     /// Nodes that are to stay and are `wanted`, by role, then by age.
-    pub(crate) fn staying(&self, wanted: impl Fn(&Node) -> bool) -> Vec<(&NodeName, &Node)> {
+    pub fn staying(&self, wanted: impl Fn(&Node) -> bool) -> Vec<(&NodeName, &Node)> {
         let mut nodes: Vec<_> =
             self.nodes.iter().filter(|(_, n)| !n.removing && wanted(n)).collect();
         nodes.sort_by_key(|(_, n)| (n.role, n.added));
@@ -275,6 +303,25 @@ impl Cluster {
     /// Nodes that are to stay and to run a component, members first, then by age.
     pub fn carriers(&self, component: Component) -> Vec<(&NodeName, &Node)> {
         self.staying(|n| n.components.contains(&component))
+    }
+
+    /// The certificates of an authority that are trusted, that which signs first.
+    pub fn trusted(&self, authority: Authority) -> impl Iterator<Item = &Credential> {
+        let name = authority.name();
+        self.credentials.get(name).into_iter().chain(self.other_authorities.get(name))
+    }
+
+    /// The authority that signs certificates of users: the one that will stay, once all
+    /// trust it.
+    pub fn signs_users(&self) -> Option<&Credential> {
+        let name = Authority::Kubernetes.name();
+        let trusted = |r: &Rotation| {
+            r.stage == RotationStage::Trust && self.staying(|n| r.is_behind(n)).is_empty()
+        };
+        match &self.rotation {
+            Some(r) if trusted(r) => self.other_authorities.get(name),
+            _ => self.credentials.get(name),
+        }
     }
 
     /// Ingress nodes that are to stay, the oldest first.
@@ -371,6 +418,8 @@ pub struct Kubeconfig {
     pub organizations: Vec<String>,
     /// When it ends, Unix milliseconds.
     pub not_after_ms: u64,
+    /// The [`fingerprint`](crate::fingerprint) of the authority that signed it.
+    pub issuer: Hash,
 }
 
 /// A job that has not worked out so far.

@@ -108,13 +108,14 @@ fn deleting_removes_each_node_then_the_key_then_the_cluster() {
     );
 }
 
-fn kubeconfig(cluster: &str) -> RecordKubeconfigV1 {
-    RecordKubeconfigV1 {
+fn kubeconfig(cluster: &str) -> RecordKubeconfigV2 {
+    RecordKubeconfigV2 {
         cluster: name(cluster),
         common_name: "alice".to_owned(),
         organizations: vec!["dev".to_owned()],
         serial: "5f".to_owned(),
         not_after_ms: 1,
+        issuer: Hash::ZERO,
     }
 }
 

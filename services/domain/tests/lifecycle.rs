@@ -311,6 +311,115 @@ fn certificates_are_renewed_at_two_thirds_of_their_life() {
     }
 }
 
+fn rotate(step: RotationStep) -> RotateAuthoritiesV1 {
+    RotateAuthoritiesV1 { name: name("test"), step }
+}
+
+/// The nodes that change, in the order in which they do, one at a time.
+fn changed_one_by_one(world: &mut World, first: Vec<Event>) -> Vec<String> {
+    let mut changed = Vec::new();
+    let mut events = first;
+    for _ in 0..100 {
+        let mut nodes: Vec<String> = events
+            .iter()
+            .filter_map(|e| match e {
+                Event::NodeChanged(e) => Some(e.node.to_string()),
+                Event::CertificateReplaced(e) => Some(e.node.to_string()),
+                _ => None,
+            })
+            .collect();
+        nodes.dedup();
+        assert!(nodes.len() <= 1, "{nodes:?}");
+        changed.extend(nodes);
+        events = if let Some(job) = world.owed().first().cloned() {
+            world.succeed(&job)
+        } else if let Some(command) = due(&world.state, world.now_ms).first().cloned() {
+            world.run(command)
+        } else {
+            return changed;
+        };
+    }
+    panic!("no end");
+}
+
+#[test]
+fn authorities_are_rotated_with_both_trusted_in_between() {
+    let mut world = three();
+    let ca = |world: &World| world.cluster("test").credentials["ca"].public.clone();
+    let trusted = |world: &World| world.cluster("test").trusted(Authority::Kubernetes).count();
+    let issued = |world: &mut World, serial: &str| {
+        let issuer = fingerprint(world.cluster("test").signs_users().unwrap());
+        world.run(RecordKubeconfigV2 {
+            cluster: name("test"),
+            common_name: "alice".to_owned(),
+            organizations: Vec::new(),
+            serial: serial.to_owned(),
+            not_after_ms: 1,
+            issuer,
+        })
+    };
+    assert_eq!(world.refusal(rotate(RotationStep::Switch)), "no-rotation");
+    let old = ca(&world);
+    issued(&mut world, "before");
+
+    let events = world.run(rotate(RotationStep::Start));
+    assert_eq!(kinds(&events), ["RotationStarted", "NodeChanged"]);
+    assert_eq!(world.refusal(rotate(RotationStep::Switch)), "rotation-unfinished");
+    assert_eq!(world.refusal(rotate(RotationStep::Finish)), "rotation-step");
+    assert_eq!(world.refusal(upgrade("v1.36.4")), "upgrade-impossible");
+    issued(&mut world, "too early");
+    let all = ["cp-1", "cp-2", "cp-3", "lb-1"];
+    assert_eq!(changed_one_by_one(&mut world, events), all);
+    assert_eq!((trusted(&world), ca(&world) == old), (2, true));
+    issued(&mut world, "in time");
+
+    let events = world.run(rotate(RotationStep::Switch));
+    assert_eq!(kinds(&events), ["RotationAdvanced"]);
+    assert_eq!(changed_one_by_one(&mut world, events), all[..3]);
+    assert_eq!((trusted(&world), ca(&world) == old), (2, false));
+    let by = String::from_utf8(ca(&world)).unwrap();
+    for cp in &all[..3] {
+        let leaf = &world.node("test", cp).credentials["apiserver"];
+        assert!(String::from_utf8_lossy(&leaf.public).ends_with(&by));
+    }
+    assert_eq!(world.refusal(rotate(RotationStep::Abort)), "rotation-step");
+    assert_eq!(world.cluster("test").kubeconfigs.len(), 3, "all are accepted until the end");
+
+    let events = world.run(rotate(RotationStep::Finish));
+    assert_eq!(kinds(&events), ["RotationAdvanced", "NodeChanged"]);
+    assert_eq!(changed_one_by_one(&mut world, events), all);
+    let cluster = world.cluster("test");
+    assert!(cluster.rotation.is_none() && cluster.other_authorities.is_empty());
+    assert_eq!(cluster.kubeconfigs.keys().collect::<Vec<_>>(), ["in time"]);
+    assert_eq!(world.refusal(rotate(RotationStep::Finish)), "no-rotation");
+}
+
+#[test]
+fn a_rotation_is_aborted_before_the_switch() {
+    let mut world = three();
+    let before = world.cluster("test").credentials.clone();
+    world.run(rotate(RotationStep::Start));
+    world.run(rotate(RotationStep::Abort));
+    settle(&mut world);
+    let cluster = world.cluster("test");
+    assert!(cluster.rotation.is_none() && cluster.other_authorities.is_empty());
+    assert_eq!(cluster.credentials, before);
+}
+
+#[test]
+fn a_kubeconfig_of_a_retired_authority_is_not_handed_out() {
+    let mut world = three();
+    let record = RecordKubeconfigV2 {
+        cluster: name("test"),
+        common_name: "alice".to_owned(),
+        organizations: Vec::new(),
+        serial: "5f".to_owned(),
+        not_after_ms: 1,
+        issuer: Hash([7; 32]),
+    };
+    assert_eq!(world.refusal(record), "authority-retired");
+}
+
 fn scale(counts: [Option<u32>; 3]) -> ScaleClusterV1 {
     let [api_servers, controller_managers, schedulers] = counts;
     ScaleClusterV1 { name: name("test"), api_servers, controller_managers, schedulers }
@@ -543,7 +652,15 @@ fn as_planned(world: &mut World, command: impl Into<Command>) {
                         && !jobs.iter().any(|(id, ..)| *id == j.id)
                         && can_do(world, j)
                 });
-                let Some(job) = next.cloned() else { break };
+                let Some(job) = next.cloned() else {
+                    let rotates = world.rotates();
+                    let renewal = due(&world.state, world.now_ms)
+                        .into_iter()
+                        .find(|c| rotates && matches!(c, Command::RenewCertificates(_)));
+                    let Some(renewal) = renewal else { break };
+                    events.extend(world.run(renewal));
+                    continue;
+                };
                 jobs.push((job.id.clone(), job.kind.clone(), job.node.clone(), job.hypervisor));
                 events.extend(world.succeed(&job.id.0));
             }
@@ -585,6 +702,9 @@ fn what_a_plan_says_is_what_each_command_does() {
     as_planned(&mut world, DeleteBackupV1 { cluster: test(), backup });
     as_planned(&mut world, scale([Some(4), None, Some(2)]));
     as_planned(&mut world, scale([Some(2), Some(1), Some(1)]));
+    as_planned(&mut world, rotate(RotationStep::Start));
+    as_planned(&mut world, rotate(RotationStep::Switch));
+    as_planned(&mut world, rotate(RotationStep::Finish));
     as_planned(&mut world, upgrade("v1.36.4"));
     as_planned(&mut world, ChangeUpgradeV1 { name: test(), change: UpgradeChange::Pause });
     as_planned(&mut world, HibernateClusterV1 { name: test(), hibernated: true });

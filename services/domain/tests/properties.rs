@@ -34,6 +34,7 @@ enum Step {
     Taken(u8),
     Restore(u8, u8),
     Schedule(u8, u32),
+    Rotate(u8, u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -55,6 +56,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..4_u8, prop::array::uniform3(prop::option::of(1..4_u32)))
             .prop_map(|(c, n)| Step::Scale(c, n)),
         1 => (0..4_u8, 0..5_u8).prop_map(|(c, m)| Step::Break(c, m)),
+        2 => (0..4_u8, 0..4_u8).prop_map(|(c, s)| Step::Rotate(c, s)),
         1 => (0..4_u8).prop_map(Step::Backup),
         2 => (0..4_u8).prop_map(Step::Taken),
         1 => (0..4_u8, 0..4_u8).prop_map(|(c, d)| Step::Restore(c, d)),
@@ -167,6 +169,11 @@ fn take(world: &mut World, step: Step) {
             world.try_run(ScheduleBackupsV1 { name: name(&cluster_name(c)), every_ms, keep })
         }
         Step::AbandonHypervisor(n) => world.try_run(AbandonHypervisorV1 { name: h(n) }),
+        Step::Rotate(c, step) => {
+            use RotationStep::*;
+            let step = [Start, Switch, Finish, Abort][usize::from(step)];
+            world.try_run(RotateAuthoritiesV1 { name: name(&cluster_name(c)), step })
+        }
     };
 }
 

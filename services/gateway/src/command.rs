@@ -155,6 +155,19 @@ fn command(asked: Asked) -> Result<Command, Status> {
             },
         }
         .into(),
+        Asked::RotateAuthorities(r) => RotateAuthoritiesV1 {
+            name: parse("name", &r.name)?,
+            step: match r.step() {
+                v1::RotationStep::Start => RotationStep::Start,
+                v1::RotationStep::Switch => RotationStep::Switch,
+                v1::RotationStep::Finish => RotationStep::Finish,
+                v1::RotationStep::Abort => RotationStep::Abort,
+                v1::RotationStep::Unspecified => {
+                    return Err(Status::invalid_argument("step: is unknown or absent"));
+                }
+            },
+        }
+        .into(),
         Asked::HibernateCluster(r) => {
             HibernateClusterV1 { name: parse("name", &r.name)?, hibernated: r.hibernated }.into()
         }

@@ -3,7 +3,8 @@
 use crate::command::{actor, parse};
 use crate::query::endpoint;
 use crate::service::Gateway;
-use oi_events::{ClusterName, CommandEnvelope, CommandId, RecordKubeconfigV1};
+use oi_domain::{Authority, fingerprint};
+use oi_events::{ClusterName, CommandEnvelope, CommandId, RecordKubeconfigV2};
 use oi_pki::LeafProfile;
 use oi_proto::v1;
 use oi_view::{Keyring, now_ms};
@@ -31,9 +32,10 @@ impl Gateway {
         let actor = actor(&request.actor)?;
         let found = self.view.read(|s| {
             let c = s.clusters.get(&name)?;
-            Some((c.uid, c.credentials.get("ca").cloned(), endpoint(s, c)))
+            let trusted = c.trusted(Authority::Kubernetes).map(|a| a.public.clone());
+            Some((c.uid, c.signs_users().cloned(), trusted.collect::<Vec<_>>(), endpoint(s, c)))
         });
-        let (uid, ca, endpoint) =
+        let (uid, ca, trusted, endpoint) =
             found.ok_or_else(|| Status::not_found(format!("cluster {name} is not known")))?;
         let ca = ca.ok_or_else(|| Status::internal("the cluster has no authority"))?;
         let endpoint = endpoint.ok_or_else(|| {
@@ -59,19 +61,20 @@ impl Gateway {
         let leaf = oi_pki::issue(&ca.public, &ca_key, &profile, now_ms(), life_ms)
             .map_err(|e| Status::invalid_argument(e.to_string()))?;
         let id = CommandId(Uuid::now_v7());
-        let record = RecordKubeconfigV1 {
+        let record = RecordKubeconfigV2 {
             cluster: name.clone(),
             common_name: user.to_owned(),
             organizations: groups.iter().map(|&g| g.to_owned()).collect(),
             serial: leaf.serial_hex.clone(),
             not_after_ms: leaf.not_after_ms,
+            issuer: fingerprint(&ca),
         };
         self.decide(CommandEnvelope::new(id, actor, now_ms(), record)).await?;
         let server = format!("https://{}", authority(&host, endpoint.port()));
         let text = oi_pki::kubeconfig(
             name.as_str(),
             &server,
-            &ca.public,
+            &trusted,
             user,
             &leaf.certificate,
             &leaf.key,

@@ -1,11 +1,12 @@
 //! The state as messages.
 
 use oi_domain::{
-    Backup, Cluster, ClusterPhase, Hypervisor, Node, Plan, PlannedJob, Reach, Scope, State,
-    describe, jobs_in, restarts,
+    Authority, Backup, Cluster, ClusterPhase, Hypervisor, Node, Plan, PlannedJob, Reach, Scope,
+    State, describe, jobs_in, restarts,
 };
 use oi_events::{
     BackupId, ClusterName, Event, Job, JobKind, NodeName, PortUse, RegisterHypervisorV1, Role,
+    RotationStage,
 };
 use oi_pki::certificate_pem;
 use oi_proto::v1;
@@ -89,10 +90,18 @@ pub fn cluster(state: &State, name: &ClusterName, c: &Cluster) -> v1::Cluster {
         nodes: count(c.nodes.len()),
         ready_nodes: count(c.nodes.values().filter(|n| n.is_ready()).count()),
         ca_certificate: c
-            .credentials
-            .get("ca")
+            .trusted(Authority::Kubernetes)
             .map(|ca| certificate_pem(&ca.public))
-            .unwrap_or_default(),
+            .collect(),
+        rotation: c.rotation.as_ref().map(|r| v1::Rotation {
+            stage: match r.stage {
+                RotationStage::Trust => v1::RotationStage::Trust,
+                RotationStage::Switch => v1::RotationStage::Switch,
+                RotationStage::Retire => v1::RotationStage::Retire,
+            }
+            .into(),
+            nodes_behind: count(c.staying(|n| r.is_behind(n)).len()),
+        }),
     }
 }
 

@@ -61,7 +61,9 @@ fn tls(probe: &Probe) -> Result<Option<Arc<rustls::ClientConfig>>, ProbeError> {
         move |source| ProbeError::Pem { path, source }
     };
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(ca).map_err(pem(ca))?)?;
+    for authority in CertificateDer::pem_file_iter(ca).map_err(pem(ca))? {
+        roots.add(authority.map_err(pem(ca))?)?;
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

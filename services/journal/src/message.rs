@@ -93,6 +93,7 @@ pub fn subject_of(command: &Command) -> String {
         Command::DeleteBackup(c) => ("cluster", c.cluster.to_string()),
         Command::RestoreCluster(c) => ("cluster", c.name.to_string()),
         Command::CloneCluster(c) => ("cluster", c.name.to_string()),
+        Command::RotateAuthorities(c) => ("cluster", c.name.to_string()),
         Command::AbandonHypervisor(c) => ("hypervisor", c.name.to_string()),
         Command::ReportJob(c) => ("job", c.job.to_string()),
         Command::RetryJob(c) => ("job", c.job.to_string()),

@@ -5,18 +5,20 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 /// A kubeconfig with one context, `user@cluster`, which is the current one. It
-/// contains the private key. Names stand in it as given, whatever they contain.
+/// contains the private key. Names stand in it as given, whatever they contain. The
+/// server is trusted by any of the authorities (DER).
 pub fn kubeconfig(
     cluster: &str,
     server: &str,
-    ca_der: &[u8],
+    authorities: &[Vec<u8>],
     user: &str,
     certificate_der: &[u8],
     key_pkcs8: &[u8],
 ) -> Zeroizing<String> {
     let context = quoted(&format!("{user}@{cluster}"));
     let (cluster, server, user) = (quoted(cluster), quoted(server), quoted(user));
-    let ca = STANDARD.encode(certificate_pem(ca_der));
+    let ca: String = authorities.iter().map(|der| certificate_pem(der)).collect();
+    let ca = STANDARD.encode(ca);
     let certificate = STANDARD.encode(certificate_pem(certificate_der));
     let key = Zeroizing::new(STANDARD.encode(private_key_pem(key_pkcs8).as_bytes()));
     // One allocation of the right size: growing would leave copies of the key behind.

@@ -29,10 +29,12 @@ fn pem_carries_the_bytes_under_the_right_label() {
 #[test]
 fn a_kubeconfig_parses_whatever_its_names() {
     let ca = new_authority("kubernetes", NOW, 1_000_000).unwrap();
+    let other = new_authority("kubernetes", NOW, 1_000_000).unwrap();
     let leaf = issue(&ca.certificate, &ca.key, &LeafProfile::admin(), NOW, 1_000_000).unwrap();
     for user in ["system:kube-scheduler", "yes", "o'\"\\\n  token: x #é\u{7f}\u{200b}"] {
         let server = "https://192.0.2.7:6443";
-        let text = kubeconfig("prod", server, &ca.certificate, user, &leaf.certificate, &leaf.key);
+        let trusted = [ca.certificate.clone(), other.certificate.clone()];
+        let text = kubeconfig("prod", server, &trusted, user, &leaf.certificate, &leaf.key);
         let config: Value = serde_yaml_ng::from_str(&text).unwrap();
         let context = format!("{user}@prod");
         assert_eq!(config["current-context"], context.as_str());
@@ -45,7 +47,10 @@ fn a_kubeconfig_parses_whatever_its_names() {
         let data = |value: &Value| contents(&STANDARD.decode(value.as_str().unwrap()).unwrap()).1;
         let credentials = &config["users"][0]["user"];
         let authority = &config["clusters"][0]["cluster"]["certificate-authority-data"];
-        assert_eq!(data(authority), ca.certificate);
+        let both = STANDARD.decode(authority.as_str().unwrap()).unwrap();
+        let both = String::from_utf8(both).unwrap();
+        let expected = certificate_pem(&ca.certificate) + &certificate_pem(&other.certificate);
+        assert_eq!(both, expected);
         assert_eq!(data(&credentials["client-certificate-data"]), leaf.certificate);
         assert_eq!(data(&credentials["client-key-data"]), leaf.key.to_vec());
     }

@@ -172,6 +172,10 @@ impl Platform {
         self.submit(RestoreClusterV1 { name, backup }).await;
     }
 
+    async fn rotate(&self, step: RotationStep) {
+        self.submit(RotateAuthoritiesV1 { name: "test".parse().unwrap(), step }).await;
+    }
+
     async fn upgrade(&self) {
         let (name, to) = ("test".parse().unwrap(), "v1.36.4".parse().unwrap());
         self.submit(UpgradeClusterV1 { name, to }).await;
@@ -196,6 +200,7 @@ impl Platform {
                     && oi_domain::owed(s).is_empty()
                     && s.clusters.values().all(|c| c.hibernated || c.is_converged())
                     && s.clusters.values().all(|c| c.upgrade.is_none() && c.restore.is_none())
+                    && s.clusters.values().all(is_rotated)
                     && s.hypervisors.values().all(|h| h.prepared)
             }) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -227,6 +232,13 @@ impl Platform {
     }
 }
 
+/// Whether no step of a rotation is on its way.
+fn is_rotated(c: &oi_domain::Cluster) -> bool {
+    c.rotation.as_ref().is_none_or(|r| {
+        r.stage != RotationStage::Retire && c.staying(|n| r.is_behind(n)).is_empty()
+    })
+}
+
 fn all_pods() -> Vec<String> {
     vec![
         "control-plane: kube-apiserver kube-controller-manager kube-scheduler".to_owned(),
@@ -253,8 +265,8 @@ fn scaled_pods() -> Vec<String> {
     pods
 }
 
-/// From nothing to a cluster that grows, is scaled and upgraded, shrinks, sleeps and
-/// wakes, to nothing, with one lost call on each hypervisor in each part.
+/// From nothing to a cluster that grows, is scaled and upgraded, shrinks, gets other
+/// authorities, sleeps and wakes, to nothing, with one lost call on each hypervisor in each part.
 async fn life(loss: Option<(&'static str, When)>) {
     let what = format!("{loss:?} lost");
     // Where nothing is lost, each job is done twice in a row.
@@ -297,6 +309,12 @@ async fn life(loss: Option<(&'static str, When)>) {
     platform.remove("lb-1").await;
     platform.settled(&what).await;
     assert_eq!(platform.pods(), all_pods(), "{what}");
+    for step in [RotationStep::Start, RotationStep::Switch, RotationStep::Finish] {
+        lose();
+        platform.rotate(step).await;
+        platform.settled(&what).await;
+        assert_eq!(platform.pods(), all_pods(), "{what}");
+    }
     lose();
     platform.back_up().await;
     platform.settled(&what).await;

@@ -82,6 +82,21 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
             let done = |c: &v1::Cluster, _: &[v1::Node]| c.upgrade_to.is_empty();
             wait_for(&client, &name, wait, timeout, done).await
         }
+        Cluster::RotateAuthorities { name, switch, finish, abort, wait, timeout } => {
+            let (step, then) = match (switch, finish, abort) {
+                (true, _, _) => {
+                    (v1::RotationStep::Switch, "--finish ends the trust in the old ones")
+                }
+                (_, true, _) => (v1::RotationStep::Finish, "older kubeconfigs are refused"),
+                (_, _, true) => (v1::RotationStep::Abort, "the new ones are forgotten"),
+                _ => (v1::RotationStep::Start, "hand out new kubeconfigs, then --switch"),
+            };
+            let command = v1::RotateAuthorities { name: name.clone(), step: step.into() };
+            client.submit(Command::RotateAuthorities(command)).await?;
+            wait_for(&client, &name, wait, timeout, rotated).await?;
+            eprintln!("cluster {name}: {then}");
+            Ok(())
+        }
         Cluster::Restore {
             name,
             backup,
@@ -134,6 +149,12 @@ fn upgrade(name: &str, to: Option<String>, pause: bool, resume: bool) -> Command
         _ => v1::UpgradeChange::RollBack,
     };
     Command::ChangeUpgrade(v1::ChangeUpgrade { name, change: change.into() })
+}
+
+fn rotated(c: &v1::Cluster, _: &[v1::Node]) -> bool {
+    // The last stage ends with the rotation.
+    let retires = |r: &v1::Rotation| r.stage() == v1::RotationStage::Retire;
+    c.rotation.as_ref().is_none_or(|r| r.nodes_behind == 0 && !retires(r))
 }
 
 fn stopped(_: &v1::Cluster, nodes: &[v1::Node]) -> bool {

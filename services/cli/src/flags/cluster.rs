@@ -141,6 +141,28 @@ pub enum Cluster {
         #[arg(long, default_value_t = 600)]
         timeout: u64,
     },
+    /// Replace a cluster's certificate authorities, in three steps: this one makes new
+    /// ones, and lets all components trust both. Hand out new kubeconfigs after it, for
+    /// those issued before are refused after the last step.
+    RotateAuthorities {
+        /// Its name.
+        name: String,
+        /// The second step: the new ones sign, and all certificates are made anew.
+        #[arg(long, conflicts_with_all = ["finish", "abort"])]
+        switch: bool,
+        /// The last step: the old ones are no longer trusted.
+        #[arg(long, conflicts_with = "abort")]
+        finish: bool,
+        /// Instead of the second step: forget the new ones.
+        #[arg(long)]
+        abort: bool,
+        /// Return when the step is done on all nodes.
+        #[arg(long)]
+        wait: bool,
+        /// How long to wait, seconds.
+        #[arg(long, default_value_t = 900)]
+        timeout: u64,
+    },
     /// Stop all that runs of a cluster, and keep its data.
     Hibernate {
         /// Its name.

@@ -1,15 +1,15 @@
 //! Decisions about clusters.
 
 use super::{Context, known, next_generation, node, staying};
-use crate::mint::{Authority, ENCRYPTION_KEY, SERVICE_ACCOUNT};
+use crate::mint::{Authority, ENCRYPTION_KEY, SERVICE_ACCOUNT, fingerprint};
 use crate::network::check_cluster;
 use crate::rejection::Rejection;
 use crate::state::{ClusterPhase, State};
 use oi_events::{
     BuryClusterV1, ClusterCreatedV1, ClusterDeletionPlannedV1, ClusterDeletionStartedV2,
     ClusterHibernatedV1, ClusterName, ClusterUid, CommandId, CreateClusterV1, Credential,
-    DeleteClusterV2, Event, HibernateClusterV1, KubeconfigIssuedV1, NodeRemovalStartedV1,
-    RecordKubeconfigV1, UndeleteClusterV1,
+    DeleteClusterV2, Event, Hash, HibernateClusterV1, KubeconfigIssuedV2, NodeRemovalStartedV1,
+    RecordKubeconfigV2, UndeleteClusterV1,
 };
 
 pub(super) fn create(
@@ -140,16 +140,21 @@ pub(super) fn undelete(
 
 pub(super) fn record_kubeconfig(
     state: &State,
-    c: &RecordKubeconfigV1,
+    c: &RecordKubeconfigV2,
 ) -> Result<Vec<Event>, Rejection> {
-    staying(state, &c.cluster)?;
+    let cluster = staying(state, &c.cluster)?;
+    let mut trusted = cluster.trusted(Authority::Kubernetes).map(fingerprint);
+    if c.issuer != Hash::ZERO && !trusted.any(|f| f == c.issuer) {
+        return Err(Rejection::AuthorityRetired(c.cluster.clone()));
+    }
     Ok(vec![
-        KubeconfigIssuedV1 {
+        KubeconfigIssuedV2 {
             cluster: c.cluster.clone(),
             common_name: c.common_name.clone(),
             organizations: c.organizations.clone(),
             serial: c.serial.clone(),
             not_after_ms: c.not_after_ms,
+            issuer: c.issuer,
         }
         .into(),
     ])

@@ -7,6 +7,7 @@ mod hypervisor;
 mod job;
 mod node;
 mod replace;
+mod rotate;
 mod scale;
 mod upgrade;
 
@@ -80,6 +81,7 @@ fn answer(
         Command::DeleteBackup(c) => backup::delete(state, c),
         Command::RestoreCluster(c) => backup::restore(state, c),
         Command::CloneCluster(c) => backup::clone(state, envelope.id, c, context),
+        Command::RotateAuthorities(c) => rotate::rotate(state, c, context),
     }
 }
 

@@ -45,6 +45,9 @@ pub(super) fn start(state: &State, c: &UpgradeClusterV1) -> Result<Vec<Event>, R
     if cluster.phase != ClusterPhase::Ready {
         return Err(refuse("the cluster is not ready yet"));
     }
+    if cluster.rotation.is_some() {
+        return Err(refuse("its authorities are being replaced, so finish that first"));
+    }
     let (name, from, to) = (c.name.clone(), from.clone(), to.clone());
     Ok(vec![UpgradeStartedV1 { name, from, to }.into()])
 }

@@ -7,8 +7,8 @@ use oi_events::*;
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// Keys that tell what they are for.
-pub struct PlainMint;
+/// Keys that tell what they are for, and at which position they were made.
+pub struct PlainMint(pub u64);
 
 fn credential(name: &str, public: String) -> Credential {
     Credential {
@@ -21,7 +21,7 @@ fn credential(name: &str, public: String) -> Credential {
 
 impl Mint for PlainMint {
     fn authority(&self, cluster: ClusterUid, a: Authority) -> Result<Credential, MintError> {
-        Ok(credential(a.name(), format!("authority of {cluster}")))
+        Ok(credential(a.name(), format!("authority of {cluster} at {}", self.0)))
     }
     fn key_pair(&self, _: ClusterUid, name: &str) -> Result<Credential, MintError> {
         Ok(credential(name, String::new()))
@@ -38,7 +38,8 @@ impl Mint for PlainMint {
         Ok(c.clone())
     }
     fn leaf(&self, _: ClusterUid, issuer: &Credential, l: &Leaf) -> Result<Credential, MintError> {
-        Ok(credential(l.name(), format!("{l:?} by {}", issuer.name)))
+        let by = String::from_utf8_lossy(&issuer.public);
+        Ok(credential(l.name(), format!("{l:?} by {} {by}", issuer.name)))
     }
 }
 
@@ -118,7 +119,8 @@ impl World {
     }
 
     pub fn decide(&self, envelope: &CommandEnvelope) -> Result<Vec<Event>, Rejection> {
-        decide(&self.state, envelope, &Context { now_ms: self.now_ms, mint: &PlainMint })
+        let mint = PlainMint(self.state.position);
+        decide(&self.state, envelope, &Context { now_ms: self.now_ms, mint: &mint })
     }
 
     /// Decides, and folds what came of it.
@@ -192,6 +194,11 @@ impl World {
 
     pub fn cluster(&self, cluster: &str) -> &Cluster {
         &self.state.clusters[&name::<ClusterName>(cluster)]
+    }
+
+    /// Whether authorities of any cluster are being replaced.
+    pub fn rotates(&self) -> bool {
+        self.state.clusters.values().any(|c| c.rotation.is_some())
     }
 
     pub fn node(&self, cluster: &str, node: &str) -> &Node {

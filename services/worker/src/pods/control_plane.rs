@@ -5,7 +5,7 @@ use super::{Files, PodsError, Secrets, Target, etcd};
 use crate::names;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use oi_cri::{ContainerSpec, FileOp, Mount, PodSpec, PortMapping};
-use oi_domain::{ENCRYPTION_KEY, SERVICE_ACCOUNT};
+use oi_domain::{Authority, ENCRYPTION_KEY, SERVICE_ACCOUNT};
 use oi_events::{Component, PortUse};
 use oi_pki::{kubeconfig_with_files, public_key_pem};
 
@@ -26,6 +26,16 @@ fn encryption_config(secret: &[u8]) -> String {
     )
 }
 
+/// Not kubeadm's (15, 10 and 2 s): the API server beside it may be replaced, or its machine
+/// be slow, for longer than 10 s, and who cannot renew ends. Fewer writes leave a machine
+/// with many control planes more of its time.
+const LEADER_ELECTION: [&str; 4] = [
+    "--leader-elect=true",
+    "--leader-elect-lease-duration=30s",
+    "--leader-elect-renew-deadline=24s",
+    "--leader-elect-retry-period=5s",
+];
+
 /// Who did what to what, without contents; reads of no interest are left out.
 const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -44,7 +54,8 @@ pub fn api_server_dir(target: &Target) -> String {
 }
 
 /// Pod and files of the components that the node is to run; what others left is removed.
-/// Serving and client certificates are read again by the components themselves.
+/// Serving and client certificates are read again by the components themselves, and so
+/// are authorities, but for etcd's.
 pub fn pod(target: &Target, secrets: &Secrets<'_>) -> Result<(PodSpec, Vec<FileOp>), PodsError> {
     let port = target.port(PortUse::ApiServer)?;
     let mut pod = target.pod(POD);
@@ -98,13 +109,9 @@ fn api_server(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part,
     let dir = api_server_dir(target);
     let audit = format!("{}/audit", target.dir());
     let mut files = Files::new(dir.clone());
-    for (name, file) in [
-        ("ca", "pki/ca.crt"),
-        ("etcd-ca", "pki/etcd-ca.crt"),
-        ("front-proxy-ca", "pki/front-proxy-ca.crt"),
-    ] {
-        files.reread(file, secrets.certificate(name)?);
-    }
+    files.reread("pki/ca.crt", secrets.trusted(Authority::Kubernetes)?);
+    files.reread("pki/front-proxy-ca.crt", secrets.trusted(Authority::FrontProxy)?);
+    files.at_start("pki/etcd-ca.crt", secrets.trusted(Authority::Etcd)?);
     for name in
         ["apiserver", "apiserver-etcd-client", "apiserver-kubelet-client", "front-proxy-client"]
     {
@@ -197,14 +204,16 @@ fn controller_manager(
 ) -> Result<Part, PodsError> {
     let dir = format!("{}/{CONTROLLER_MANAGER}", target.dir());
     let mut files = Files::new(dir.clone());
-    files.at_start("pki/ca.crt", secrets.certificate("ca")?);
-    files.at_start("pki/ca.key", secrets.private_key("ca")?);
-    files.at_start("pki/front-proxy-ca.crt", secrets.certificate("front-proxy-ca")?);
+    files.at_start("pki/ca.crt", secrets.trusted(Authority::Kubernetes)?);
+    let signs = Authority::Kubernetes.name();
+    files.at_start("pki/signing-ca.crt", secrets.certificate(signs)?);
+    files.at_start("pki/signing-ca.key", secrets.private_key(signs)?);
+    files.at_start("pki/front-proxy-ca.crt", secrets.trusted(Authority::FrontProxy)?);
     files.at_start("pki/sa.key", secrets.private_key(SERVICE_ACCOUNT)?);
     let user = "system:kube-controller-manager";
     component_kubeconfig(&mut files, secrets, "controller-manager", user, port)?;
     let c = &target.cluster;
-    let command = vec![
+    let mut command = vec![
         "--allocate-node-cidrs=true".to_owned(),
         format!("--authentication-kubeconfig={ETC}/kubeconfig"),
         format!("--authorization-kubeconfig={ETC}/kubeconfig"),
@@ -212,21 +221,21 @@ fn controller_manager(
         format!("--client-ca-file={ETC}/pki/ca.crt"),
         format!("--cluster-cidr={}", c.pod_cidr),
         format!("--cluster-name={}", target.cluster_name),
-        format!("--cluster-signing-cert-file={ETC}/pki/ca.crt"),
-        format!("--cluster-signing-key-file={ETC}/pki/ca.key"),
+        format!("--cluster-signing-cert-file={ETC}/pki/signing-ca.crt"),
+        format!("--cluster-signing-key-file={ETC}/pki/signing-ca.key"),
         "--controllers=*,bootstrapsigner,tokencleaner".to_owned(),
         // Not kubeadm's: with the defaults (20 and 30) its own limit keeps a new cluster
         // waiting for 5 s. The API server guards itself by priority and fairness.
         "--kube-api-burst=400".to_owned(),
         "--kube-api-qps=200".to_owned(),
         format!("--kubeconfig={ETC}/kubeconfig"),
-        "--leader-elect=true".to_owned(),
         format!("--requestheader-client-ca-file={ETC}/pki/front-proxy-ca.crt"),
         format!("--root-ca-file={ETC}/pki/ca.crt"),
         format!("--service-account-private-key-file={ETC}/pki/sa.key"),
         format!("--service-cluster-ip-range={}", c.service_cidr),
         "--use-service-account-credentials=true".to_owned(),
     ];
+    command.extend(LEADER_ELECTION.map(str::to_owned));
     Ok(part(target, Component::ControllerManager, command, vec![Mount::read_only(dir, ETC)], files))
 }
 
@@ -234,14 +243,14 @@ fn scheduler(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part, 
     let dir = format!("{}/{SCHEDULER}", target.dir());
     let mut files = Files::new(dir.clone());
     let user = "system:kube-scheduler";
-    files.at_start("pki/ca.crt", secrets.certificate("ca")?);
+    files.at_start("pki/ca.crt", secrets.trusted(Authority::Kubernetes)?);
     component_kubeconfig(&mut files, secrets, "scheduler", user, port)?;
-    let command = vec![
+    let mut command = vec![
         format!("--authentication-kubeconfig={ETC}/kubeconfig"),
         format!("--authorization-kubeconfig={ETC}/kubeconfig"),
         "--bind-address=127.0.0.1".to_owned(),
         format!("--kubeconfig={ETC}/kubeconfig"),
-        "--leader-elect=true".to_owned(),
     ];
+    command.extend(LEADER_ELECTION.map(str::to_owned));
     Ok(part(target, Component::Scheduler, command, vec![Mount::read_only(dir, ETC)], files))
 }

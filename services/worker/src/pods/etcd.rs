@@ -3,6 +3,7 @@
 use super::{Files, PodsError, Secrets, Target};
 use crate::names;
 use oi_cri::{ContainerSpec, FileOp, Mount, PodSpec, PortMapping};
+use oi_domain::Authority;
 use oi_events::{PortUse, Role};
 use std::collections::BTreeMap;
 
@@ -86,7 +87,8 @@ pub fn servers(target: &Target) -> Result<String, PodsError> {
     Ok(urls.collect::<Result<Vec<_>, PodsError>>()?.join(","))
 }
 
-/// Pod and files. Certificates are read again by etcd with each connection.
+/// Pod and files. Certificates are read again by etcd with each connection, authorities
+/// at its start.
 pub fn pod(
     target: &Target,
     secrets: &Secrets<'_>,
@@ -94,7 +96,7 @@ pub fn pod(
 ) -> Result<(PodSpec, Vec<FileOp>), PodsError> {
     let data = format!("{}/etcd/data", target.dir());
     let mut files = Files::new(pki_dir(target));
-    files.reread("ca.crt", secrets.certificate("etcd-ca")?);
+    files.at_start("ca.crt", secrets.trusted(Authority::Etcd)?);
     for (name, file) in [
         ("etcd-server", "server"),
         ("etcd-peer", "peer"),

@@ -4,6 +4,7 @@
 use super::{Files, PodsError, Secrets, Target};
 use crate::names::HAPROXY_IMAGE;
 use oi_cri::{ContainerSpec, FileOp, Mount, PodSpec, PortMapping};
+use oi_domain::Authority;
 use oi_events::{Component, PortUse};
 use sha2::{Digest, Sha256};
 
@@ -31,7 +32,8 @@ fn run_dir(target: &Target) -> String {
     format!("{}/run", target.dir())
 }
 
-/// The configuration, and the mark by which haproxy says that it runs with this one.
+/// The configuration, and the mark by which haproxy says that it runs with this one and
+/// with the authorities that it names.
 fn config(target: &Target) -> Result<(String, String), PodsError> {
     let mut text = format!(
         "    log stdout format raw local0 info
@@ -66,8 +68,9 @@ backend {BACKEND}
         let address = target.address_of(name, node, PortUse::ApiServer)?;
         text.push_str(&format!("    server {name} {address}{check}\n"));
     }
-    let digest = Sha256::digest(text.as_bytes());
-    let mark = format!("oi-{}", hex::encode(digest));
+    let digest =
+        Sha256::new().chain_update(&text).chain_update(target.trusted(Authority::Kubernetes));
+    let mark = format!("oi-{}", hex::encode(digest.finalize()));
     Ok((format!("global\n    description {mark}\n{text}"), mark))
 }
 
@@ -81,7 +84,7 @@ pub fn pod(target: &Target, secrets: &Secrets<'_>) -> Result<(PodSpec, Vec<FileO
     let mut files = Files::new(dir(target));
     // Read again when haproxy is told to.
     files.reread("haproxy.cfg", config(target)?.0.into_bytes());
-    files.at_start("ca.crt", secrets.certificate("ca")?);
+    files.reread("ca.crt", secrets.trusted(Authority::Kubernetes)?);
     files.directory(run_dir(target));
     let mut pod = target.pod(POD);
     files.directory(pod.log_directory.clone());

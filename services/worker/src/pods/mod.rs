@@ -7,7 +7,7 @@ pub mod ingress;
 
 use crate::names;
 use oi_cri::{FileOp, PodSpec};
-use oi_domain::{Cluster, Hypervisor, Node, State};
+use oi_domain::{Authority, Cluster, Hypervisor, Node, State};
 use oi_events::{ClusterName, ClusterUid, Credential, NodeName, PortUse};
 use oi_pki::{DataKey, Zeroizing, certificate_pem, private_key_pem};
 use oi_view::{Keyring, KeyringError};
@@ -91,6 +91,11 @@ impl Target {
         self.address_of(&self.name, &self.node, port_use)
     }
 
+    /// All certificates by which an authority of the cluster is trusted, as PEM.
+    fn trusted(&self, authority: Authority) -> String {
+        self.cluster.trusted(authority).map(|c| certificate_pem(&c.public)).collect()
+    }
+
     fn pod(&self, pod: &str) -> PodSpec {
         PodSpec {
             name: format!("{pod}-{}", self.name),
@@ -140,6 +145,13 @@ impl Secrets<'_> {
     /// The certificate as PEM.
     pub fn certificate(&self, name: &str) -> Result<Vec<u8>, PodsError> {
         Ok(certificate_pem(self.public(name)?).into_bytes())
+    }
+
+    /// All certificates by which an authority is trusted, as PEM.
+    pub fn trusted(&self, authority: Authority) -> Result<Vec<u8>, PodsError> {
+        let pem: String = self.target.trusted(authority);
+        let absent = || PodsError::NoCredential(authority.name().to_owned());
+        if pem.is_empty() { Err(absent()) } else { Ok(pem.into_bytes()) }
     }
 
     /// The private key as PEM.

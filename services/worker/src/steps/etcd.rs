@@ -2,6 +2,7 @@
 
 use super::{Site, StepError, Steps};
 use crate::pods::etcd;
+use oi_cri::is_outdated;
 use oi_events::PortUse;
 use std::time::Duration;
 
@@ -11,7 +12,12 @@ impl Steps {
     /// The member runs, is healthy, and votes.
     pub(super) async fn ensure_etcd(&self, site: &Site) -> Result<(), StepError> {
         let joining = self.join(site).await?;
-        self.start_etcd(site, &joining).await?;
+        let (pod, files) = etcd::pod(&site.target, &site.secrets(), &joining)?;
+        if is_outdated(&site.client, &pod, &pod.containers[0]).await? {
+            // The API server beside it is of no use meanwhile; its own step lets it back.
+            self.drain(&site.target).await;
+        }
+        site.start(&pod, &files).await?;
         let address = site.target.address(PortUse::EtcdClient)?;
         let pki = etcd::pki_dir(&site.target);
         let client =
