@@ -305,10 +305,14 @@ impl Cluster {
         self.staying(|n| n.components.contains(&component))
     }
 
-    /// The certificates of an authority that are trusted, that which signs first.
-    pub fn trusted(&self, authority: Authority) -> impl Iterator<Item = &Credential> {
+    /// The certificates of an authority that are trusted, in an order that does not depend
+    /// on which of them signs.
+    pub fn trusted(&self, authority: Authority) -> Vec<&Credential> {
         let name = authority.name();
-        self.credentials.get(name).into_iter().chain(self.other_authorities.get(name))
+        let signs = self.credentials.get(name).into_iter();
+        let mut all: Vec<_> = signs.chain(self.other_authorities.get(name)).collect();
+        all.sort_by(|a, b| a.public.cmp(&b.public));
+        all
     }
 
     /// The authority that signs certificates of users: the one that will stay, once all

@@ -346,7 +346,7 @@ fn changed_one_by_one(world: &mut World, first: Vec<Event>) -> Vec<String> {
 fn authorities_are_rotated_with_both_trusted_in_between() {
     let mut world = three();
     let ca = |world: &World| world.cluster("test").credentials["ca"].public.clone();
-    let trusted = |world: &World| world.cluster("test").trusted(Authority::Kubernetes).count();
+    let trusted = |world: &World| world.cluster("test").trusted(Authority::Kubernetes).len();
     let issued = |world: &mut World, serial: &str| {
         let issuer = fingerprint(world.cluster("test").signs_users().unwrap());
         world.run(RecordKubeconfigV2 {

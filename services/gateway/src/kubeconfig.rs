@@ -32,7 +32,7 @@ impl Gateway {
         let actor = actor(&request.actor)?;
         let found = self.view.read(|s| {
             let c = s.clusters.get(&name)?;
-            let trusted = c.trusted(Authority::Kubernetes).map(|a| a.public.clone());
+            let trusted = c.trusted(Authority::Kubernetes).into_iter().map(|a| a.public.clone());
             Some((c.uid, c.signs_users().cloned(), trusted.collect::<Vec<_>>(), endpoint(s, c)))
         });
         let (uid, ca, trusted, endpoint) =

@@ -91,6 +91,7 @@ pub fn cluster(state: &State, name: &ClusterName, c: &Cluster) -> v1::Cluster {
         ready_nodes: count(c.nodes.values().filter(|n| n.is_ready()).count()),
         ca_certificate: c
             .trusted(Authority::Kubernetes)
+            .iter()
             .map(|ca| certificate_pem(&ca.public))
             .collect(),
         rotation: c.rotation.as_ref().map(|r| v1::Rotation {

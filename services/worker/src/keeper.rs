@@ -4,10 +4,11 @@
 use crate::hypervisors::HypervisorError;
 use crate::pods::Target;
 use crate::pods::etcd::{self, Joining, member_entry};
+use crate::pods::{control_plane, ingress};
 use crate::steps::{Site, StepError, Steps};
 use crate::worker::Worker;
-use oi_cri::{CONTAINER_RUNNING, CriClient, SANDBOX_READY, label};
-use oi_domain::{Hypervisor, Reach};
+use oi_cri::{CONTAINER_RUNNING, CriClient, GRACE, SANDBOX_READY, label};
+use oi_domain::{Hypervisor, Node, Reach};
 use oi_events::{ClusterName, Generation, HypervisorName, NodeName, Observation, Role, chain};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -15,12 +16,15 @@ use tokio::sync::Notify;
 
 /// How often everything is looked at, also without an event.
 const LOOK: Duration = Duration::from_secs(5);
+/// The same where there was no answer: one that is lost says nothing.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long events are gathered before a look.
 const BURST: Duration = Duration::from_millis(20);
 /// After how long a broken stream of events is asked for again.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
-/// A hypervisor that does not answer for so many looks is reported.
-const SILENT: u32 = 3;
+/// A hypervisor that does not answer for so long is reported: events make looks frequent,
+/// so that their number says little.
+const SILENT: Duration = Duration::from_secs(10);
 /// A node that keeps dying is left alone for this long, doubled each time.
 const BACK_OFF: Duration = Duration::from_millis(500);
 const MOST: Duration = Duration::from_secs(60);
@@ -34,6 +38,25 @@ pub struct Keeper {
 }
 
 type NodeKey = (ClusterName, NodeName);
+
+/// A container that is there.
+struct There {
+    id: String,
+    pod: String,
+    name: String,
+    runs: bool,
+}
+
+/// Pod and container of all that must run of a node.
+fn must_run(node: &Node) -> BTreeSet<(&'static str, &'static str)> {
+    let own = match node.role {
+        Role::ControlPlane => Some((etcd::POD, etcd::POD)),
+        Role::ControlPlaneIngress => Some((ingress::POD, ingress::POD)),
+        Role::ApiServer => None,
+    };
+    let components = node.components.iter().map(|c| (control_plane::POD, c.as_str()));
+    own.into_iter().chain(components).collect()
+}
 
 /// When a node may be started again, and how often it was lately.
 struct Patience {
@@ -87,7 +110,7 @@ impl Keeper {
     /// Looks after each nudge, and now and then without.
     async fn tend(&self, name: &HypervisorName, generation: Generation, nudge: &Notify) {
         let mut patience = BTreeMap::new();
-        let mut silent = 0;
+        let mut silent = None;
         while let Some(h) = self.hypervisor(name, generation) {
             if h.prepared {
                 silent = self.note_reach(&h, silent).await;
@@ -95,7 +118,8 @@ impl Keeper {
             if let Err(error) = self.look(name, &h, &mut patience).await {
                 tracing::debug!(hypervisor = %name, %error, "not looked at");
             }
-            let _ = tokio::time::timeout(LOOK, nudge.notified()).await;
+            let pause = if silent.is_some() { LOOK_AGAIN } else { LOOK };
+            let _ = tokio::time::timeout(pause, nudge.notified()).await;
             // A burst of events is one reason to look.
             tokio::time::sleep(BURST).await;
         }
@@ -119,9 +143,10 @@ impl Keeper {
         }
     }
 
-    /// Reports a hypervisor that has not answered for several looks, or answers again.
-    /// Returns how many looks it was silent for.
-    async fn note_reach(&self, h: &Hypervisor, silent: u32) -> u32 {
+    /// Reports a hypervisor that has not answered for a while, or answers again. Takes and
+    /// returns since when it is silent.
+    async fn note_reach(&self, h: &Hypervisor, silent: Option<Instant>) -> Option<Instant> {
+        let asked = Instant::now();
         let answer = match self.steps.hypervisors.client(h) {
             Ok(client) => client.version().await.map_err(HypervisorError::from),
             Err(error) => Err(error),
@@ -129,14 +154,14 @@ impl Keeper {
         let name = h.spec.name.clone();
         let (silent, observation) = match (answer, &h.reach) {
             (Ok(runtime), Reach::Unreachable(_)) => {
-                (0, Some(Observation::HypervisorReachable { name, runtime }))
+                (None, Some(Observation::HypervisorReachable { name, runtime }))
             }
-            (Ok(_), _) => (0, None),
-            (Err(error), Reach::Reachable(_)) if silent + 1 >= SILENT => {
+            (Ok(_), _) => (None, None),
+            (Err(error), Reach::Reachable(_)) if silent.is_some_and(|s| s.elapsed() >= SILENT) => {
                 let reason = chain(&error);
-                (silent + 1, Some(Observation::HypervisorUnreachable { name, reason }))
+                (silent, Some(Observation::HypervisorUnreachable { name, reason }))
             }
-            (Err(_), _) => (silent + 1, None),
+            (Err(_), _) => (silent.or(Some(asked)), None),
         };
         if let Some(observation) = observation {
             self.worker.observe_later(observation);
@@ -151,50 +176,73 @@ impl Keeper {
         h: &Hypervisor,
         patience: &mut BTreeMap<NodeKey, Patience>,
     ) -> Result<(), StepError> {
-        if !self.steps.view.read(|s| s.nodes_on(name).any(|(_, _, n)| n.is_ready())) {
-            return Ok(());
-        }
-        let client = self.steps.hypervisors.client(h)?;
-        let mut running: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-        for container in client.containers(&BTreeMap::new()).await? {
-            if container.state != CONTAINER_RUNNING {
-                continue;
-            }
-            let labels = &container.labels;
-            if let (Some(uid), Some(node)) =
-                (labels.get(label::CLUSTER_UID), labels.get(label::NODE))
-            {
-                let pod = labels.get(label::POD).cloned().unwrap_or_default();
-                running.entry((uid.clone(), node.clone())).or_default().push(pod);
-            }
-        }
-        // Read after the look: what a job has stopped by now is not of a ready node any more.
-        let ready: Vec<Target> = self.steps.view.read(|s| {
+        // Ready before and after the look, and the same: what is missing then has died, and
+        // is not what a job has just made or stopped.
+        let mut ready: Vec<Target> = self.steps.view.read(|s| {
             s.nodes_on(name)
                 .filter(|(_, _, n)| n.is_ready())
                 .filter_map(|(c, n, _)| Target::find(s, c, n))
                 .collect()
         });
+        if ready.is_empty() {
+            return Ok(());
+        }
+        let client = self.steps.hypervisors.client(h)?;
+        let mut all: BTreeMap<(String, String), Vec<There>> = BTreeMap::new();
+        for container in client.containers(&BTreeMap::new()).await? {
+            let labels = &container.labels;
+            if let (Some(uid), Some(node)) =
+                (labels.get(label::CLUSTER_UID), labels.get(label::NODE))
+            {
+                let pod = labels.get(label::POD).cloned().unwrap_or_default();
+                let name = container.metadata.map(|m| m.name).unwrap_or_default();
+                let runs = container.state == CONTAINER_RUNNING;
+                let there = There { id: container.id, pod, name, runs };
+                all.entry((uid.clone(), node.clone())).or_default().push(there);
+            }
+        }
+        ready.retain(|target| self.stands(target));
         if let Err(error) = self.clear(&client, &ready).await {
             tracing::debug!(hypervisor = %name, %error, "not cleared");
         }
         for target in ready {
             let key = (target.cluster.uid.to_string(), target.name.to_string());
-            let must = match target.node.role {
-                Role::ControlPlane => 1 + target.node.components.len(),
-                Role::ControlPlaneIngress => 1,
-                Role::ApiServer => target.node.components.len(),
-            };
-            let runs = running.get(&key).map(Vec::as_slice).unwrap_or_default();
+            let must = must_run(&target.node);
+            let (mut runs, surplus): (Vec<There>, Vec<There>) = all
+                .remove(&key)
+                .unwrap_or_default()
+                .into_iter()
+                .partition(|c| must.contains(&(c.pod.as_str(), c.name.as_str())));
+            runs.retain(|c| c.runs);
+            for container in surplus {
+                self.end(&client, &target, &container).await?;
+            }
             let node = (target.cluster_name.clone(), target.name.clone());
-            if runs.len() >= must {
+            if runs.len() >= must.len() {
                 // It has lived for longer than its pause: it is forgiven.
                 patience.retain(|k, p| *k != node || p.until + p.pause > Instant::now());
             } else {
                 let is_member = target.node.role == Role::ControlPlane;
-                let no_etcd = is_member && !runs.iter().any(|pod| pod == etcd::POD);
+                let no_etcd = is_member && !runs.iter().any(|r| r.pod == etcd::POD);
                 self.revive(target, node, no_etcd, patience).await;
             }
+        }
+        Ok(())
+    }
+
+    /// Removes what is no longer to run: the keeper of another worker may have brought it
+    /// back in the very moment in which a job stopped it.
+    async fn end(
+        &self,
+        client: &CriClient,
+        target: &Target,
+        surplus: &There,
+    ) -> Result<(), StepError> {
+        let held = self.steps.nodes.keeper(target.cluster.uid, &target.name);
+        if held.is_some() && self.stands(target) {
+            let (cluster, node) = (&target.cluster_name, &target.name);
+            tracing::warn!(%cluster, %node, container = surplus.name, "not to run: removing it");
+            client.remove_container(&surplus.id, GRACE).await?;
         }
         Ok(())
     }
@@ -223,6 +271,12 @@ impl Keeper {
         no_etcd: bool,
         patience: &mut BTreeMap<NodeKey, Patience>,
     ) {
+        let Some(_held) = self.steps.nodes.keeper(target.cluster.uid, &target.name) else {
+            return;
+        };
+        if !self.stands(&target) {
+            return;
+        }
         let now = Instant::now();
         let (pause, times) = match patience.get(&node) {
             Some(p) if p.until > now => return,
@@ -236,7 +290,12 @@ impl Keeper {
         let (cluster, name) = (target.cluster_name.clone(), target.name.clone());
         let (generation, hypervisor) = (target.node.generation, target.node.hypervisor.clone());
         tracing::warn!(%cluster, node = %name, %hypervisor, "not all runs that must: starting it again");
-        match self.restart(target).await {
+        let overtaken = self.overtaken(target.clone());
+        let restarted = tokio::select! {
+            restarted = self.restart(target) => restarted,
+            () = overtaken => return,
+        };
+        match restarted {
             Ok(0) => {}
             Ok(count) => {
                 self.worker.count_restart(hypervisor.as_str());
@@ -254,6 +313,22 @@ impl Keeper {
                 tracing::warn!(%cluster, node = %name, error, "not started again");
             }
         }
+    }
+
+    /// Whether the node is still to be as it was found to be.
+    fn stands(&self, target: &Target) -> bool {
+        self.steps.view.read(|s| {
+            let cluster = s.clusters.get(&target.cluster_name);
+            let node = cluster.filter(|c| c.uid == target.cluster.uid);
+            let node = node.and_then(|c| c.nodes.get(&target.name));
+            node.is_some_and(|n| n.is_ready() && n.generation == target.node.generation)
+        })
+    }
+
+    /// Until the node is to be another: that is for its jobs, which wait for the keeper.
+    async fn overtaken(&self, target: Target) {
+        let mut positions = self.steps.view.positions();
+        while self.stands(&target) && positions.changed().await.is_ok() {}
     }
 
     /// Its member needs to be replaced from its peers; that is for a decider to say.

@@ -8,6 +8,7 @@
 //! What has been made true is kept true without jobs, and without the broker
 //! ([`keeper`]): a dead container is started again on the spot.
 
+mod exclusion;
 mod hypervisors;
 mod keeper;
 mod metrics;

@@ -1,5 +1,6 @@
 //! The loop of a worker.
 
+use crate::exclusion::Nodes;
 use crate::hypervisors::{Hypervisors, WorkerSettings};
 use crate::keeper::Keeper;
 use crate::metrics::Metrics;
@@ -42,7 +43,8 @@ impl Worker {
         let settings = Arc::new(settings);
         let hypervisors = Hypervisors::new(settings.clone());
         let backups = settings.backups.clone();
-        let steps = Steps { view, keyring, hypervisors, backups };
+        let nodes = Nodes::default();
+        let steps = Steps { view, keyring, hypervisors, nodes, backups };
         Worker { journal, steps, settings, metrics }
     }
 

@@ -143,7 +143,7 @@ pub(super) fn record_kubeconfig(
     c: &RecordKubeconfigV2,
 ) -> Result<Vec<Event>, Rejection> {
     let cluster = staying(state, &c.cluster)?;
-    let mut trusted = cluster.trusted(Authority::Kubernetes).map(fingerprint);
+    let mut trusted = cluster.trusted(Authority::Kubernetes).into_iter().map(fingerprint);
     if c.issuer != Hash::ZERO && !trusted.any(|f| f == c.issuer) {
         return Err(Rejection::AuthorityRetired(c.cluster.clone()));
     }

@@ -33,6 +33,7 @@ pub enum PodsError {
 }
 
 /// A node with all that its pods depend on, taken out of the state.
+#[derive(Clone)]
 pub struct Target {
     /// Its cluster's name.
     pub cluster_name: ClusterName,
@@ -93,7 +94,7 @@ impl Target {
 
     /// All certificates by which an authority of the cluster is trusted, as PEM.
     fn trusted(&self, authority: Authority) -> String {
-        self.cluster.trusted(authority).map(|c| certificate_pem(&c.public)).collect()
+        self.cluster.trusted(authority).iter().map(|c| certificate_pem(&c.public)).collect()
     }
 
     fn pod(&self, pod: &str) -> PodSpec {

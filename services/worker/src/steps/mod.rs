@@ -11,6 +11,7 @@ mod remove;
 mod restore;
 mod traffic;
 
+use crate::exclusion::Nodes;
 use crate::hypervisors::{HypervisorError, Hypervisors, Turn};
 use crate::pods::{PodsError, Secrets, Target};
 use futures::future::try_join_all;
@@ -104,6 +105,7 @@ pub struct Steps {
     pub view: View,
     pub keyring: Keyring,
     pub hypervisors: Hypervisors,
+    pub nodes: Nodes,
     pub backups: Option<Store>,
 }
 
@@ -145,6 +147,10 @@ impl Site {
 impl Steps {
     /// Does a job that is owed. Returns what is to be observed beside its success.
     pub async fn run(&self, job: &Job) -> Result<Option<Observation>, StepError> {
+        let _held = match (job.cluster_uid, &job.node) {
+            (Some(uid), Some(node)) => Some(self.nodes.job(uid, node).await),
+            _ => None,
+        };
         match job.kind {
             JobKind::ProbeHypervisor => return self.probe_hypervisor(job).await.map(Some),
             JobKind::ShredKey => {
