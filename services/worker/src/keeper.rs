@@ -8,8 +8,10 @@ use crate::pods::{control_plane, ingress};
 use crate::steps::{Site, StepError, Steps};
 use crate::worker::Worker;
 use oi_cri::{CONTAINER_RUNNING, CriClient, GRACE, SANDBOX_READY, label};
-use oi_domain::{Hypervisor, Node, Reach};
-use oi_events::{ClusterName, Generation, HypervisorName, NodeName, Observation, Role, chain};
+use oi_domain::{Hypervisor, Node, Reach, State};
+use oi_events::{
+    ClusterName, ClusterUid, Generation, HypervisorName, NodeName, Observation, Role, chain,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -20,6 +22,8 @@ const LOOK: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long events are gathered before a look.
 const BURST: Duration = Duration::from_millis(20);
+/// The same where a look takes long, for there is much to look at.
+const SHORTLY: Duration = Duration::from_millis(500);
 /// After how long a broken stream of events is asked for again.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 /// A hypervisor that does not answer for so long is reported: events make looks frequent,
@@ -38,6 +42,28 @@ pub struct Keeper {
 }
 
 type NodeKey = (ClusterName, NodeName);
+
+/// A node that is ready.
+struct Kept {
+    cluster: ClusterName,
+    uid: ClusterUid,
+    name: NodeName,
+    generation: Generation,
+    /// Pod and container of all that must run.
+    must: BTreeSet<(&'static str, &'static str)>,
+}
+
+impl Kept {
+    fn new(state: &State, cluster: &ClusterName, name: &NodeName, node: &Node) -> Option<Kept> {
+        Some(Kept {
+            cluster: cluster.clone(),
+            uid: state.clusters.get(cluster)?.uid,
+            name: name.clone(),
+            generation: node.generation,
+            must: must_run(node),
+        })
+    }
+}
 
 /// A container that is there.
 struct There {
@@ -112,16 +138,18 @@ impl Keeper {
         let mut patience = BTreeMap::new();
         let mut silent = None;
         while let Some(h) = self.hypervisor(name, generation) {
+            let began = Instant::now();
             if h.prepared {
                 silent = self.note_reach(&h, silent).await;
             }
             if let Err(error) = self.look(name, &h, &mut patience).await {
                 tracing::debug!(hypervisor = %name, %error, "not looked at");
             }
+            let took = began.elapsed();
             let pause = if silent.is_some() { LOOK_AGAIN } else { LOOK };
             let _ = tokio::time::timeout(pause, nudge.notified()).await;
-            // A burst of events is one reason to look.
-            tokio::time::sleep(BURST).await;
+            // A burst of events is one reason to look, and looks leave time for other work.
+            tokio::time::sleep((took * 4).clamp(BURST, SHORTLY)).await;
         }
     }
 
@@ -178,11 +206,10 @@ impl Keeper {
     ) -> Result<(), StepError> {
         // Ready before and after the look, and the same: what is missing then has died, and
         // is not what a job has just made or stopped.
-        let mut ready: Vec<Target> = self.steps.view.read(|s| {
-            s.nodes_on(name)
-                .filter(|(_, _, n)| n.is_ready())
-                .filter_map(|(c, n, _)| Target::find(s, c, n))
-                .collect()
+        let mut ready: BTreeMap<(String, String), Kept> = self.steps.view.read(|s| {
+            let ready = s.nodes_on(name).filter(|(_, _, n)| n.is_ready());
+            let ready = ready.filter_map(|(c, name, n)| Kept::new(s, c, name, n));
+            ready.map(|kept| ((kept.uid.to_string(), kept.name.to_string()), kept)).collect()
         });
         if ready.is_empty() {
             return Ok(());
@@ -201,13 +228,12 @@ impl Keeper {
                 all.entry((uid.clone(), node.clone())).or_default().push(there);
             }
         }
-        ready.retain(|target| self.stands(target));
+        ready.retain(|_, kept| self.stands(kept));
         if let Err(error) = self.clear(&client, &ready).await {
             tracing::debug!(hypervisor = %name, %error, "not cleared");
         }
-        for target in ready {
-            let key = (target.cluster.uid.to_string(), target.name.to_string());
-            let must = must_run(&target.node);
+        for (key, kept) in ready {
+            let must = &kept.must;
             let (mut runs, surplus): (Vec<There>, Vec<There>) = all
                 .remove(&key)
                 .unwrap_or_default()
@@ -215,16 +241,18 @@ impl Keeper {
                 .partition(|c| must.contains(&(c.pod.as_str(), c.name.as_str())));
             runs.retain(|c| c.runs);
             for container in surplus {
-                self.end(&client, &target, &container).await?;
+                self.end(&client, &kept, &container).await?;
             }
-            let node = (target.cluster_name.clone(), target.name.clone());
             if runs.len() >= must.len() {
                 // It has lived for longer than its pause: it is forgiven.
-                patience.retain(|k, p| *k != node || p.until + p.pause > Instant::now());
+                let node = (kept.cluster, kept.name);
+                if patience.get(&node).is_some_and(|p| p.until + p.pause <= Instant::now()) {
+                    patience.remove(&node);
+                }
             } else {
-                let is_member = target.node.role == Role::ControlPlane;
+                let is_member = must.iter().any(|(pod, _)| *pod == etcd::POD);
                 let no_etcd = is_member && !runs.iter().any(|r| r.pod == etcd::POD);
-                self.revive(target, node, no_etcd, patience).await;
+                self.revive(kept, no_etcd, patience).await;
             }
         }
         Ok(())
@@ -232,15 +260,10 @@ impl Keeper {
 
     /// Removes what is no longer to run: the keeper of another worker may have brought it
     /// back in the very moment in which a job stopped it.
-    async fn end(
-        &self,
-        client: &CriClient,
-        target: &Target,
-        surplus: &There,
-    ) -> Result<(), StepError> {
-        let held = self.steps.nodes.keeper(target.cluster.uid, &target.name);
-        if held.is_some() && self.stands(target) {
-            let (cluster, node) = (&target.cluster_name, &target.name);
+    async fn end(&self, client: &CriClient, kept: &Kept, surplus: &There) -> Result<(), StepError> {
+        let held = self.steps.nodes.keeper(kept.uid, &kept.name);
+        if held.is_some() && self.stands(kept) {
+            let (cluster, node) = (&kept.cluster, &kept.name);
             tracing::warn!(%cluster, %node, container = surplus.name, "not to run: removing it");
             client.remove_container(&surplus.id, GRACE).await?;
         }
@@ -249,14 +272,15 @@ impl Keeper {
 
     /// Removes sandboxes that are not ready: a call that was cut off can leave one
     /// beside the one that is.
-    async fn clear(&self, client: &CriClient, ready: &[Target]) -> Result<(), StepError> {
+    async fn clear(
+        &self,
+        client: &CriClient,
+        ready: &BTreeMap<(String, String), Kept>,
+    ) -> Result<(), StepError> {
         for sandbox in client.sandboxes(&BTreeMap::new()).await? {
-            let is = |label, value: &str| sandbox.labels.get(label).is_some_and(|v| v == value);
-            let ours = ready.iter().any(|t| {
-                is(label::CLUSTER_UID, &t.cluster.uid.to_string())
-                    && is(label::NODE, t.name.as_str())
-            });
-            if ours && sandbox.state != SANDBOX_READY {
+            let label = |label| sandbox.labels.get(label).cloned().unwrap_or_default();
+            let node = (label(label::CLUSTER_UID), label(label::NODE));
+            if sandbox.state != SANDBOX_READY && ready.contains_key(&node) {
                 tracing::warn!(sandbox = sandbox.id, "removing a sandbox that is not ready");
                 client.remove_sandbox(&sandbox.id).await?;
             }
@@ -264,20 +288,12 @@ impl Keeper {
         Ok(())
     }
 
-    async fn revive(
-        &self,
-        target: Target,
-        node: NodeKey,
-        no_etcd: bool,
-        patience: &mut BTreeMap<NodeKey, Patience>,
-    ) {
-        let Some(_held) = self.steps.nodes.keeper(target.cluster.uid, &target.name) else {
-            return;
-        };
-        if !self.stands(&target) {
-            return;
-        }
+    async fn revive(&self, kept: Kept, no_etcd: bool, patience: &mut BTreeMap<NodeKey, Patience>) {
+        let Some(_held) = self.steps.nodes.keeper(kept.uid, &kept.name) else { return };
+        let target = self.steps.view.read(|s| Target::find(s, &kept.cluster, &kept.name));
+        let Some(target) = target.filter(|_| self.stands(&kept)) else { return };
         let now = Instant::now();
+        let node = (kept.cluster.clone(), kept.name.clone());
         let (pause, times) = match patience.get(&node) {
             Some(p) if p.until > now => return,
             Some(p) => ((p.pause * 2).min(MOST), p.times + 1),
@@ -290,10 +306,9 @@ impl Keeper {
         let (cluster, name) = (target.cluster_name.clone(), target.name.clone());
         let (generation, hypervisor) = (target.node.generation, target.node.hypervisor.clone());
         tracing::warn!(%cluster, node = %name, %hypervisor, "not all runs that must: starting it again");
-        let overtaken = self.overtaken(target.clone());
         let restarted = tokio::select! {
             restarted = self.restart(target) => restarted,
-            () = overtaken => return,
+            () = self.overtaken(&kept) => return,
         };
         match restarted {
             Ok(0) => {}
@@ -316,19 +331,18 @@ impl Keeper {
     }
 
     /// Whether the node is still to be as it was found to be.
-    fn stands(&self, target: &Target) -> bool {
+    fn stands(&self, kept: &Kept) -> bool {
         self.steps.view.read(|s| {
-            let cluster = s.clusters.get(&target.cluster_name);
-            let node = cluster.filter(|c| c.uid == target.cluster.uid);
-            let node = node.and_then(|c| c.nodes.get(&target.name));
-            node.is_some_and(|n| n.is_ready() && n.generation == target.node.generation)
+            let cluster = s.clusters.get(&kept.cluster).filter(|c| c.uid == kept.uid);
+            let node = cluster.and_then(|c| c.nodes.get(&kept.name));
+            node.is_some_and(|n| n.is_ready() && n.generation == kept.generation)
         })
     }
 
     /// Until the node is to be another: that is for its jobs, which wait for the keeper.
-    async fn overtaken(&self, target: Target) {
+    async fn overtaken(&self, kept: &Kept) {
         let mut positions = self.steps.view.positions();
-        while self.stands(&target) && positions.changed().await.is_ok() {}
+        while self.stands(kept) && positions.changed().await.is_ok() {}
     }
 
     /// Its member needs to be replaced from its peers; that is for a decider to say.

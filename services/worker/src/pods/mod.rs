@@ -33,7 +33,6 @@ pub enum PodsError {
 }
 
 /// A node with all that its pods depend on, taken out of the state.
-#[derive(Clone)]
 pub struct Target {
     /// Its cluster's name.
     pub cluster_name: ClusterName,

@@ -1,8 +1,9 @@
 //! The etcd member of a node.
 
 use super::{Site, StepError, Steps};
-use crate::pods::etcd;
-use oi_cri::is_outdated;
+use crate::names;
+use crate::pods::{control_plane, etcd};
+use oi_cri::{CONTAINER_RUNNING, GRACE, is_outdated};
 use oi_events::PortUse;
 use std::time::Duration;
 
@@ -14,8 +15,7 @@ impl Steps {
         let joining = self.join(site).await?;
         let (pod, files) = etcd::pod(&site.target, &site.secrets(), &joining)?;
         if is_outdated(&site.client, &pod, &pod.containers[0]).await? {
-            // The API server beside it is of no use meanwhile; its own step lets it back.
-            self.drain(&site.target).await;
+            self.stop_api_server(site).await?;
         }
         site.start(&pod, &files).await?;
         let address = site.target.address(PortUse::EtcdClient)?;
@@ -25,6 +25,24 @@ impl Steps {
         let ca = format!("{pki}/ca.crt");
         site.helper.probe(address, "/health", &ca, Some(&client), HEALTHY).await.map(drop)?;
         self.promote(site).await
+    }
+
+    /// The API server beside a member that is to be replaced is of no use meanwhile, and its
+    /// watches would keep the member from a clean end, with which it hands over the lead. The
+    /// next step starts it again.
+    async fn stop_api_server(&self, site: &Site) -> Result<(), StepError> {
+        let target = &site.target;
+        let pod = names::pod_labels(target.cluster.uid, &target.name, control_plane::POD);
+        for container in site.client.containers(&pod).await? {
+            if container.metadata.is_none_or(|m| m.name != control_plane::API_SERVER) {
+                continue;
+            }
+            if container.state == CONTAINER_RUNNING {
+                self.drain(target).await;
+            }
+            site.client.remove_container(&container.id, GRACE).await?;
+        }
+        Ok(())
     }
 
     /// Files, sandbox and container; returns whether something was started.
