@@ -53,6 +53,8 @@ finish() {
     tail -n 25 "${lab_dir:-$work}/log/server.log" >&2 2>/dev/null || true
   }
   if [ -n "${OI_TEST_KEEP:-}" ]; then say "$test_name: kept in $work"; exit "$code"; fi
+  # Their files go when the last of those who have them open ends.
+  for mount in "${mounts[@]}"; do umount -l "$mount" 2>/dev/null || true; done
   [ -z "${lab:-}" ] || oi-local-cluster cluster destroy --name "$lab" >/dev/null 2>&1 || failed=yes
   for pid in "${children[@]}"; do kill "$pid" 2>/dev/null || true; done
   wait
@@ -68,7 +70,7 @@ finish() {
   [ -z "$failed" ] || { say "$test_name: FAILED"; exit 1; }
   say "$test_name: passed"
 }
-children=()
+children=() mounts=()
 trap finish EXIT
 
 ok() { printf 'ok [%3ds] %s\n' "$SECONDS" "$1"; }

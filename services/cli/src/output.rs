@@ -80,11 +80,16 @@ pub fn cluster(c: &v1::Cluster) -> Value {
         "podCidr": spec.pod_cidr, "serviceCidr": spec.service_cidr,
         "upgradeTo": c.upgrade_to, "deleteAt": moment(c.delete_at_ms),
         "uid": c.uid, "caCertificate": c.ca_certificate,
-        "rotation": c.rotation.as_ref().map(|r| json!({
-            "stage": phase(r.stage().as_str_name(), "ROTATION_STAGE_"),
-            "nodesBehind": r.nodes_behind,
-        })),
+        "rotation": c.rotation.as_ref().map(rotation).unwrap_or_default(),
     })
+}
+
+fn rotation(r: &v1::Rotation) -> String {
+    let stage = phase(r.stage().as_str_name(), "ROTATION_STAGE_");
+    match r.nodes_behind {
+        0 => stage,
+        n => format!("{stage}, {n} to go"),
+    }
 }
 
 /// A node as a row.

@@ -188,7 +188,38 @@ fn seen_by(job: &Job) -> Option<Command> {
     Some(ReportObservationV1 { observation }.into())
 }
 
-/// Whether an event is carried out by replacing a container that runs.
-pub fn restarts(event: &Event) -> bool {
-    matches!(event, Event::ComponentVersionChanged(_))
+/// For each event of a plan, whether it is carried out by replacing a container that runs.
+pub fn restarts(plan: &Plan) -> Vec<bool> {
+    // haproxy is told to read again; etcd and the API server know their authorities from
+    // their start.
+    let node_of = |j: &PlannedJob| Some((j.job.cluster.clone()?, j.job.node.clone()?));
+    let ingresses: BTreeSet<_> = plan
+        .jobs
+        .iter()
+        .filter(|j| j.job.kind == JobKind::EnsureIngress)
+        .filter_map(node_of)
+        .collect();
+    let mut trust_changes = BTreeSet::new();
+    let restarts = |event: &Event| match event {
+        Event::RotationStarted(e) => {
+            trust_changes.insert(e.cluster.clone());
+            false
+        }
+        Event::RotationAdvanced(e) => {
+            trust_changes.insert(e.cluster.clone());
+            false
+        }
+        Event::NodeChanged(e) => {
+            let ingress = ingresses.contains(&(e.cluster.clone(), e.node.clone()));
+            !ingress && trust_changes.contains(&e.cluster)
+        }
+        // These read theirs at their start, too.
+        Event::CertificateReplaced(e) => {
+            let leaves = [Leaf::ControllerManager, Leaf::Scheduler];
+            leaves.iter().any(|leaf| leaf.name() == e.credential.name)
+        }
+        Event::ComponentVersionChanged(_) => true,
+        _ => false,
+    };
+    plan.events.iter().map(restarts).collect()
 }

@@ -395,6 +395,21 @@ fn authorities_are_rotated_with_both_trusted_in_between() {
 }
 
 #[test]
+fn a_plan_names_what_a_rotation_restarts() {
+    let mut world = three();
+    let mut planned = |step| {
+        let plan = plan(&world.state, &[world.envelope(rotate(step))], world.now_ms);
+        world.run(rotate(step));
+        settle(&mut world);
+        restarts(&plan).into_iter().filter(|r| *r).count()
+    };
+    // Members and API servers; then controller managers and schedulers; then again.
+    let counts =
+        [RotationStep::Start, RotationStep::Switch, RotationStep::Finish].map(&mut planned);
+    assert_eq!(counts, [3, 6, 3]);
+}
+
+#[test]
 fn a_rotation_is_aborted_before_the_switch() {
     let mut world = three();
     let before = world.cluster("test").credentials.clone();

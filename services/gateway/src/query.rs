@@ -206,7 +206,7 @@ pub fn kubeconfigs(c: &Cluster) -> Vec<v1::Kubeconfig> {
 
 pub fn plan(plan: &Plan) -> v1::PlanResponse {
     let text = |t: Option<&dyn std::fmt::Display>| t.map(ToString::to_string).unwrap_or_default();
-    let event = |event: &Event| {
+    let event = |(event, restarts): (&Event, bool)| {
         let about = describe(event);
         v1::PlannedEvent {
             event: event.kind().name.to_owned(),
@@ -214,7 +214,7 @@ pub fn plan(plan: &Plan) -> v1::PlanResponse {
             node: text(about.node.as_ref().map(|n| n as _)),
             hypervisor: text(about.hypervisor.as_ref().map(|h| h as _)),
             summary: about.summary,
-            restarts: restarts(event),
+            restarts,
         }
     };
     let job = |planned: &PlannedJob| v1::PlannedJob {
@@ -228,7 +228,7 @@ pub fn plan(plan: &Plan) -> v1::PlanResponse {
         position: plan.position,
         refused: plan.refused.as_ref().map(|r| r.code().to_owned()).unwrap_or_default(),
         message: text(plan.refused.as_ref().map(|r| r as _)),
-        events: plan.events.iter().map(event).collect(),
+        events: plan.events.iter().zip(restarts(plan)).map(event).collect(),
         jobs: plan.jobs.iter().map(job).collect(),
     }
 }

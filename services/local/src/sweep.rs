@@ -91,17 +91,17 @@ fn unmount_below(dir: &Path) {
     }
 }
 
-/// Cgroups of containers in which nothing runs: those of `ids`, and old ones, which
-/// containerd could not remove because their processes were not reaped yet. Young ones
-/// of others may just be about to be filled.
-fn idle_cgroups(roots: &[PathBuf], ids: &[String]) -> Vec<PathBuf> {
+/// Cgroups of containers in which nothing runs: those of `ids`, and those not younger than
+/// `young`, which containerd could not remove because their processes were not reaped yet,
+/// or whose containers it was just making. Young ones of others may be about to be filled.
+fn idle_cgroups(roots: &[PathBuf], ids: &[String], young: Duration) -> Vec<PathBuf> {
     let groups = roots.iter().flat_map(fs::read_dir).flatten().flatten();
     groups
         .filter(|g| g.file_type().is_ok_and(|t| t.is_dir()))
         .filter(|g| {
             let age = g.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
             let own = ids.iter().any(|id| g.file_name() == id.as_str());
-            own || age.is_some_and(|age| age > YOUNG)
+            own || age.is_some_and(|age| age >= young)
         })
         .map(|g| g.path())
         .filter(|g| fs::read(g.join("cgroup.procs")).is_ok_and(|procs| procs.is_empty()))
@@ -113,12 +113,15 @@ fn remove_cgroups(ids: &[String]) {
     let mut roots: Vec<PathBuf> = controllers.map(|e| e.path().join("k8s.io")).collect();
     roots.push(PathBuf::from("/sys/fs/cgroup/k8s.io"));
     let busy = || roots.iter().any(|r| ids.iter().any(|id| r.join(id).is_dir()));
-    let end = Instant::now() + REAPED;
+    let empty = || !idle_cgroups(&roots, ids, Duration::ZERO).is_empty();
+    let start = Instant::now();
     loop {
-        for group in idle_cgroups(&roots, ids) {
+        for group in idle_cgroups(&roots, ids, YOUNG) {
             let _ = fs::remove_dir(group);
         }
-        if !busy() || Instant::now() >= end {
+        let waited = start.elapsed();
+        let wait = (busy() && waited < REAPED) || (empty() && waited < YOUNG + YOUNG / 4);
+        if !wait {
             break;
         }
         std::thread::sleep(Duration::from_millis(20));
