@@ -47,6 +47,8 @@ finish() {
   local code=$?
   [ "$code" = 0 ] && [ -z "$failed" ] || {
     failed=yes
+    printf -- '--- what there is, and what is owed\n' >&2
+    { timeout 5 oi cluster list; timeout 5 oi node list; timeout 5 oi job list; } >&2 || true
     printf -- '--- the end of what the lab said\n' >&2
     tail -n 10 "$work/lab.log" >&2 2>/dev/null || true
     printf -- '--- the end of the server log\n' >&2

@@ -184,9 +184,14 @@ impl Client {
 
     /// All clusters, or the one of that name.
     pub async fn clusters(&self, name: &str) -> Result<Vec<v1::Cluster>, Failure> {
+        Ok(self.clusters_at(name).await?.clusters)
+    }
+
+    /// The same with the log position of the answer: a watch from the next one on misses
+    /// nothing, whichever server answers it.
+    pub async fn clusters_at(&self, name: &str) -> Result<v1::ListClustersResponse, Failure> {
         let request = v1::ListClustersRequest { name: name.to_owned() };
-        let reply = self.call(request, async |mut api, r| api.list_clusters(r).await);
-        Ok(reply.await?.clusters)
+        self.call(request, async |mut api, r| api.list_clusters(r).await).await
     }
 
     /// All nodes, or those of a cluster.

@@ -291,26 +291,31 @@ async fn wait_for_clusters(
     progress: &Progress,
 ) -> Result<(), Failure> {
     let end = Instant::now() + limit;
-    let mut next = from + 1;
+    // Up to where events are printed; what the answer does not hold yet is watched for.
+    let mut said = from;
     loop {
-        if all_ready(client, clusters, progress).await? {
+        let (ready, position) = all_ready(client, clusters, progress).await?;
+        if ready {
             return Ok(());
         }
         let late = || {
             Failure::TimedOut(format!("not ready within {} s: see `oi job list`", limit.as_secs()))
         };
-        let mut events = client.watch(next, "").await?;
+        let printed = said;
+        let mut events = client.watch(position.min(printed) + 1, "").await?;
         loop {
             match tokio::time::timeout_at(end, events.message()).await {
                 Err(_) => return Err(late()),
                 Ok(Ok(Some(e))) => {
-                    next = e.position + 1;
+                    said = said.max(e.position);
                     if !clusters.contains(&e.cluster) {
                         continue;
                     }
-                    progress.line(&output::step(&e));
+                    if e.position > printed {
+                        progress.line(&output::step(&e));
+                    }
                     let telling = ["JobSucceeded", "ClusterBecameReady", "ClusterDeleted"];
-                    if telling.contains(&e.event.as_str()) {
+                    if e.position > position && telling.contains(&e.event.as_str()) {
                         break;
                     }
                 }
@@ -321,12 +326,14 @@ async fn wait_for_clusters(
     }
 }
 
+/// Whether all nodes of the clusters are ready, and the log position at which that is so.
 async fn all_ready(
     client: &Client,
     clusters: &BTreeSet<String>,
     progress: &Progress,
-) -> Result<bool, Failure> {
-    let found = client.clusters("").await?;
+) -> Result<(bool, u64), Failure> {
+    let answer = client.clusters_at("").await?;
+    let (found, position) = (answer.clusters, answer.position);
     let mut ready = true;
     for name in clusters {
         let cluster = found.iter().find(|c| c.spec.as_ref().is_some_and(|s| s.name == *name));
@@ -338,5 +345,5 @@ async fn all_ready(
         ));
         ready &= cluster.phase() == v1::ClusterPhase::Ready && cluster.ready_nodes == cluster.nodes;
     }
-    Ok(ready)
+    Ok((ready, position))
 }

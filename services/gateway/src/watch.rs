@@ -38,7 +38,7 @@ fn messages(recorded: &RecordedCommit, cluster: &str) -> Vec<v1::WatchResponse> 
 
 impl Gateway {
     /// Streams events until the client goes away. Positions come in order, none is
-    /// missed or doubled.
+    /// missed or doubled; a query that follows an event is answered with it folded in.
     pub(crate) fn stream(
         &self,
         request: v1::WatchRequest,
@@ -49,6 +49,7 @@ impl Gateway {
             n => n,
         };
         let mut follower = self.journal.follow(from);
+        let view = self.view.clone();
         tokio::spawn(async move {
             loop {
                 let next = tokio::select! {
@@ -56,7 +57,13 @@ impl Gateway {
                     () = sender.closed() => return,
                 };
                 let messages = match next {
-                    Ok(recorded) => messages(&recorded, &request.cluster),
+                    Ok(recorded) => {
+                        // The view reads for itself, and may be behind.
+                        if view.wait_for(recorded.position).await.is_err() {
+                            return;
+                        }
+                        messages(&recorded, &request.cluster)
+                    }
                     Err(error) => {
                         let _ = sender.send(Err(Status::data_loss(error.to_string()))).await;
                         return;

@@ -1,0 +1,59 @@
+//! What a client is told, and what it sees when it then asks.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use oi_events::*;
+use oi_gateway::Gateway;
+use oi_journal::testing::{Broker, free_port};
+use oi_pki::KeyEncryptionKey;
+use oi_proto::v1::{self, oi_client::OiClient};
+use oi_view::{Keyring, View};
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+
+fn commit() -> Commit {
+    let id = CommandId(Uuid::from_u128(1));
+    let name: HypervisorName = "hv-1".parse().unwrap();
+    Commit {
+        header: CommitHeader {
+            command_id: id,
+            correlation: id,
+            actor: "alice".to_owned(),
+            time_ms: 1_790_000_000_000,
+            previous: Hash::ZERO,
+        },
+        command: CordonHypervisorV1 { name: name.clone(), cordoned: true }.into(),
+        events: vec![HypervisorCordonedV1 { name, cordoned: true }.into()],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_after_an_event_is_answered_with_it_folded_in() {
+    let broker = Broker::start();
+    let journal = broker.journal().await;
+    let view = View::load(&journal).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let key = KeyEncryptionKey::load_or_create(&dir.path().join("kek")).unwrap();
+    let keyring = Keyring::new(journal.clone(), Arc::new(key));
+    let port = free_port();
+    let gateway = Gateway::new(journal.clone(), view.clone(), keyring, "test");
+    tokio::spawn(gateway.serve(([127, 0, 0, 1], port).into(), std::future::pending()));
+    let mut client = loop {
+        match OiClient::connect(format!("http://127.0.0.1:{port}")).await {
+            Ok(client) => break client,
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    };
+    let request = v1::WatchRequest { from_position: 1, cluster: String::new() };
+    let mut events = client.watch(request).await.unwrap().into_inner();
+
+    // The view is not kept here: it is as far behind as can be.
+    let recorded = journal.append(&commit(), 0).await.unwrap();
+    let early = tokio::time::timeout(Duration::from_millis(500), events.message()).await;
+    assert!(early.is_err(), "told before the view has it");
+
+    view.fold(&recorded);
+    assert_eq!(events.message().await.unwrap().unwrap().position, 1);
+    let status = client.get_status(v1::GetStatusRequest {}).await.unwrap().into_inner();
+    assert_eq!(status.position, 1);
+}
