@@ -10,7 +10,7 @@ use crate::state::State;
 use oi_events::{
     ClusterName, Command, CommandEnvelope, CommandId, Commit, CommitHeader, Credential, Event,
     Hash, Job, JobId, JobKind, JobResult, Observation, RecordedCommit, ReportJobV1,
-    ReportObservationV1, SnapshotV1,
+    ReportObservationV1, RotationAdvancedV1, RotationStartedV1, SnapshotV1,
 };
 use std::collections::BTreeSet;
 
@@ -201,12 +201,9 @@ pub fn restarts(plan: &Plan) -> Vec<bool> {
         .collect();
     let mut trust_changes = BTreeSet::new();
     let restarts = |event: &Event| match event {
-        Event::RotationStarted(e) => {
-            trust_changes.insert(e.cluster.clone());
-            false
-        }
-        Event::RotationAdvanced(e) => {
-            trust_changes.insert(e.cluster.clone());
+        Event::RotationStarted(RotationStartedV1 { cluster, .. })
+        | Event::RotationAdvanced(RotationAdvancedV1 { cluster, .. }) => {
+            trust_changes.insert(cluster.clone());
             false
         }
         Event::NodeChanged(e) => {

@@ -350,6 +350,11 @@ impl Cluster {
             && !self.ingresses().is_empty()
             && self.nodes.values().all(|n| n.removing || n.is_ready())
     }
+
+    /// The same, and no node leaves: the time for a next step that touches one.
+    pub fn is_settled(&self) -> bool {
+        self.is_converged() && self.nodes.values().all(|n| !n.removing)
+    }
 }
 
 /// A member of a cluster, placed on a hypervisor.

@@ -76,8 +76,7 @@ fn start(
 /// are made anew by the command that renews them.
 pub(super) fn step(cluster: &Cluster, name: &ClusterName, generation: Generation) -> Option<Event> {
     let rotation = cluster.rotation.as_ref()?;
-    let settled = cluster.is_converged() && cluster.nodes.values().all(|n| !n.removing);
-    if !settled || rotation.stage == RotationStage::Switch {
+    if !cluster.is_settled() || rotation.stage == RotationStage::Switch {
         return None;
     }
     let cluster_name = name.clone();

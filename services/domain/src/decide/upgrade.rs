@@ -87,8 +87,7 @@ pub(super) fn change(state: &State, c: &ChangeUpgradeV1) -> Result<Vec<Event>, R
 /// The next component, once all that runs is ready; the end, when there is none.
 pub(super) fn step(cluster: &Cluster, name: &ClusterName, generation: Generation) -> Option<Event> {
     let upgrade = cluster.upgrade.as_ref()?;
-    let settled = cluster.is_converged() && cluster.nodes.values().all(|n| !n.removing);
-    if upgrade.paused || !settled {
+    if upgrade.paused || !cluster.is_settled() {
         return None;
     }
     let target = upgrade.target();
