@@ -11,6 +11,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("oi-proto", &[]),
     ("oi-pki", &[]),
     ("oi-helper", &[]),
+    // Checks proofs without anything else of ours.
+    ("oi-proof", &[]),
     ("oi-domain", &["oi-events"]),
     ("oi-journal", &["oi-events"]),
     ("oi-cri", &["oi-helper"]),
@@ -22,7 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["oi-backup", "oi-cri", "oi-domain", "oi-events", "oi-journal", "oi-pki", "oi-view"],
     ),
     ("oi-gateway", &["oi-domain", "oi-events", "oi-journal", "oi-pki", "oi-proto", "oi-view"]),
-    ("oi-audit", &["oi-domain", "oi-events", "oi-journal"]),
+    ("oi-audit", &["oi-domain", "oi-events", "oi-journal", "oi-proof", "oi-proto"]),
     (
         "oi-server",
         &["oi-backup", "oi-decider", "oi-gateway", "oi-journal", "oi-pki", "oi-view", "oi-worker"],

@@ -3,6 +3,7 @@
 //! - [`decide`] answers a command with events or a [`Rejection`];
 //! - [`evolve`] folds an event into the [`State`], and never fails;
 //! - [`owed`] says which jobs the state owes, [`due`] which commands time owes;
+//! - [`recheck`] decides again what was decided, for those who distrust a log;
 //! - [`Mint`] is the port through which keys come in, to be recorded in events.
 //!
 //! Replaying the events of a log gives the same state, bit for bit: see
@@ -17,6 +18,7 @@ mod network;
 mod owed;
 mod placement;
 mod plan;
+mod recheck;
 mod rejection;
 mod state;
 
@@ -29,5 +31,6 @@ pub use network::{SUPPORTED_MINORS, service_ip};
 pub use owed::{JobTarget, Scope, is_owed, job_id, jobs_in, owed, owed_in};
 pub use placement::place;
 pub use plan::{Plan, PlannedJob, plan, restarts};
+pub use recheck::{Differs, decide_again, recheck};
 pub use rejection::Rejection;
 pub use state::*;
