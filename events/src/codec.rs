@@ -1,6 +1,6 @@
 //! Strict postcard: what is decoded is exactly what was stored.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 /// Why bytes were not encoded or decoded.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ pub fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
 ///
 /// # Errors
 /// [`CodecError::Decode`] or [`CodecError::Trailing`].
-pub fn from_bytes_strict<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+pub fn from_bytes_strict<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, CodecError> {
     let what = std::any::type_name::<T>();
     let (value, rest) =
         postcard::take_from_bytes(bytes).map_err(|source| CodecError::Decode { what, source })?;

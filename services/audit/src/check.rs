@@ -1,7 +1,10 @@
 //! What must hold between the commits of a log. No I/O.
 
-use oi_events::Hash;
-use oi_journal::{MessageError, StoredCommit};
+use oi_domain::{Differs, State, apply, recheck};
+use oi_events::{CommandId, Commit, Hash, RecordedCommit};
+use oi_journal::{MessageError, StoredCommit, kinds};
+use oi_proof::{Checkpoint, Digest, Tree, leaf_hash};
+use std::collections::BTreeMap;
 
 /// Something that a log must not show.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +52,27 @@ pub enum Problem {
     /// It cannot be read.
     #[error("it cannot be read")]
     Unreadable(#[from] MessageError),
+    /// The rules would not have decided so.
+    #[error("this was not decided by the rules")]
+    Unruled(#[source] Differs),
+    /// A checkpoint attests another log.
+    #[error(
+        "a signed checkpoint attests other commits: what stands between positions {from} and {to} was rewritten"
+    )]
+    Rewritten {
+        /// The first position that may be another one.
+        from: u64,
+        /// The position of the checkpoint.
+        to: u64,
+    },
+    /// A checkpoint attests more.
+    #[error(
+        "the log ends here, but a signed checkpoint attests {attested} commits: the rest was cut off"
+    )]
+    Truncated {
+        /// How many there were.
+        attested: u64,
+    },
 }
 
 /// A problem with its place.
@@ -67,55 +91,117 @@ pub struct Finding {
 pub struct Checker {
     position: u64,
     head: Hash,
-    commands: std::collections::BTreeMap<oi_events::CommandId, u64>,
+    commands: BTreeMap<CommandId, u64>,
+    tree: Tree,
+    /// The sizes and roots that are attested and not reached yet, the largest first.
+    attested: Vec<(u64, Digest)>,
+    /// Up to where the log is what checkpoints attest.
+    confirmed: u64,
+    forked: bool,
+    /// The folded state; none once commits are missing, for nothing follows then.
+    state: Option<State>,
+    ruled: u64,
     findings: Vec<Finding>,
 }
 
 impl Checker {
-    /// Nothing read yet.
-    pub fn new() -> Checker {
-        Checker::default()
+    /// Nothing read yet. The checkpoints must be believed already.
+    pub fn new(checkpoints: &[Checkpoint]) -> Checker {
+        // An empty log needs no proof.
+        let some = checkpoints.iter().filter(|c| c.size > 0);
+        let mut attested: Vec<_> = some.map(|c| (c.size, c.root)).collect();
+        attested.sort_by(|a, b| b.cmp(a));
+        attested.dedup();
+        Checker { attested, state: Some(State::default()), ..Checker::default() }
     }
 
-    /// Takes the next commit; what is wrong with it is kept as findings.
-    pub fn take(&mut self, stored: &StoredCommit) {
+    /// Takes the next commit; what is wrong with it is kept as findings. Returns the
+    /// hash of what is stored, where that can be told.
+    pub fn take(&mut self, stored: &StoredCommit) -> Option<Hash> {
         let position = stored.position;
         if position != self.position + 1 {
             self.find(position, Problem::Gap { from: self.position + 1, to: position - 1 });
+            self.state = None;
         }
         self.position = position;
         match self.inspect(stored) {
-            Ok(problems) => problems.into_iter().for_each(|p| self.find(position, p)),
+            Ok((hash, problems)) => {
+                problems.into_iter().for_each(|p| self.find(position, p));
+                self.tree.push(leaf_hash(&hash.0));
+                self.compare();
+                Some(hash)
+            }
             Err(error) => {
                 // The chain cannot be followed over it; the next commit shows that.
                 self.head = Hash::ZERO;
+                self.state = None;
                 self.find(position, error.into());
+                None
             }
         }
     }
 
-    fn inspect(&mut self, stored: &StoredCommit) -> Result<Vec<Problem>, MessageError> {
+    fn inspect(&mut self, stored: &StoredCommit) -> Result<(Hash, Vec<Problem>), MessageError> {
         let mut problems = Vec::new();
         let header = stored.header()?;
-        let (found, noted) = (header.hash(&stored.subject, &stored.body), stored.claimed_hash()?);
-        if found != noted {
-            problems.push(Problem::Changed { found, noted });
+        let (hash, noted) = (header.hash(&stored.subject, &stored.body), stored.claimed_hash()?);
+        if hash != noted {
+            problems.push(Problem::Changed { found: hash, noted });
         }
         if header.previous != self.head {
             problems.push(Problem::Unchained { named: header.previous, found: self.head });
         }
-        self.head = found;
+        self.head = hash;
         if let Some(first) = self.commands.insert(header.command_id, stored.position) {
             problems.push(Problem::Doubled { first });
         }
-        let commit = stored.decode()?.commit;
-        let events = commit.events.iter().map(|e| e.kind().name);
-        let held: Vec<_> = std::iter::once(commit.command.kind().name).chain(events).collect();
-        if stored.claimed_kinds() != held {
-            let listed = stored.claimed_kinds().join(",");
-            problems.push(Problem::Kinds { listed, held: held.join(",") });
+        let commit = Commit::decode(header, &stored.body)?;
+        if let Some(listed) = stored.claimed_kinds() {
+            let held = kinds(&commit);
+            if listed != held {
+                problems.push(Problem::Kinds { listed: listed.to_owned(), held });
+            }
         }
-        Ok(problems)
+        if let Some(state) = &mut self.state {
+            let recorded = RecordedCommit { position: stored.position, commit, hash };
+            if let Err(differs) = recheck(state, &recorded) {
+                problems.push(Problem::Unruled(differs));
+            }
+            apply(state, &recorded);
+            self.ruled = stored.position;
+        }
+        Ok((hash, problems))
+    }
+
+    /// Compares with the checkpoints of this size. Once one differs, so do all later.
+    fn compare(&mut self) {
+        while let Some((size, root)) = self.attested.last().copied() {
+            if size > self.tree.size() {
+                return;
+            }
+            self.attested.pop();
+            if self.forked {
+                continue;
+            }
+            if root == self.tree.root() {
+                self.confirmed = size;
+            } else {
+                self.forked = true;
+                self.find(size, Problem::Rewritten { from: self.confirmed + 1, to: size });
+            }
+        }
+    }
+
+    /// Ends at `end`, where the source says that the log does.
+    pub fn finish(&mut self, end: u64) {
+        if self.position < end {
+            self.find(end, Problem::Gap { from: self.position + 1, to: end });
+        }
+        if let Some((attested, _)) = self.attested.first().copied()
+            && attested > self.position.max(end)
+        {
+            self.find(self.position, Problem::Truncated { attested });
+        }
     }
 
     fn find(&mut self, position: u64, problem: Problem) {
@@ -130,6 +216,21 @@ impl Checker {
     /// The hash of the last commit taken.
     pub fn head(&self) -> Hash {
         self.head
+    }
+
+    /// The Merkle tree over the hashes of the commits taken.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// Up to where each decision was compared with the rules.
+    pub fn ruled(&self) -> u64 {
+        self.ruled
+    }
+
+    /// Up to where signed checkpoints attest the log.
+    pub fn confirmed(&self) -> u64 {
+        self.confirmed
     }
 
     /// What was found so far.

@@ -1,5 +1,6 @@
 //! Which events an auditor wants to see.
 
+use crate::moment::rfc3339;
 use oi_domain::describe;
 use oi_events::RecordedCommit;
 use serde::Serialize;
@@ -19,6 +20,10 @@ pub struct Filter {
     pub kind: Option<String>,
     /// Caused by this command, or by one that it led to.
     pub command: Option<String>,
+    /// Not before this time, Unix milliseconds.
+    pub since_ms: Option<u64>,
+    /// Not after this time, Unix milliseconds.
+    pub until_ms: Option<u64>,
 }
 
 /// One event for an auditor.
@@ -29,6 +34,11 @@ pub struct Entry {
     pub position: u64,
     /// When it was decided, RFC 3339.
     pub time: String,
+    /// The same, Unix milliseconds.
+    #[serde(skip)]
+    pub time_ms: u64,
+    /// The commit's hash, as proofs name it.
+    pub hash: String,
     /// On whose order.
     pub actor: String,
     /// The command's kind.
@@ -56,14 +66,14 @@ fn text<T: std::fmt::Display>(value: Option<T>) -> String {
 /// The entries of a commit, one for each of its events.
 pub fn entries(recorded: &RecordedCommit) -> Vec<Entry> {
     let header = &recorded.commit.header;
-    let time = i64::try_from(header.time_ms)
-        .ok()
-        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    let (time, hash) = (rfc3339(header.time_ms), recorded.hash.to_string());
     let entry = |event: &oi_events::Event| {
         let about = describe(event);
         Entry {
             position: recorded.position,
-            time: text(time),
+            time: time.clone(),
+            time_ms: header.time_ms,
+            hash: hash.clone(),
             actor: header.actor.clone(),
             command: recorded.commit.command.kind().name.to_owned(),
             command_id: header.command_id.to_string(),
@@ -90,5 +100,7 @@ impl Filter {
             && is(&self.actor, &[&entry.actor])
             && is(&self.kind, &[&entry.event, &entry.command])
             && is(&self.command, &[&entry.command_id, &entry.correlation])
+            && self.since_ms.is_none_or(|since| entry.time_ms >= since)
+            && self.until_ms.is_none_or(|until| entry.time_ms <= until)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::flags::Format;
 use comfy_table::{ContentArrangement, Table, presets};
-use oi_audit::Entry;
+use oi_audit::{Entry, Span};
 use serde::Serialize;
 use serde_json::Value;
 use std::io::Write;
@@ -30,6 +30,81 @@ pub struct Results {
 impl Results {
     pub fn new(format: Format) -> Results {
         Results { format, out: std::io::BufWriter::new(std::io::stdout()) }
+    }
+
+    /// The format that was asked for.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Text as it is.
+    pub fn text(&mut self, text: &str) -> Result<(), OutputError> {
+        Ok(write!(self.out, "{text}")?)
+    }
+
+    /// A line of JSON.
+    pub fn json_line(&mut self, value: &impl Serialize) -> Result<(), OutputError> {
+        Ok(writeln!(self.out, "{}", serde_json::to_string(value)?)?)
+    }
+
+    /// One of many with a few fields, on one line for people.
+    pub fn record(&mut self, value: &Value) -> Result<(), OutputError> {
+        match self.format {
+            Format::Json => self.json_line(value),
+            Format::Yaml => Ok(write!(self.out, "---\n{}", serde_yaml_ng::to_string(value)?)?),
+            Format::Table => {
+                let word = |(name, v): (&String, &Value)| match v {
+                    Value::String(s) => format!("{name}={s}"),
+                    other => format!("{name}={other}"),
+                };
+                let words: Vec<_> = value.as_object().into_iter().flatten().map(word).collect();
+                Ok(writeln!(self.out, "{}", words.join("  "))?)
+            }
+        }
+    }
+
+    /// A span of time, counted from `begin_ms` for people.
+    pub fn span(&mut self, span: &Span, begin_ms: u64) -> Result<(), OutputError> {
+        if self.format != Format::Table {
+            return self.record(&serde_json::to_value(span)?);
+        }
+        let seconds = |ms: u64| format!("{}.{:03}", ms / 1000, ms % 1000);
+        let took = match span.took_ms {
+            0 => String::new(),
+            ms => format!("{} s", seconds(ms)),
+        };
+        let place = match span.hypervisor.as_str() {
+            "" => String::new(),
+            h => format!(" on {h}"),
+        };
+        let start = format!("+{}", seconds(span.start_ms.saturating_sub(begin_ms)));
+        writeln!(
+            self.out,
+            "{:>6}  {start:>12}  {took:>10}  {}{place}  ({})",
+            span.position, span.what, span.actor
+        )?;
+        for line in &span.changed {
+            writeln!(self.out, "{:34}{line}", "")?;
+        }
+        Ok(())
+    }
+
+    /// Steps from an effect back to its cause.
+    pub fn steps(&mut self, steps: &[Value]) -> Result<(), OutputError> {
+        if self.format != Format::Table {
+            return self.whole(&steps);
+        }
+        let text = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+        for step in steps {
+            let (position, time) = (text(&step["position"]), text(&step["time"]));
+            let (command, actor) = (text(&step["command"]), text(&step["actor"]));
+            writeln!(self.out, "{position:>6}  {time}  {command} by {actor}")?;
+            for event in step["events"].as_array().into_iter().flatten() {
+                writeln!(self.out, "{:8}{}", "", text(event))?;
+            }
+            writeln!(self.out, "{:8}because {}", "", text(&step["because"]))?;
+        }
+        Ok(())
     }
 
     /// One result with a few fields.

@@ -1,8 +1,14 @@
 //! Reading a whole log.
 
+use crate::archive::ArchiveError;
 use crate::check::Checker;
+use crate::moment::Moment;
+use crate::source::Source;
 use oi_domain::{State, apply};
-use oi_journal::{ConnectError, Journal, ReadError};
+use oi_events::RecordedCommit;
+use oi_journal::{ConnectError, KeyStoreError, MessageError, ReadError};
+use oi_proof::Checkpoint;
+use std::ops::ControlFlow;
 
 /// Why the log could not be audited.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +19,29 @@ pub enum AuditError {
     /// The log cannot be read on.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The archive cannot be read on.
+    #[error(transparent)]
+    Archive(Box<ArchiveError>),
+    /// The keys cannot be read.
+    #[error(transparent)]
+    Keys(#[from] KeyStoreError),
+    /// A commit cannot be understood.
+    #[error("position {position} of the log cannot be read")]
+    Message {
+        /// Where.
+        position: u64,
+        /// What is wrong.
+        #[source]
+        source: MessageError,
+    },
+    /// A commit is missing: what follows cannot be told.
+    #[error("the log has a gap: after position {after} comes {found}")]
+    Gap {
+        /// The last position before it.
+        after: u64,
+        /// The first after it.
+        found: u64,
+    },
     /// A position that is not there yet.
     #[error("position {asked} is not there: the log ends at {end}")]
     Beyond {
@@ -32,44 +61,76 @@ pub struct Report {
     pub checker: Checker,
 }
 
-/// Checks all commits from the first to the end as it is now. `seen` hears of each.
+/// Checks all commits from the first to the end as it is now, and that the log is what
+/// the checkpoints attest. `seen` hears of each position, and of the end.
 ///
 /// # Errors
-/// Where the broker fails. What is wrong with the log is no error but a finding.
+/// Where the source fails. What is wrong with the log is no error but a finding.
 pub async fn verify(
-    journal: &Journal,
+    source: &Source,
+    checkpoints: &[Checkpoint],
     mut seen: impl FnMut(u64, u64),
 ) -> Result<Report, AuditError> {
-    let end = journal.last_position().await?;
-    let mut replay = journal.replay(1, end).await?.with_gaps();
-    let mut checker = Checker::new();
-    while let Some(stored) = replay.next_stored().await? {
+    let end = source.end().await?;
+    let mut commits = source.commits(end).await?;
+    let mut checker = Checker::new(checkpoints);
+    while let Some(stored) = commits.next().await? {
         checker.take(&stored);
         seen(stored.position, end);
     }
+    checker.finish(end);
     Ok(Report { end, checker })
 }
 
-/// The state at position `to`, or at the end as it is now, folded from the first
-/// commit. Snapshots are not used. `seen` hears of each commit.
+/// Folds the log from its first commit. `each` hears of each commit with the state
+/// before it, and of the end, and can end the folding before that commit. Snapshots are
+/// not used. Returns the state after the last commit that was folded.
 ///
 /// # Errors
-/// Where the log cannot be read, or is not that long.
-pub async fn replay(
-    journal: &Journal,
-    to: Option<u64>,
-    mut seen: impl FnMut(u64, u64),
+/// Where the log cannot be read, or is not as long as `to` says.
+pub async fn fold(
+    source: &Source,
+    to: Option<Moment>,
+    mut each: impl FnMut(&State, &RecordedCommit, u64) -> ControlFlow<()>,
 ) -> Result<State, AuditError> {
-    let end = journal.last_position().await?;
-    let to = to.unwrap_or(end);
-    if to > end {
-        return Err(AuditError::Beyond { asked: to, end });
-    }
-    let mut replay = journal.replay(1, to).await?;
+    let end = source.end().await?;
+    let to = to.unwrap_or(Moment::Position(end));
+    let last = match to {
+        Moment::Position(asked) if asked > end => return Err(AuditError::Beyond { asked, end }),
+        Moment::Position(asked) => asked,
+        Moment::Time(_) => end,
+    };
+    let mut commits = source.commits(last).await?;
     let mut state = State::default();
-    while let Some(recorded) = replay.next().await? {
+    while let Some(stored) = commits.next().await? {
+        let position = stored.position;
+        if position != state.position + 1 {
+            return Err(AuditError::Gap { after: state.position, found: position });
+        }
+        let recorded =
+            stored.decode().map_err(|source| AuditError::Message { position, source })?;
+        if !to.includes(position, recorded.commit.header.time_ms)
+            || each(&state, &recorded, last).is_break()
+        {
+            break;
+        }
         apply(&mut state, &recorded);
-        seen(recorded.position, to);
     }
     Ok(state)
+}
+
+/// The state at a moment, or at the end as it is now. `seen` hears of each position.
+///
+/// # Errors
+/// As [`fold`].
+pub async fn replay(
+    source: &Source,
+    to: Option<Moment>,
+    mut seen: impl FnMut(u64, u64),
+) -> Result<State, AuditError> {
+    let each = |_: &State, recorded: &RecordedCommit, end| {
+        seen(recorded.position, end);
+        ControlFlow::Continue(())
+    };
+    fold(source, to, each).await
 }

@@ -96,7 +96,7 @@ impl Journal {
         }
     }
 
-    async fn publish_commit(
+    pub(crate) async fn publish_commit(
         &self,
         outgoing: &Outgoing,
         expected_position: u64,

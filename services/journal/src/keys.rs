@@ -7,7 +7,9 @@ use crate::connect::Journal;
 use crate::streams::KEYS;
 use async_nats::jetstream::message::{PublishMessage, StreamMessage};
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
+use futures::TryStreamExt;
 use oi_events::ClusterUid;
+use std::collections::BTreeMap;
 
 /// Why the key store did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +64,24 @@ impl Journal {
     /// Where the broker does not answer.
     pub async fn get_key(&self, uid: ClusterUid) -> Result<Option<Vec<u8>>, KeyStoreError> {
         Ok(self.key_message(uid).await?.map(|m| m.payload.to_vec()))
+    }
+
+    /// All wrapped keys.
+    ///
+    /// # Errors
+    /// Where the broker does not answer.
+    pub async fn keys(&self) -> Result<BTreeMap<ClusterUid, Vec<u8>>, KeyStoreError> {
+        let stream = self.context.get_stream(KEYS).await.map_err(failed)?;
+        let mut subjects = stream.info_with_subjects("oi.keys.>").await.map_err(failed)?;
+        let mut keys = BTreeMap::new();
+        while let Some(subject) = subjects.try_next().await.map_err(failed)? {
+            let uid = subject.0.strip_prefix("oi.keys.").and_then(|uid| uid.parse().ok());
+            let Some(uid) = uid else { continue };
+            if let Some(wrapped) = self.get_key(uid).await? {
+                keys.insert(uid, wrapped);
+            }
+        }
+        Ok(keys)
     }
 
     /// Destroys a key: its bytes are overwritten in the broker's files, and what was

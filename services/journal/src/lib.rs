@@ -16,6 +16,7 @@
 
 mod append;
 mod connect;
+mod import;
 mod keys;
 mod message;
 mod queue;
@@ -28,8 +29,9 @@ pub mod testing;
 
 pub use append::AppendError;
 pub use connect::{ConnectError, Journal, JournalConfig};
+pub use import::ImportError;
 pub use keys::KeyStoreError;
-pub use message::{MessageError, StoredCommit, subject_of};
+pub use message::{MessageError, StoredCommit, kinds, subject_of};
 pub use queue::{Abandoned, Delivered, EnqueueError, Enqueued, Queue, QueueError};
 pub use read::{Follower, ReadError, Replay};
 pub use request::RequestError;

@@ -102,6 +102,15 @@ pub fn subject_of(command: &Command) -> String {
     format!("oi.events.{kind}.{id}")
 }
 
+/// What stands beside a commit's body.
+#[derive(Debug, Clone)]
+enum Beside {
+    /// A message's headers, not looked at yet.
+    Headers(HeaderMap),
+    /// The fields as an archive keeps them.
+    Fields { header: CommitHeader, hash: Hash },
+}
+
 /// A commit as stored: nothing decoded but where it stands.
 #[derive(Debug, Clone)]
 pub struct StoredCommit {
@@ -111,12 +120,24 @@ pub struct StoredCommit {
     pub subject: String,
     /// The body's bytes.
     pub body: Bytes,
-    headers: HeaderMap,
+    beside: Beside,
 }
 
 impl StoredCommit {
     pub(crate) fn new(position: u64, subject: String, headers: HeaderMap, body: Bytes) -> Self {
-        StoredCommit { position, subject, body, headers }
+        StoredCommit { position, subject, body, beside: Beside::Headers(headers) }
+    }
+
+    /// A commit that was kept elsewhere than on a broker, with the hash that its writer
+    /// put beside it.
+    pub fn kept(
+        position: u64,
+        subject: String,
+        header: CommitHeader,
+        hash: Hash,
+        body: Bytes,
+    ) -> Self {
+        StoredCommit { position, subject, body, beside: Beside::Fields { header, hash } }
     }
 
     /// The header fields.
@@ -124,16 +145,20 @@ impl StoredCommit {
     /// # Errors
     /// Where one is absent or does not parse.
     pub fn header(&self) -> Result<CommitHeader, MessageError> {
-        let format: u16 = parse(&self.headers, FORMAT_HEADER)?;
+        let headers = match &self.beside {
+            Beside::Headers(headers) => headers,
+            Beside::Fields { header, .. } => return Ok(header.clone()),
+        };
+        let format: u16 = parse(headers, FORMAT_HEADER)?;
         if format != FORMAT {
             return Err(CommitError::Format(format).into());
         }
         Ok(CommitHeader {
-            command_id: parse(&self.headers, COMMAND_ID)?,
-            correlation: parse(&self.headers, CORRELATION)?,
-            actor: text(&self.headers, ACTOR)?.to_owned(),
-            time_ms: parse(&self.headers, TIME)?,
-            previous: parse(&self.headers, PREVIOUS)?,
+            command_id: parse(headers, COMMAND_ID)?,
+            correlation: parse(headers, CORRELATION)?,
+            actor: text(headers, ACTOR)?.to_owned(),
+            time_ms: parse(headers, TIME)?,
+            previous: parse(headers, PREVIOUS)?,
         })
     }
 
@@ -142,18 +167,39 @@ impl StoredCommit {
     /// # Errors
     /// Where it is absent or does not parse.
     pub fn claimed_hash(&self) -> Result<Hash, MessageError> {
-        parse(&self.headers, HASH)
+        match &self.beside {
+            Beside::Headers(headers) => parse(headers, HASH),
+            Beside::Fields { hash, .. } => Ok(*hash),
+        }
     }
 
-    /// The kinds that the writer put beside the commit, the command's first.
-    pub fn claimed_kinds(&self) -> Vec<String> {
-        let kinds = self.headers.get(KINDS).map(HeaderValue::as_str).unwrap_or_default();
-        kinds.split(',').map(str::to_owned).collect()
+    /// The kinds that the writer put beside the commit, the command's first, separated by
+    /// commas; none where it was kept without.
+    pub fn claimed_kinds(&self) -> Option<&str> {
+        match &self.beside {
+            Beside::Headers(headers) => {
+                Some(headers.get(KINDS).map(HeaderValue::as_str).unwrap_or_default())
+            }
+            Beside::Fields { .. } => None,
+        }
     }
 
     /// The message id under which it was appended: its command's id.
     pub(crate) fn message_id(&self) -> Option<&str> {
-        self.headers.get(async_nats::header::NATS_MESSAGE_ID).map(HeaderValue::as_str)
+        match &self.beside {
+            Beside::Headers(headers) => {
+                headers.get(async_nats::header::NATS_MESSAGE_ID).map(HeaderValue::as_str)
+            }
+            Beside::Fields { .. } => None,
+        }
+    }
+
+    /// As the message that it was, byte for byte.
+    pub(crate) fn outgoing(&self) -> Result<Outgoing, MessageError> {
+        let (header, hash) = (self.header()?, self.claimed_hash()?);
+        let commit = Commit::decode(header.clone(), &self.body)?;
+        let headers = headers(&header, &kinds(&commit), hash)?;
+        Ok(Outgoing { subject: self.subject.clone(), headers, body: self.body.clone(), hash })
     }
 
     /// Decodes all of it, and hashes what is stored.
@@ -179,18 +225,20 @@ pub(crate) struct Outgoing {
     pub hash: Hash,
 }
 
-pub(crate) fn encode_commit(commit: &Commit) -> Result<Outgoing, MessageError> {
-    let (subject, body) = (subject_of(&commit.command), commit.encode_body()?);
-    let header = &commit.header;
-    let hash = header.hash(&subject, &body);
+/// What a commit holds, the command's kind first.
+pub fn kinds(commit: &Commit) -> String {
     let mut kinds = commit.command.kind().name.to_owned();
     for event in &commit.events {
         kinds.push(',');
         kinds.push_str(event.kind().name);
     }
+    kinds
+}
+
+fn headers(header: &CommitHeader, kinds: &str, hash: Hash) -> Result<HeaderMap, MessageError> {
     let mut headers = HeaderMap::new();
     put(&mut headers, FORMAT_HEADER, &FORMAT.to_string())?;
-    put(&mut headers, KINDS, &kinds)?;
+    put(&mut headers, KINDS, kinds)?;
     put(&mut headers, COMMAND_ID, &header.command_id.to_string())?;
     put(&mut headers, CORRELATION, &header.correlation.to_string())?;
     put(&mut headers, ACTOR, &header.actor)?;
@@ -198,6 +246,13 @@ pub(crate) fn encode_commit(commit: &Commit) -> Result<Outgoing, MessageError> {
     put(&mut headers, PREVIOUS, &header.previous.to_string())?;
     put(&mut headers, HASH, &hash.to_string())?;
     headers.insert(async_nats::header::NATS_MESSAGE_ID, header.command_id.to_string());
+    Ok(headers)
+}
+
+pub(crate) fn encode_commit(commit: &Commit) -> Result<Outgoing, MessageError> {
+    let (subject, body) = (subject_of(&commit.command), commit.encode_body()?);
+    let hash = commit.header.hash(&subject, &body);
+    let headers = headers(&commit.header, &kinds(commit), hash)?;
     Ok(Outgoing { subject, headers, body: body.into(), hash })
 }
 

@@ -58,6 +58,8 @@ pub struct Replay {
     last: u64,
     end: u64,
     gaps: bool,
+    /// How many messages the broker still has after the last one read.
+    pending: u64,
 }
 
 fn stored(message: async_nats::jetstream::Message) -> Option<StoredCommit> {
@@ -84,14 +86,17 @@ impl Replay {
     /// # Errors
     /// Where a position is missing or the broker fails.
     pub async fn next_stored(&mut self) -> Result<Option<StoredCommit>, ReadError> {
-        if self.last >= self.end {
+        // Where the end itself is missing, nothing would ever come.
+        if self.last >= self.end || (self.gaps && self.pending == 0) {
             return Ok(None);
         }
         let Some(messages) = self.messages.as_mut() else { return Ok(None) };
         let next = loop {
             match messages.next().await {
                 Some(Ok(message)) => {
+                    let pending = message.info().map_or(0, |info| info.pending);
                     if let Some(commit) = stored(message) {
+                        self.pending = pending;
                         break commit;
                     }
                 }
@@ -144,7 +149,7 @@ impl Follower {
         loop {
             if self.messages.is_none() {
                 match self.journal.ordered(self.last + 1).await {
-                    Ok(messages) => self.messages = Some(messages),
+                    Ok((messages, _)) => self.messages = Some(messages),
                     Err(error) => {
                         tracing::debug!(%error, "log not readable yet");
                         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -201,8 +206,13 @@ impl Journal {
     /// # Errors
     /// Where the broker does not answer.
     pub async fn replay(&self, from: u64, to: u64) -> Result<Replay, ReadError> {
-        let messages = if from <= to { Some(self.ordered(from).await?) } else { None };
-        Ok(Replay { messages, last: from.saturating_sub(1), end: to, gaps: false })
+        let (messages, pending) = match from <= to {
+            true => {
+                self.ordered(from).await.map(|(messages, pending)| (Some(messages), pending))?
+            }
+            false => (None, 0),
+        };
+        Ok(Replay { messages, last: from.saturating_sub(1), end: to, gaps: false, pending })
     }
 
     /// Reads from a position on, for ever.
@@ -215,18 +225,19 @@ impl Journal {
         }
     }
 
-    async fn ordered(&self, position: u64) -> Result<pull::Ordered, ReadError> {
+    /// A reader from a position on, and how many messages there are for it by now.
+    async fn ordered(&self, position: u64) -> Result<(pull::Ordered, u64), ReadError> {
         let failed = |source| ReadError::Consumer { position, source };
         let stream = self.context.get_stream_no_info(EVENTS).await.map_err(ReadError::Stream)?;
-        stream
+        let consumer = stream
             .create_consumer(pull::OrderedConfig {
                 deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: position },
                 ..pull::OrderedConfig::default()
             })
             .await
-            .map_err(|e| failed(e.into()))?
-            .messages()
-            .await
-            .map_err(|e| failed(e.into()))
+            .map_err(|e| failed(e.into()))?;
+        let pending = consumer.cached_info().num_pending;
+        let messages = consumer.messages().await.map_err(|e| failed(e.into()))?;
+        Ok((messages, pending))
     }
 }

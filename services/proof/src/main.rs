@@ -68,8 +68,7 @@ enum Failure {
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path)
-        .map_err(|source| Failure::Read { path: path.to_owned(), source })
+    std::fs::read_to_string(path).map_err(|source| Failure::Read { path: path.to_owned(), source })
 }
 
 fn run(command: Command) -> Result<String, Failure> {
@@ -91,7 +90,10 @@ fn run(command: Command) -> Result<String, Failure> {
             let proof = InclusionProof::parse(&read(&file)?).map_err(failed)?;
             let head = proof.check(&hash, &verifier).map_err(failed)?;
             let position = proof.index + 1;
-            Ok(format!("the commit stands at position {position} of {} of {}", head.size, head.origin))
+            Ok(format!(
+                "the commit stands at position {position} of {} of {}",
+                head.size, head.origin
+            ))
         }
         Command::Consistency { key, old, file } => {
             let verifier = Verifier::parse(&key.key)?;

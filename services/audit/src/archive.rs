@@ -1,0 +1,291 @@
+//! A log in a file: exported from a broker, verified and replayed without one, and put
+//! back onto an empty one.
+//!
+//! Layout: the line `oi-archive/1`, then one zstd stream of records, each a length (u32,
+//! little endian) and that many bytes of postcard: [`Record::Begin`], the commits in
+//! order, wrapped keys where they were asked for, and [`Record::End`]. What follows from
+//! the other fields is left out: a commit's position, and the hash of the one before it.
+
+use oi_events::{ClusterUid, CommandId, CommitHeader, Hash};
+use oi_journal::{MessageError, StoredCommit};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use zstd::stream::{read::Decoder, write::Encoder};
+
+const MAGIC: &[u8] = b"oi-archive/1\n";
+/// Much more than a broker's message can be.
+const LONGEST: usize = 64 << 20;
+const LEVEL: i32 = 3;
+
+/// Why an archive cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The file system refused.
+    #[error("{path}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is something else.
+    #[error("{0} is not an archive of oi (its first line is not oi-archive/1)")]
+    NotOne(PathBuf),
+    /// It ends too early.
+    #[error("the archive is cut off or damaged after position {after}")]
+    CutOff {
+        /// The last position that could be read.
+        after: u64,
+        /// What the reader met.
+        #[source]
+        source: io::Error,
+    },
+    /// A record is not one.
+    #[error("the archive is damaged after position {after}")]
+    Damaged {
+        /// The last position that could be read.
+        after: u64,
+        /// What is wrong.
+        #[source]
+        source: oi_events::CodecError,
+    },
+    /// Its parts do not fit together.
+    #[error("the archive says that it holds {said} commits, but it holds {held}")]
+    Count {
+        /// What it says.
+        said: u64,
+        /// What was found.
+        held: u64,
+    },
+    /// A record cannot be written.
+    #[error("position {position} cannot be archived")]
+    Record {
+        /// Where.
+        position: u64,
+        /// Why.
+        #[source]
+        source: MessageError,
+    },
+    /// A record has no stored form.
+    #[error("a record cannot be encoded")]
+    Encode(#[from] oi_events::CodecError),
+}
+
+/// One record of an archive. Append only: the order is the layout.
+#[derive(Serialize, Deserialize)]
+enum Record<'a> {
+    /// How many commits follow.
+    Begin { commits: u64 },
+    /// The next commit.
+    Commit {
+        subject: &'a str,
+        command_id: CommandId,
+        correlation: CommandId,
+        actor: &'a str,
+        time_ms: u64,
+        hash: Hash,
+        body: &'a [u8],
+    },
+    /// A wrapped data key.
+    Key { uid: ClusterUid, wrapped: &'a [u8] },
+    /// Nothing more follows.
+    End,
+}
+
+/// Writes an archive. It is there, whole, once [`finish`](Self::finish) returns.
+pub struct ArchiveWriter {
+    path: PathBuf,
+    part: PathBuf,
+    out: Encoder<'static, BufWriter<File>>,
+}
+
+impl ArchiveWriter {
+    /// Begins an archive of `commits` commits.
+    ///
+    /// # Errors
+    /// Where the file cannot be made.
+    pub fn create(path: &Path, commits: u64) -> Result<ArchiveWriter, ArchiveError> {
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        let file = |source| ArchiveError::File { path: part.clone(), source };
+        let mut out = BufWriter::new(File::create(&part).map_err(file)?);
+        out.write_all(MAGIC).map_err(file)?;
+        let mut out = Encoder::new(out, LEVEL).map_err(file)?;
+        out.include_checksum(true).map_err(file)?;
+        let mut writer = ArchiveWriter { path: path.to_owned(), part, out };
+        writer.put(&Record::Begin { commits })?;
+        Ok(writer)
+    }
+
+    fn put(&mut self, record: &Record<'_>) -> Result<(), ArchiveError> {
+        let bytes = oi_events::to_bytes(record)?;
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
+        let written = self.out.write_all(&length).and_then(|()| self.out.write_all(&bytes));
+        written.map_err(|source| ArchiveError::File { path: self.part.clone(), source })
+    }
+
+    /// Adds the next commit.
+    ///
+    /// # Errors
+    /// Where it has no header, or the disk is full.
+    pub fn commit(&mut self, stored: &StoredCommit) -> Result<(), ArchiveError> {
+        let failed = |source| ArchiveError::Record { position: stored.position, source };
+        let (header, hash) =
+            (stored.header().map_err(failed)?, stored.claimed_hash().map_err(failed)?);
+        self.put(&Record::Commit {
+            subject: &stored.subject,
+            command_id: header.command_id,
+            correlation: header.correlation,
+            actor: &header.actor,
+            time_ms: header.time_ms,
+            hash,
+            body: &stored.body,
+        })
+    }
+
+    /// Adds a wrapped key, after the commits.
+    ///
+    /// # Errors
+    /// Where the disk is full.
+    pub fn key(&mut self, uid: ClusterUid, wrapped: &[u8]) -> Result<(), ArchiveError> {
+        self.put(&Record::Key { uid, wrapped })
+    }
+
+    /// Leaves nothing of it.
+    pub fn abandon(self) {
+        // What cannot be removed has a name that nobody takes for an archive.
+        let _ = std::fs::remove_file(&self.part);
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// Where it is not on the disk.
+    pub fn finish(mut self) -> Result<(), ArchiveError> {
+        self.put(&Record::End)?;
+        let file = |source| ArchiveError::File { path: self.part.clone(), source };
+        let out = self.out.finish().map_err(file)?;
+        let out = out.into_inner().map_err(|e| file(e.into_error()))?;
+        out.sync_all().map_err(file)?;
+        std::fs::rename(&self.part, &self.path)
+            .map_err(|source| ArchiveError::File { path: self.path.clone(), source })
+    }
+}
+
+/// Reads an archive from its beginning.
+pub struct ArchiveReader {
+    input: Decoder<'static, BufReader<BufReader<File>>>,
+    commits: u64,
+    position: u64,
+    previous: Hash,
+    buffer: Vec<u8>,
+    keys: Vec<(ClusterUid, Vec<u8>)>,
+    ended: bool,
+}
+
+impl ArchiveReader {
+    /// Opens an archive.
+    ///
+    /// # Errors
+    /// Where it is not one.
+    pub fn open(path: &Path) -> Result<ArchiveReader, ArchiveError> {
+        let file = |source| ArchiveError::File { path: path.to_owned(), source };
+        let mut input = BufReader::with_capacity(1 << 20, File::open(path).map_err(file)?);
+        let mut magic = [0; MAGIC.len()];
+        if input.read_exact(&mut magic).is_err() || magic != MAGIC {
+            return Err(ArchiveError::NotOne(path.to_owned()));
+        }
+        let input = Decoder::new(input).map_err(file)?;
+        let mut reader = ArchiveReader {
+            input,
+            commits: 0,
+            position: 0,
+            previous: Hash::ZERO,
+            buffer: Vec::new(),
+            keys: Vec::new(),
+            ended: false,
+        };
+        reader.fill()?;
+        match reader.record()? {
+            Record::Begin { commits } => reader.commits = commits,
+            _ => return Err(ArchiveError::NotOne(path.to_owned())),
+        }
+        Ok(reader)
+    }
+
+    /// How many commits it says that it holds.
+    pub fn commits(&self) -> u64 {
+        self.commits
+    }
+
+    /// The wrapped keys; complete once all commits were read.
+    pub fn keys(&self) -> &[(ClusterUid, Vec<u8>)] {
+        &self.keys
+    }
+
+    /// Reads the next record's bytes.
+    fn fill(&mut self) -> Result<(), ArchiveError> {
+        let mut length = [0; 4];
+        let mut read = self.input.read_exact(&mut length);
+        if read.is_ok() {
+            let length = u32::from_le_bytes(length) as usize;
+            read = if length > LONGEST {
+                Err(io::Error::new(io::ErrorKind::InvalidData, "a record is too long"))
+            } else {
+                self.buffer.resize(length, 0);
+                self.input.read_exact(&mut self.buffer)
+            };
+        }
+        read.map_err(|source| self.cut_off(source))
+    }
+
+    fn cut_off(&self, source: io::Error) -> ArchiveError {
+        ArchiveError::CutOff { after: self.position, source }
+    }
+
+    fn record(&self) -> Result<Record<'_>, ArchiveError> {
+        oi_events::from_bytes_strict(&self.buffer)
+            .map_err(|source| ArchiveError::Damaged { after: self.position, source })
+    }
+
+    /// The next commit; none at the end.
+    ///
+    /// # Errors
+    /// Where the archive is cut off or damaged.
+    pub fn next_stored(&mut self) -> Result<Option<StoredCommit>, ArchiveError> {
+        while !self.ended {
+            self.fill()?;
+            let (position, previous) = (self.position + 1, self.previous);
+            let (mut key, mut stored) = (None, None);
+            match self.record()? {
+                Record::Commit { subject, command_id, correlation, actor, time_ms, hash, body } => {
+                    let actor = actor.to_owned();
+                    let header = CommitHeader { command_id, correlation, actor, time_ms, previous };
+                    let (subject, body) = (subject.to_owned(), body.to_vec().into());
+                    stored =
+                        Some((StoredCommit::kept(position, subject, header, hash, body), hash));
+                }
+                Record::Key { uid, wrapped } => key = Some((uid, wrapped.to_vec())),
+                Record::Begin { .. } => {}
+                Record::End => self.ended = true,
+            }
+            self.keys.extend(key);
+            if let Some((stored, hash)) = stored {
+                (self.position, self.previous) = (position, hash);
+                return Ok(Some(stored));
+            }
+        }
+        // The end of the stream carries a checksum over all of it; nothing may follow.
+        match self.input.read(&mut [0]) {
+            Ok(0) => {}
+            Ok(_) => return Err(self.cut_off(io::ErrorKind::InvalidData.into())),
+            Err(source) => return Err(self.cut_off(source)),
+        }
+        let (said, held) = (self.commits, self.position);
+        if said == held { Ok(None) } else { Err(ArchiveError::Count { said, held }) }
+    }
+}

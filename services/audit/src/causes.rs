@@ -1,0 +1,158 @@
+//! From a commit back to the order that led to it.
+
+use oi_domain::{JobTarget, State};
+use oi_events::{
+    ClusterName, Command, CommandId, Event, Generation, HypervisorName, NodeName, Observation,
+    RecordedCommit,
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Why a commit is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Cause {
+    /// Somebody asked for it.
+    Asked,
+    /// A job ended that an earlier commit owed.
+    Job,
+    /// A worker saw it, unasked.
+    Seen,
+    /// Its time had come, or something seen made it necessary.
+    Due,
+    /// It belongs to an earlier command.
+    Follows,
+}
+
+type NodeKey = (ClusterName, NodeName);
+
+/// Remembers, for each commit of a log that passes by, the one that led to it.
+#[derive(Debug, Default)]
+pub struct Causes {
+    /// By position from 1: the position that led to it, 0 for none.
+    before: Vec<(u64, Cause)>,
+    observed: BTreeMap<HypervisorName, u64>,
+    broken: BTreeMap<NodeKey, u64>,
+    scheduled: BTreeMap<ClusterName, u64>,
+    buried: BTreeMap<ClusterName, u64>,
+}
+
+fn generation(target: &JobTarget) -> Generation {
+    match target {
+        JobTarget::Hypervisor { generation, .. }
+        | JobTarget::Node { generation, .. }
+        | JobTarget::Leftover { generation, .. }
+        | JobTarget::Backup { generation, .. }
+        | JobTarget::Cluster { generation, .. } => *generation,
+    }
+}
+
+impl Causes {
+    /// Takes the next commit, with the state before it.
+    pub fn take(&mut self, state: &State, recorded: &RecordedCommit) {
+        let cause = self.cause(state, recorded);
+        self.before.push(cause);
+        let position = recorded.position;
+        for event in &recorded.commit.events {
+            match event {
+                Event::HypervisorObserved(e) => {
+                    self.observed.insert(e.name.clone(), position);
+                }
+                Event::MemberBroken(e) => {
+                    self.broken.insert((e.cluster.clone(), e.node.clone()), position);
+                }
+                Event::BackupsScheduled(e) => {
+                    self.scheduled.insert(e.cluster.clone(), position);
+                }
+                Event::ClusterDeletionPlanned(e) => {
+                    self.buried.insert(e.name.clone(), position);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn cause(&self, state: &State, recorded: &RecordedCommit) -> (u64, Cause) {
+        let header = &recorded.commit.header;
+        let by_itself = header.actor.starts_with("system:decider");
+        let node = |cluster: &ClusterName, node: &NodeName| {
+            state.clusters.get(cluster).and_then(|c| c.nodes.get(node))
+        };
+        let found = match &recorded.commit.command {
+            Command::ReportJob(c) => {
+                (JobTarget::parse(&c.job).map(|t| generation(&t).0), Cause::Job)
+            }
+            Command::ReportObservation(c) => {
+                let watched = match &c.observation {
+                    Observation::PodRestarted { generation, .. }
+                    | Observation::MemberBroken { generation, .. } => Some(generation.0),
+                    _ => None,
+                };
+                (watched, Cause::Seen)
+            }
+            Command::ReplaceNode(c) if by_itself => {
+                let broken = self.broken.get(&(c.cluster.clone(), c.name.clone()));
+                let away = || self.observed.get(&node(&c.cluster, &c.name)?.hypervisor);
+                (broken.or_else(away).copied(), Cause::Due)
+            }
+            Command::RenewCertificates(c) if by_itself => {
+                let rotation = state.clusters.get(&c.cluster).and_then(|c| c.rotation.as_ref());
+                let rotation = rotation.map(|r| r.generation.0);
+                let issued = || node(&c.cluster, &c.node).map(|n| n.added.0);
+                (rotation.or_else(issued), Cause::Due)
+            }
+            Command::BackupCluster(c) if by_itself => {
+                (self.scheduled.get(&c.name).copied(), Cause::Due)
+            }
+            Command::DeleteCluster(c) if by_itself => {
+                (self.buried.get(&c.name).copied(), Cause::Due)
+            }
+            _ if by_itself => (None, Cause::Due),
+            _ => {
+                let first = Some(header.correlation).filter(|id| *id != header.command_id);
+                let first = first.and_then(|id| state.processed.position(&id));
+                (first, if first.is_some() { Cause::Follows } else { Cause::Asked })
+            }
+        };
+        // Only what came before can be a cause.
+        let before = found.0.filter(|position| *position < recorded.position);
+        (before.unwrap_or(0), found.1)
+    }
+
+    /// The positions from a commit back to the one that nothing before led to, each with
+    /// why it is there. Empty where no such commit passed by.
+    pub fn chain(&self, position: u64) -> Vec<(u64, Cause)> {
+        let mut chain = Vec::new();
+        let mut next = position;
+        while next > 0 {
+            let index = usize::try_from(next - 1).unwrap_or(usize::MAX);
+            let Some((before, cause)) = self.before.get(index).copied() else { break };
+            chain.push((next, cause));
+            next = before;
+        }
+        chain
+    }
+
+    /// The commit that made something what it is: a position, a job's id, a command's id
+    /// (as far as `state` remembers it), `CLUSTER/NODE` or `CLUSTER`.
+    pub fn find(state: &State, what: &str) -> Option<u64> {
+        if let Ok(position) = what.parse::<u64>() {
+            return Some(position);
+        }
+        if let Ok(id) = what.parse::<CommandId>() {
+            return state.processed.position(&id);
+        }
+        if let Some(target) = JobTarget::parse(&oi_events::JobId(what.to_owned())) {
+            return Some(generation(&target).0);
+        }
+        let (cluster, node) = match what.split_once('/') {
+            Some((cluster, node)) => (cluster, Some(node)),
+            None => (what, None),
+        };
+        let cluster = state.clusters.get(&cluster.parse().ok()?)?;
+        match node {
+            Some(node) => Some(cluster.nodes.get(&node.parse().ok()?)?.generation.0),
+            None => Some(cluster.generation.0),
+        }
+    }
+}

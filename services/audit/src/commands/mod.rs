@@ -1,0 +1,108 @@
+//! One module for each group of commands.
+
+mod archive;
+mod diff;
+mod log;
+mod replay;
+mod sign;
+mod verify;
+
+use crate::error::Failure;
+use crate::flags::{Cli, Command, Prove};
+use crate::output::Results;
+use indicatif::{ProgressBar, ProgressStyle};
+use oi_audit::{AuditError, Source};
+use oi_journal::{Journal, JournalConfig};
+use std::time::Duration;
+
+/// What a command is given.
+pub struct Context {
+    pub source: Source,
+    pub results: Results,
+    /// Where the broker is, for another program that reads the same log.
+    pub nats_url: String,
+    bar: ProgressBar,
+}
+
+impl Context {
+    /// Shows how far the reading is, on a terminal only.
+    pub fn progress(&self) -> impl FnMut(u64, u64) + use<> {
+        let bar = self.bar.clone();
+        move |position, end| {
+            // Each commit would cost more than its check.
+            if position % 512 == 0 || position == end {
+                bar.set_length(end);
+                bar.set_position(position);
+            }
+        }
+    }
+
+    /// Takes the bar away, before results are printed.
+    pub fn done(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// The broker.
+    pub fn journal(&self) -> Result<&Journal, Failure> {
+        match &self.source {
+            Source::Broker(journal) => Ok(journal),
+            Source::Archive(_) => Err(Failure::NeedsBroker),
+        }
+    }
+}
+
+async fn source(cli: &Cli) -> Result<Source, Failure> {
+    if let Some(path) = &cli.archive {
+        return Ok(Source::Archive(path.clone()));
+    }
+    let config = JournalConfig {
+        connect_timeout: Duration::from_secs(5),
+        ..JournalConfig::new(&cli.nats_url, "oi-audit")
+    };
+    Ok(Journal::connect(config).await.map_err(AuditError::from)?.into())
+}
+
+/// Runs a command. False where what it found is not well.
+pub async fn run(cli: Cli) -> Result<bool, Failure> {
+    if let Command::Key { name, into } = &cli.command {
+        sign::make_key(name, into)?;
+        return Ok(true);
+    }
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} commits, {eta} left") {
+        bar.set_style(style);
+    }
+    let mut context = Context {
+        source: source(&cli).await?,
+        results: Results::new(cli.output),
+        nats_url: cli.nats_url,
+        bar,
+    };
+    let c = &mut context;
+    let well = match cli.command {
+        Command::Verify(flags) => verify::verify(c, flags).await,
+        Command::Replay(flags) => replay::replay(c, flags).await,
+        Command::Diff(flags) => diff::diff(c, flags).await,
+        Command::Bisect { when } => diff::bisect(c, &when).await,
+        Command::Log(flags) => log::log(c, flags).await,
+        Command::Timeline { cluster } => log::timeline(c, &cluster).await,
+        Command::Explain { what } => log::explain(c, &what).await,
+        Command::Decisions { to } => replay::decisions(c, to).await,
+        Command::Checkpoint { key_file, into } => sign::checkpoint(c, &key_file, &into).await,
+        Command::Prove(Prove::Inclusion { position, checkpoint, key }) => {
+            sign::prove_inclusion(c, position, &checkpoint, &key).await
+        }
+        Command::Prove(Prove::Consistency { old, new, key }) => {
+            sign::prove_consistency(c, &old, &new, &key).await
+        }
+        Command::Export { file, to, with_keys } => archive::export(c, &file, to, with_keys).await,
+        Command::Import { file } => archive::import(c, &file).await,
+        Command::Shred { cluster } => archive::shred(c, cluster.as_deref()).await,
+        // Made above, without a source.
+        Command::Key { .. } => Ok(true),
+    };
+    context.done();
+    let well = well?;
+    context.results.finish()?;
+    Ok(well)
+}

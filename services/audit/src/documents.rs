@@ -1,0 +1,72 @@
+//! A state as the documents that declare it.
+
+use oi_domain::{Cluster, ClusterPhase, State};
+use oi_events::{ClusterName, NodeName, RegisterHypervisorV1, Role};
+use oi_proto::manifest::{
+    ClusterSpec, Document, HypervisorSpec, Metadata, Networking, NodeRole, NodeSpec, PortRange,
+    TlsFiles,
+};
+
+fn hypervisor(spec: &RegisterHypervisorV1) -> Document {
+    let tls = spec.tls.as_ref().map(|tls| TlsFiles {
+        ca_file: tls.ca_file.clone(),
+        certificate_file: tls.certificate_file.clone(),
+        key_file: tls.key_file.clone(),
+    });
+    let document = HypervisorSpec {
+        cri_endpoint: spec.cri_endpoint.clone(),
+        tls,
+        public: spec.public,
+        address: spec.address.to_string(),
+        port_range: PortRange { low: spec.port_low, high: spec.port_high },
+        data_dir: spec.data_dir.clone(),
+        max_nodes: spec.max_nodes,
+    };
+    Document::Hypervisor(Metadata { name: spec.name.to_string() }, document)
+}
+
+fn nodes(name: &ClusterName, cluster: &Cluster) -> Vec<Document> {
+    let mut nodes: Vec<_> = cluster.nodes.iter().filter(|(_, n)| !n.removing).collect();
+    // In the order in which they came: the first one founds the cluster again.
+    nodes.sort_by_key(|(_, n)| n.added);
+    let one = |(node_name, node): (&NodeName, &oi_domain::Node)| {
+        let spec = NodeSpec {
+            cluster: name.to_string(),
+            role: match node.role {
+                Role::ControlPlane => NodeRole::ControlPlane,
+                Role::ControlPlaneIngress => NodeRole::ControlPlaneIngress,
+                Role::ApiServer => NodeRole::ApiServer,
+            },
+            hypervisor: Some(node.hypervisor.to_string()),
+        };
+        Document::Node(Metadata { name: node_name.to_string() }, spec)
+    };
+    nodes.into_iter().map(one).collect()
+}
+
+/// What `oi reconcile` takes to make the same: hypervisors, clusters and nodes with their
+/// places, or one cluster with its nodes. What is being deleted is left out.
+pub fn documents(state: &State, only: Option<&ClusterName>) -> Vec<Document> {
+    let mut documents = Vec::new();
+    if only.is_none() {
+        documents.extend(state.hypervisors.values().map(|h| hypervisor(&h.spec)));
+    }
+    let wanted = |name: &&ClusterName| only.is_none_or(|only| only == *name);
+    for (name, cluster) in state.clusters.iter().filter(|(name, _)| wanted(name)) {
+        if cluster.phase == ClusterPhase::Deleting {
+            continue;
+        }
+        let spec = ClusterSpec {
+            kubernetes_version: cluster.kubernetes_version.to_string(),
+            networking: Networking {
+                pod_cidr: cluster.pod_cidr.clone(),
+                service_cidr: cluster.service_cidr.clone(),
+                dns_domain: cluster.dns_domain.clone(),
+            },
+            extra_sans: cluster.extra_sans.clone(),
+        };
+        documents.push(Document::Cluster(Metadata { name: name.to_string() }, spec));
+        documents.extend(nodes(name, cluster));
+    }
+    documents
+}

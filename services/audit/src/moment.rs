@@ -1,0 +1,48 @@
+//! A moment in a log.
+
+use std::str::FromStr;
+
+/// A position, or a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// After the commit at this position; 0 is before the first.
+    Position(u64),
+    /// After the last commit that was made until then, Unix milliseconds.
+    Time(u64),
+}
+
+/// It is neither.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0:?} is no moment: give a position (42) or a time with its zone (2026-11-21T09:00:00Z, 2026-11-21T10:00:00+01:00)"
+)]
+pub struct MomentError(String);
+
+impl FromStr for Moment {
+    type Err = MomentError;
+
+    fn from_str(text: &str) -> Result<Moment, MomentError> {
+        if let Ok(position) = text.parse() {
+            return Ok(Moment::Position(position));
+        }
+        let time: Option<jiff::Timestamp> = text.parse().ok();
+        let ms = time.and_then(|t| u64::try_from(t.as_millisecond()).ok());
+        ms.map(Moment::Time).ok_or_else(|| MomentError(text.to_owned()))
+    }
+}
+
+impl Moment {
+    /// Whether a commit was made by then.
+    pub fn includes(self, position: u64, time_ms: u64) -> bool {
+        match self {
+            Moment::Position(last) => position <= last,
+            Moment::Time(last) => time_ms <= last,
+        }
+    }
+}
+
+/// A time as RFC 3339.
+pub fn rfc3339(ms: u64) -> String {
+    let time = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    time.map(|t| t.to_string()).unwrap_or_default()
+}

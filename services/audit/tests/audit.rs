@@ -1,0 +1,237 @@
+//! What an auditor finds out from an exported log alone.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod support;
+
+use oi_audit::*;
+use oi_domain::State;
+use oi_events::*;
+use oi_journal::testing::Broker;
+use oi_proto::manifest::{self, Document};
+use std::ops::ControlFlow;
+use support::*;
+
+struct Exported {
+    world: World,
+    source: Source,
+    _dir: tempfile::TempDir,
+}
+
+fn exported() -> Exported {
+    let dir = tempfile::tempdir().unwrap();
+    let world = story();
+    let source = archive(&world.log, &dir.path().join("log.oi"));
+    Exported { world, source, _dir: dir }
+}
+
+fn position(text: u64) -> Option<Moment> {
+    Some(Moment::Position(text))
+}
+
+async fn at(source: &Source, to: Option<Moment>) -> State {
+    replay(source, to, |_, _| {}).await.unwrap()
+}
+
+/// The position of the first commit of a command.
+fn first(world: &World, kind: &str) -> u64 {
+    world.log.iter().find(|r| r.commit.command.kind().name == kind).unwrap().position
+}
+
+#[tokio::test]
+async fn an_archive_is_verified_and_replayed_to_the_state_that_was_live() {
+    let e = exported();
+    let report = verify(&e.source, &[], |_, _| {}).await.unwrap();
+    assert!(report.checker.findings().is_empty(), "{:?}", report.checker.findings());
+    assert_eq!(report.checker.ruled(), e.world.log.len() as u64);
+    // Equal in all but the chain: the world's own commits are not stored ones.
+    let live = |state: State| State { head: Hash::ZERO, ..state };
+    assert_eq!(live(at(&e.source, None).await), live(e.world.state.clone()));
+    let mut state = State::default();
+    for recorded in &e.world.log {
+        oi_domain::apply(&mut state, recorded);
+        let replayed = at(&e.source, position(recorded.position)).await;
+        assert_eq!(live(replayed), live(state.clone()), "position {}", recorded.position);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_archive_is_refused_with_its_place() {
+    let e = exported();
+    let Source::Archive(path) = &e.source else { unreachable!() };
+    let whole = std::fs::read(path).unwrap();
+    for cut in [0, 5, 12, 40, whole.len() / 2, whole.len() - 1] {
+        std::fs::write(path, &whole[..cut]).unwrap();
+        let verified = verify(&e.source, &[], |_, _| {}).await;
+        assert!(matches!(verified, Err(AuditError::Archive(_))), "cut at {cut}");
+    }
+    for at in [20, whole.len() / 2, whole.len() - 20] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x10;
+        std::fs::write(path, &damaged).unwrap();
+        let clean = verify(&e.source, &[], |_, _| {}).await;
+        assert!(clean.is_err() || !clean.unwrap().checker.findings().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_comes_back_from_an_archive_is_the_same() {
+    let e = exported();
+    let broker = Broker::start();
+    let journal = broker.journal().await;
+    journal.import(&stored(&e.world.log)).await.unwrap();
+    let there = Source::from(journal);
+    let (a, b) = (at(&e.source, None).await, at(&there, None).await);
+    assert_eq!(a, b);
+    let report = verify(&there, &[], |_, _| {}).await.unwrap();
+    assert!(report.checker.findings().is_empty());
+    assert_eq!(report.checker.head(), a.head);
+}
+
+#[tokio::test]
+async fn a_time_is_a_moment_too() {
+    let e = exported();
+    let (third, time) = (&e.world.log[2], e.world.log[2].commit.header.time_ms);
+    let last = e.world.log.iter().rfind(|r| r.commit.header.time_ms == time).unwrap();
+    let moment: Moment = rfc3339(time).parse().unwrap();
+    assert_eq!(at(&e.source, Some(moment)).await.position, last.position);
+    assert_eq!(at(&e.source, Some(Moment::Time(time - 1))).await.position, 0);
+    assert!(third.position <= last.position);
+    for nonsense in ["", "yesterday", "2026-11-21 09:00", "-1"] {
+        assert!(nonsense.parse::<Moment>().is_err(), "{nonsense}");
+    }
+}
+
+#[tokio::test]
+async fn a_state_is_printed_as_documents_that_are_read_back() {
+    let e = exported();
+    let state = at(&e.source, position(first(&e.world, "DeleteCluster") - 1)).await;
+    let all = documents(&state, None);
+    assert_eq!(manifest::read(&manifest::write(&all).unwrap()).unwrap(), all);
+    let names = |documents: &[Document]| -> Vec<String> {
+        let name = |d: &Document| match d {
+            Document::Hypervisor(m, _) | Document::Cluster(m, _) | Document::Node(m, _) => {
+                m.name.clone()
+            }
+        };
+        documents.iter().map(name).collect()
+    };
+    let one = documents(&state, Some(&name("test")));
+    assert_eq!(names(&one), ["test", "cp-1", "lb-1", "cp-3"]);
+    assert_eq!(all.len(), 3 + one.len() + 3);
+    // What is being deleted is not declared any more.
+    let state = at(&e.source, position(first(&e.world, "DeleteCluster"))).await;
+    assert!(documents(&state, Some(&name("other"))).is_empty());
+}
+
+#[tokio::test]
+async fn a_difference_names_the_places() {
+    let e = exported();
+    let removal = first(&e.world, "RemoveNode");
+    let before = content(&at(&e.source, position(removal - 1)).await);
+    let after = content(&at(&e.source, position(removal)).await);
+    let found = changes(&before, &after);
+    let removing = found.iter().find(|c| c.path == "clusters/test/nodes/cp-2/removing").unwrap();
+    assert_eq!(removing.after, Some(true.into()));
+    // The ingress is to forget it.
+    let places = ["clusters/test/nodes/cp-2/", "clusters/test/nodes/lb-1/"];
+    assert!(found.iter().all(|c| places.iter().any(|p| c.path.starts_with(p))), "{found:?}");
+    let yaml = |v| serde_yaml_ng::to_string(v).unwrap();
+    let text = unified(("a", &yaml(&before)), ("b", &yaml(&after)), false);
+    assert!(text.contains("\n+") && text.contains("\n-") && !text.contains('\x1b'), "{text}");
+    assert!(unified(("a", "x\n"), ("b", "x\n"), true).is_empty());
+    // No raw key material, not even sealed, is shown.
+    assert!(!yaml(&before).contains("sealed: \n") && !yaml(&before).contains("- 115"));
+}
+
+#[tokio::test]
+async fn a_condition_tells_when_it_first_holds() {
+    let e = exported();
+    let condition =
+        Condition::parse("state.clusters.test.nodes.size() == 4 && 'other' in state.clusters");
+    let condition = condition.unwrap();
+    let mut first_held = None;
+    fold(&e.source, None, |state, _, _| {
+        if condition.holds(state).unwrap() {
+            first_held = Some(state.position);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    })
+    .await
+    .unwrap();
+    let created = e.world.log.iter().filter_map(|r| match &r.commit.command {
+        Command::CreateCluster(c) if c.name.as_str() == "other" => Some(r.position),
+        _ => None,
+    });
+    assert_eq!(first_held, created.max());
+    assert!(Condition::parse("state.(").is_err());
+    let number = Condition::parse("1 + 1").unwrap();
+    assert!(matches!(number.holds(&State::default()), Err(ExpressionError::NotBoolean { .. })));
+}
+
+#[tokio::test]
+async fn each_commit_leads_back_to_an_order() {
+    let e = exported();
+    let mut causes = Causes::default();
+    let state = fold(&e.source, None, |state, recorded, _| {
+        causes.take(state, recorded);
+        ControlFlow::Continue(())
+    })
+    .await
+    .unwrap();
+    for recorded in &e.world.log {
+        let chain = causes.chain(recorded.position);
+        let (last, cause) = chain.last().unwrap();
+        let command = e.world.log[*last as usize - 1].commit.command.kind().name;
+        assert!(
+            *cause == Cause::Asked || command == "ReportObservation",
+            "{} is explained by {command}",
+            recorded.position
+        );
+        let job = matches!(recorded.commit.command, Command::ReportJob(_));
+        assert_eq!(job, chain.len() > 1, "position {}", recorded.position);
+    }
+    // cp-3 was added by one command, and has not changed since.
+    let added = Causes::find(&state, "test/cp-3").unwrap();
+    assert_eq!(e.world.log[added as usize - 1].commit.command.kind().name, "AddNode");
+    assert_eq!(Causes::find(&state, &format!("node.test.cp-3.{added}.etcd")), Some(added));
+    assert_eq!(Causes::find(&state, "nothing/here"), None);
+}
+
+#[tokio::test]
+async fn a_timeline_has_the_jobs_with_their_length() {
+    let e = exported();
+    let spans: Vec<Span> = e.world.log.iter().filter_map(|r| spans(r, "other")).collect();
+    assert_eq!(spans.first().unwrap().what, "CreateCluster");
+    let jobs: Vec<_> = spans.iter().filter(|s| s.what.starts_with("node.other.")).collect();
+    assert_eq!(jobs.len(), 5, "{jobs:?}");
+    assert!(jobs.iter().all(|s| s.took_ms == 5));
+}
+
+#[tokio::test]
+async fn the_same_rules_decide_the_same_and_others_are_named() {
+    let e = exported();
+    let mut ours = Vec::new();
+    decisions(&e.source, None, |decision, _| {
+        ours.push(decision);
+        ControlFlow::Continue(())
+    })
+    .await
+    .unwrap();
+    assert_eq!(ours.len(), e.world.log.len());
+    for (decision, recorded) in ours.iter().zip(&e.world.log) {
+        assert_eq!(decision.outcome.len(), recorded.commit.events.len());
+        assert!(differences(decision, decision).is_none());
+    }
+    let owed: usize = ours.iter().map(|d| d.jobs.len()).sum();
+    let done = e.world.log.iter().filter(|r| r.commit.command.kind().name == "ReportJob").count();
+    assert_eq!(owed, done, "each job that was owed was done once");
+    // Another release would put a node elsewhere.
+    let added = ours.iter().find(|d| d.command == "AddNode").unwrap();
+    let mut other = added.clone();
+    other.outcome[0] = other.outcome[0].replace("hv-0", "hv-1");
+    other.digest.clear();
+    let difference = differences(added, &other).unwrap();
+    assert!(difference.here[0].contains("hv-0") && difference.there[0].contains("hv-1"));
+    assert_eq!(difference.clusters.iter().collect::<Vec<_>>(), ["test"]);
+}
