@@ -209,7 +209,13 @@ etcdctl_in() {
 }
 # How many members the etcd of a cluster has, by its own word.
 etcd_members() {
-  local h
-  h=$(sandboxes | awk -v uid="$1" '$2 == uid && $4 == "etcd" {print $1; exit}')
-  etcdctl_in "$h" "$(container "$h" etcd)" member list | wc -l
+  local h list=
+  h=$(sandboxes | awk -v uid="$1" '$2 == uid && $4 == "etcd" && !h {h = $1} END {print h}')
+  # ctr can lose the words of a process that ends at once.
+  for _ in 1 2 3 4 5; do
+    list=$(etcdctl_in "$h" "$(container "$h" etcd)" member list)
+    [ -z "$list" ] || break
+    sleep 1
+  done
+  printf '%s' "$list" | grep -c .
 }
