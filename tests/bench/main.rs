@@ -1,6 +1,7 @@
 //! `oi-bench`: ratios against a bare baseline in the same run. Started by the scripts
 //! beside it, which set up what it needs.
 
+mod audit;
 mod bare;
 mod journal;
 mod platform;
@@ -39,11 +40,12 @@ async fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args.as_slice() {
         ["time-to-ready", runs] => ready::run(runs).await,
+        ["audit", events, url, dir] => audit::run(events, url, dir).await,
         ["journal", bare_url, url] => journal::run(bare_url, url).await,
         ["scale", clusters, url, dir] => scale::run(clusters, url, dir).await,
         ["bare", runs] => ready::bare(runs).await,
         _ => Err(
-            "usage: oi-bench time-to-ready RUNS | bare RUNS | journal BARE_URL URL | scale CLUSTERS URL DIR".into(),
+            "usage: oi-bench time-to-ready RUNS | bare RUNS | journal BARE_URL URL | audit EVENTS URL DIR | scale CLUSTERS URL DIR".into(),
         ),
     };
     match done {

@@ -201,21 +201,21 @@ components() {
     in_cri "$h" containers list "labels.\"oi/cluster-uid\"==$1" | sed -n 's#.*/\([^/: ]*\):.*#\1#p' | grep -v '^pause$' || true
   done | sort
 }
-# etcdctl HYPERVISOR CONTAINER ARGUMENTS...
+# etcdctl HYPERVISOR CONTAINER ARGUMENTS...: there must be an answer. ctr can lose the
+# words of a process that ends at once: it is asked again then.
 etcdctl_in() {
-  local pki=/etc/kubernetes/pki/etcd
-  in_cri "$1" tasks exec --fifo-dir "$work/fifo" --exec-id "t$RANDOM$RANDOM" "$2" etcdctl --endpoints=https://127.0.0.1:2379 \
-    --cacert=$pki/ca.crt --cert=$pki/healthcheck-client.crt --key=$pki/healthcheck-client.key "${@:3}"
+  local pki=/etc/kubernetes/pki/etcd answer=$work/etcdctl.$BASHPID
+  for _ in 1 2 3 4 5; do
+    in_cri "$1" tasks exec --fifo-dir "$work/fifo" --exec-id "t$RANDOM$RANDOM" "$2" etcdctl --endpoints=https://127.0.0.1:2379 \
+      --cacert=$pki/ca.crt --cert=$pki/healthcheck-client.crt --key=$pki/healthcheck-client.key "${@:3}" >"$answer" || return
+    [ ! -s "$answer" ] || break
+    sleep 1
+  done
+  cat "$answer"
 }
 # How many members the etcd of a cluster has, by its own word.
 etcd_members() {
-  local h list=
+  local h
   h=$(sandboxes | awk -v uid="$1" '$2 == uid && $4 == "etcd" && !h {h = $1} END {print h}')
-  # ctr can lose the words of a process that ends at once.
-  for _ in 1 2 3 4 5; do
-    list=$(etcdctl_in "$h" "$(container "$h" etcd)" member list)
-    [ -z "$list" ] || break
-    sleep 1
-  done
-  printf '%s' "$list" | grep -c .
+  etcdctl_in "$h" "$(container "$h" etcd)" member list | wc -l
 }

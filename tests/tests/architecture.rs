@@ -34,6 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "oi-tests",
         &[
+            "oi-audit",
             "oi-backup",
             "oi-cri",
             "oi-decider",

@@ -120,7 +120,8 @@ impl Checker {
     pub fn take(&mut self, stored: &StoredCommit) -> Option<Hash> {
         let position = stored.position;
         if position != self.position + 1 {
-            self.find(position, Problem::Gap { from: self.position + 1, to: position - 1 });
+            let from = self.position + 1;
+            self.find(from, Problem::Gap { from, to: position - 1 });
             self.state = None;
         }
         self.position = position;
@@ -195,7 +196,8 @@ impl Checker {
     /// Ends at `end`, where the source says that the log does.
     pub fn finish(&mut self, end: u64) {
         if self.position < end {
-            self.find(end, Problem::Gap { from: self.position + 1, to: end });
+            let from = self.position + 1;
+            self.find(from, Problem::Gap { from, to: end });
         }
         if let Some((attested, _)) = self.attested.first().copied()
             && attested > self.position.max(end)
