@@ -150,6 +150,11 @@ pub async fn shred(c: &mut Context, only: Option<&str>) -> Result<bool, Failure>
     state.await?;
     let keys = keys(&c.source).await?;
     c.done();
+    // Only the key store itself can tell that a key is nowhere else.
+    let gone = match c.source {
+        Source::Broker(_) => "destroyed",
+        Source::Archive(_) => "not in this archive",
+    };
     let mut well = true;
     let mut shown = false;
     for (uid, life) in lives.iter().filter(|(_, l)| only.is_none_or(|only| only == l.name)) {
@@ -160,7 +165,7 @@ pub async fn shred(c: &mut Context, only: Option<&str>) -> Result<bool, Failure>
         c.results.record(&json!({
             "cluster": life.name, "uid": uid.to_string(), "created": life.created,
             "deleted": position, "at": rfc3339(time), "sealedItems": life.sealed,
-            "key": if stands { "STILL THERE" } else { "destroyed" },
+            "key": if stands { "STILL THERE" } else { gone },
         }))?;
     }
     if let Some(name) = only.filter(|_| !shown) {
