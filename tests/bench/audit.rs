@@ -1,12 +1,12 @@
 //! A log of many events: verified and replayed from a broker against a raw drain of the
 //! same, and from an archive on one core; and how much memory that takes.
 
+use crate::journal::drain;
 use crate::{Result, spread};
-use async_nats::jetstream::{self, consumer};
-use futures::StreamExt;
+use async_nats::jetstream;
 use oi_audit::{ArchiveReader, ArchiveWriter, Source, replay, verify};
 use oi_events::read_frames;
-use oi_journal::{Journal, JournalConfig, StoredCommit};
+use oi_journal::{Journal, JournalConfig};
 use oi_tests::Workload;
 use std::fs;
 use std::path::Path;
@@ -54,27 +54,12 @@ fn generate(path: &Path, wanted: u64) -> Result<(u64, u64)> {
 async fn put_back(path: &Path, journal: &Journal) -> Result<()> {
     let mut reader = ArchiveReader::open(path)?;
     loop {
-        let batch: std::result::Result<Vec<StoredCommit>, _> =
-            std::iter::from_fn(|| reader.next_stored().transpose()).take(BATCH).collect();
-        let batch = batch?;
+        let batch = reader.next_batch(BATCH)?;
         if batch.is_empty() {
             return Ok(());
         }
         journal.import(&batch).await?;
     }
-}
-
-async fn drain(url: &str) -> Result<Duration> {
-    let context = jetstream::new(async_nats::connect(url).await?);
-    let start = Instant::now();
-    let stream = context.get_stream("OI_EVENTS").await?;
-    let end = stream.cached_info().state.last_sequence;
-    let consumer = stream.create_consumer(consumer::pull::OrderedConfig::default()).await?;
-    let mut messages = consumer.messages().await?.take(usize::try_from(end)?);
-    while let Some(message) = messages.next().await {
-        message?;
-    }
-    Ok(start.elapsed())
 }
 
 async fn timed_verify(source: &Source) -> Result<Duration> {
@@ -131,9 +116,10 @@ pub async fn run(events: &str, url: &str, dir: &str) -> Result<()> {
     put_back(&path, &journal).await?;
     println!("import: {:.0} commits/s", commits as f64 / start.elapsed().as_secs_f64());
     let broker = Source::from(journal);
+    let bare = jetstream::new(async_nats::connect(url).await?);
     let (mut drained, mut verified, mut replayed) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
-        drained.push(drain(url).await?);
+        drained.push(drain(&bare).await?);
         replayed.push(timed_replay(&broker).await?);
         verified.push(timed_verify(&broker).await?);
         eprintln!("round {round} of {ROUNDS}");

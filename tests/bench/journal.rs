@@ -86,7 +86,7 @@ async fn replay(journal: &Journal) -> Result<Duration> {
 }
 
 /// Reads all, and looks at nothing.
-async fn drain(context: &jetstream::Context) -> Result<Duration> {
+pub async fn drain(context: &jetstream::Context) -> Result<Duration> {
     let start = Instant::now();
     let stream = context.get_stream(STREAM).await?;
     let end = stream.cached_info().state.last_sequence;

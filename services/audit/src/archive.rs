@@ -288,4 +288,12 @@ impl ArchiveReader {
         let (said, held) = (self.commits, self.position);
         if said == held { Ok(None) } else { Err(ArchiveError::Count { said, held }) }
     }
+
+    /// The next commits, at most `count` of them; none at the end.
+    ///
+    /// # Errors
+    /// As [`next_stored`](Self::next_stored).
+    pub fn next_batch(&mut self, count: usize) -> Result<Vec<StoredCommit>, ArchiveError> {
+        std::iter::from_fn(|| self.next_stored().transpose()).take(count).collect()
+    }
 }

@@ -33,7 +33,7 @@ pub use expression::{Condition, ExpressionError};
 pub use filter::{Entry, Filter, entries};
 pub use moment::{Moment, MomentError, rfc3339};
 pub use present::{content, present};
-pub use read::{AuditError, Report, fold, replay, verify};
+pub use read::{AuditError, Report, decode, fold, replay, verify};
 pub use rehearse::{Decision, Difference, decisions, differences};
 pub use source::{Commits, Source};
 pub use spans::{Span, spans};

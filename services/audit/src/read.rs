@@ -6,7 +6,7 @@ use crate::moment::Moment;
 use crate::source::Source;
 use oi_domain::{State, apply};
 use oi_events::RecordedCommit;
-use oi_journal::{ConnectError, KeyStoreError, MessageError, ReadError};
+use oi_journal::{ConnectError, KeyStoreError, MessageError, ReadError, StoredCommit};
 use oi_proof::Checkpoint;
 use std::ops::ControlFlow;
 
@@ -82,6 +82,15 @@ pub async fn verify(
     Ok(Report { end, checker })
 }
 
+/// Decodes a commit.
+///
+/// # Errors
+/// [`AuditError::Message`], with its place.
+pub fn decode(stored: &StoredCommit) -> Result<RecordedCommit, AuditError> {
+    let position = stored.position;
+    stored.decode().map_err(|source| AuditError::Message { position, source })
+}
+
 /// Folds the log from its first commit. `each` hears of each commit with the state
 /// before it, and of the end, and can end the folding before that commit. Snapshots are
 /// not used. Returns the state after the last commit that was folded.
@@ -107,8 +116,7 @@ pub async fn fold(
         if position != state.position + 1 {
             return Err(AuditError::Gap { after: state.position, found: position });
         }
-        let recorded =
-            stored.decode().map_err(|source| AuditError::Message { position, source })?;
+        let recorded = decode(&stored)?;
         if !to.includes(position, recorded.commit.header.time_ms)
             || each(&state, &recorded, last).is_break()
         {

@@ -2,9 +2,8 @@
 
 use super::Context;
 use crate::error::Failure;
-use oi_audit::{ArchiveError, ArchiveReader, ArchiveWriter, Checker, Source, fold, rfc3339};
+use oi_audit::{ArchiveReader, ArchiveWriter, Checker, Source, fold, rfc3339};
 use oi_events::{ClusterUid, Event};
-use oi_journal::StoredCommit;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -73,9 +72,7 @@ pub async fn import(c: &mut Context, file: &Path) -> Result<bool, Failure> {
     let mut reader = ArchiveReader::open(file)?;
     let mut seen = c.progress();
     loop {
-        let batch: Result<Vec<StoredCommit>, ArchiveError> =
-            std::iter::from_fn(|| reader.next_stored().transpose()).take(BATCH).collect();
-        let batch = batch?;
+        let batch = reader.next_batch(BATCH)?;
         let Some(last) = batch.last() else { break };
         journal.import(&batch).await?;
         seen(last.position, count);

@@ -3,7 +3,9 @@
 use super::Context;
 use crate::error::Failure;
 use crate::flags::Log;
-use oi_audit::{AuditError, Cause, Causes, Entry, Filter, Moment, Span, entries, fold, spans};
+use oi_audit::{
+    AuditError, Cause, Causes, Entry, Filter, Moment, Span, decode, entries, fold, spans,
+};
 use oi_events::RecordedCommit;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -49,11 +51,8 @@ pub async fn log(c: &mut Context, flags: Log) -> Result<bool, Failure> {
     let end = c.source.end().await?;
     let mut commits = c.source.commits(flags.to.unwrap_or(end).min(end)).await?;
     while let Some(stored) = commits.next().await? {
-        let position = stored.position;
-        if position >= from {
-            let recorded =
-                stored.decode().map_err(|source| AuditError::Message { position, source })?;
-            print(c, &filter, &recorded)?;
+        if stored.position >= from {
+            print(c, &filter, &decode(&stored)?)?;
         }
     }
     Ok(true)
@@ -101,9 +100,7 @@ pub async fn explain(c: &mut Context, what: &str) -> Result<bool, Failure> {
     while let Some(stored) = commits.next().await? {
         let at = stored.position;
         if chain.iter().any(|(position, _)| *position == at) {
-            let recorded =
-                stored.decode().map_err(|source| AuditError::Message { position: at, source })?;
-            texts.insert(at, entries(&recorded));
+            texts.insert(at, entries(&decode(&stored)?));
         }
     }
     c.done();

@@ -113,7 +113,8 @@ async fn collect(c: &Context, head: &Checkpoint, prover: Prover) -> Result<Vec<D
     prover.finish().ok_or(Failure::NotClean("commits are missing"))
 }
 
-fn believed(key: &str) -> Result<Verifier, Failure> {
+/// Reads the public key of a signer.
+pub fn believed(key: &str) -> Result<Verifier, Failure> {
     Verifier::parse(key).map_err(|source| Failure::Key("--key".to_owned(), source))
 }
 

@@ -4,14 +4,12 @@ use super::{Context, sign};
 use crate::error::Failure;
 use crate::flags::Verify;
 use oi_audit::verify as verify_log;
-use oi_proof::Verifier;
 use serde_json::json;
 
 pub async fn verify(c: &mut Context, flags: Verify) -> Result<bool, Failure> {
     let mut checkpoints = Vec::new();
     if let Some(key) = &flags.key {
-        let verifier =
-            Verifier::parse(key).map_err(|source| Failure::Key("--key".to_owned(), source))?;
+        let verifier = sign::believed(key)?;
         for path in &flags.checkpoints {
             checkpoints.extend(sign::open_all(path, &verifier)?);
         }
