@@ -12,6 +12,8 @@ use uuid::Uuid;
 /// At most so many clusters at a time.
 const CLUSTERS: u64 = 24;
 const HYPERVISORS: u64 = 12;
+/// Each of them stands for something that happens; most are pods that are found dead.
+const WHIMS: u64 = 24;
 
 /// Small numbers that look random: Marsaglia's xorshift64.
 struct Random(u64);
@@ -74,6 +76,10 @@ pub struct Workload {
     /// Commands that are to come next, in this order.
     planned: VecDeque<Command>,
     names: u64,
+}
+
+fn count(n: u64) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 fn name<T: std::str::FromStr>(text: &str) -> Option<T> {
@@ -146,34 +152,37 @@ impl Workload {
 
     /// What somebody asks for, or a worker sees.
     fn whim(&mut self) -> Option<Command> {
-        Some(match self.random.below(24) {
+        Some(match self.random.below(WHIMS) {
             0 if (self.state.clusters.len() as u64) < CLUSTERS => {
                 self.plan_cluster();
                 self.planned.pop_front()?
             }
-            1 if self.random.below(3) == 0 => {
+            1 if self.random.below(12) == 0 => {
                 DeleteClusterV2 { name: self.cluster()?, abandon: false }.into()
             }
-            2 => {
+            2 if self.random.below(8) == 0 => {
                 let to = name(if self.random.below(2) == 0 { "v1.36.3" } else { "v1.35.5" })?;
                 UpgradeClusterV1 { name: self.cluster()?, to }.into()
             }
-            3 => {
+            3 if self.random.below(8) == 0 => {
                 let hibernated = self.random.below(2) == 0;
                 HibernateClusterV1 { name: self.cluster()?, hibernated }.into()
             }
-            4 => {
-                let count = |n: u64| u32::try_from(n).ok();
-                let api_servers = count(3 + self.random.below(2));
+            4 if self.random.below(8) == 0 => {
+                let api_servers = Some(3 + count(self.random.below(2)));
                 let (controller_managers, schedulers) = (None, None);
                 let name = self.cluster()?;
                 ScaleClusterV1 { name, api_servers, controller_managers, schedulers }.into()
             }
-            5 | 6 => {
+            5 if self.random.below(4) == 0 => {
                 let (cluster, name, _) = self.node()?;
                 RemoveNodeV1 { cluster, name }.into()
             }
-            7 | 8 => {
+            6 if self.random.below(2) == 0 => {
+                let (every_ms, keep) = (3_600_000, 3 + count(self.random.below(5)));
+                ScheduleBackupsV1 { name: self.cluster()?, every_ms, keep }.into()
+            }
+            7 if self.random.below(4) == 0 => {
                 let (cluster, name) = (self.cluster()?, name("cp-4")?);
                 let (role, hypervisor) = (Role::ControlPlane, None);
                 AddNodeV1 { cluster, name, role, hypervisor }.into()

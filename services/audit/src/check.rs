@@ -1,10 +1,11 @@
 //! What must hold between the commits of a log. No I/O.
 
+use crate::doubles::Doubles;
 use oi_domain::{Differs, State, apply, recheck};
 use oi_events::{CommandId, Commit, Hash, RecordedCommit};
 use oi_journal::{MessageError, StoredCommit, kinds};
 use oi_proof::{Checkpoint, Digest, Tree, leaf_hash};
-use std::collections::BTreeMap;
+use std::io;
 
 /// Something that a log must not show.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +92,7 @@ pub struct Finding {
 pub struct Checker {
     position: u64,
     head: Hash,
-    commands: BTreeMap<CommandId, u64>,
+    commands: Doubles,
     tree: Tree,
     /// The sizes and roots that are attested and not reached yet, the largest first.
     attested: Vec<(u64, Digest)>,
@@ -117,7 +118,10 @@ impl Checker {
 
     /// Takes the next commit; what is wrong with it is kept as findings. Returns the
     /// hash of what is stored, where that can be told.
-    pub fn take(&mut self, stored: &StoredCommit) -> Option<Hash> {
+    ///
+    /// # Errors
+    /// Where there is no room for temporary files.
+    pub fn take(&mut self, stored: &StoredCommit) -> io::Result<Option<Hash>> {
         let position = stored.position;
         if position != self.position + 1 {
             let from = self.position + 1;
@@ -126,25 +130,32 @@ impl Checker {
         }
         self.position = position;
         match self.inspect(stored) {
-            Ok((hash, problems)) => {
+            Ok((hash, command, problems)) => {
                 problems.into_iter().for_each(|p| self.find(position, p));
+                if let Some(first) = self.commands.take(command, position)? {
+                    self.find(position, Problem::Doubled { first });
+                }
                 self.tree.push(leaf_hash(&hash.0));
                 self.compare();
-                Some(hash)
+                Ok(Some(hash))
             }
             Err(error) => {
                 // The chain cannot be followed over it; the next commit shows that.
                 self.head = Hash::ZERO;
                 self.state = None;
                 self.find(position, error.into());
-                None
+                Ok(None)
             }
         }
     }
 
-    fn inspect(&mut self, stored: &StoredCommit) -> Result<(Hash, Vec<Problem>), MessageError> {
+    fn inspect(
+        &mut self,
+        stored: &StoredCommit,
+    ) -> Result<(Hash, CommandId, Vec<Problem>), MessageError> {
         let mut problems = Vec::new();
         let header = stored.header()?;
+        let command = header.command_id;
         let (hash, noted) = (header.hash(&stored.subject, &stored.body), stored.claimed_hash()?);
         if hash != noted {
             problems.push(Problem::Changed { found: hash, noted });
@@ -153,9 +164,6 @@ impl Checker {
             problems.push(Problem::Unchained { named: header.previous, found: self.head });
         }
         self.head = hash;
-        if let Some(first) = self.commands.insert(header.command_id, stored.position) {
-            problems.push(Problem::Doubled { first });
-        }
         let commit = Commit::decode(header, &stored.body)?;
         if let Some(listed) = stored.claimed_kinds() {
             let held = kinds(&commit);
@@ -171,7 +179,7 @@ impl Checker {
             apply(state, &recorded);
             self.ruled = stored.position;
         }
-        Ok((hash, problems))
+        Ok((hash, command, problems))
     }
 
     /// Compares with the checkpoints of this size. Once one differs, so do all later.
@@ -194,7 +202,13 @@ impl Checker {
     }
 
     /// Ends at `end`, where the source says that the log does.
-    pub fn finish(&mut self, end: u64) {
+    ///
+    /// # Errors
+    /// Where temporary files cannot be read.
+    pub fn finish(&mut self, end: u64) -> io::Result<()> {
+        for (position, first) in self.commands.finish()? {
+            self.find(position, Problem::Doubled { first });
+        }
         if self.position < end {
             let from = self.position + 1;
             self.find(from, Problem::Gap { from, to: end });
@@ -204,6 +218,8 @@ impl Checker {
         {
             self.find(self.position, Problem::Truncated { attested });
         }
+        self.findings.sort_by_key(|finding| finding.position);
+        Ok(())
     }
 
     fn find(&mut self, position: u64, problem: Problem) {

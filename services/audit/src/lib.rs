@@ -15,6 +15,7 @@ mod causes;
 mod check;
 mod diff;
 mod documents;
+mod doubles;
 mod expression;
 mod filter;
 mod moment;

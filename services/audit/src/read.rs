@@ -42,6 +42,9 @@ pub enum AuditError {
         /// The first after it.
         found: u64,
     },
+    /// Ids wait in a file until they are compared.
+    #[error("no room for temporary files: set TMPDIR to a directory that has some")]
+    Temporary(#[source] std::io::Error),
     /// A position that is not there yet.
     #[error("position {asked} is not there: the log ends at {end}")]
     Beyond {
@@ -75,10 +78,10 @@ pub async fn verify(
     let mut commits = source.commits(end).await?;
     let mut checker = Checker::new(checkpoints);
     while let Some(stored) = commits.next().await? {
-        checker.take(&stored);
+        checker.take(&stored).map_err(AuditError::Temporary)?;
         seen(stored.position, end);
     }
-    checker.finish(end);
+    checker.finish(end).map_err(AuditError::Temporary)?;
     Ok(Report { end, checker })
 }
 

@@ -136,7 +136,8 @@ async fn a_doubled_commit_is_found() {
     let (mut copies, _) = original().await;
     copies.insert(5, copies[4].clone());
     let found = found(copies, &[]).await;
-    assert_eq!(found[..2], [(6, "unchained"), (6, "doubled")]);
+    assert_eq!(found[0], (6, "unchained"));
+    assert!(found.contains(&(6, "doubled")), "{found:?}");
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ use oi_events::{
     HypervisorName, JobId, JobKind, NodeLeftBehindV1, NodeName, RecordedCommit, Role,
     RotationStage,
 };
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Folds a whole commit: its events, its command's id and its position.
 pub fn apply(state: &mut State, recorded: &RecordedCommit) {
@@ -92,11 +94,7 @@ pub fn evolve(state: &mut State, event: &Event) {
                     service_cidr: e.service_cidr.clone(),
                     dns_domain: e.dns_domain.clone(),
                     extra_sans: e.extra_sans.clone(),
-                    credentials: e
-                        .credentials
-                        .iter()
-                        .map(|c| (c.name.clone(), c.clone()))
-                        .collect(),
+                    credentials: by_name(&e.credentials),
                     phase: ClusterPhase::Creating,
                     generation: oi_events::Generation(state.position + 1),
                     nodes: Default::default(),
@@ -141,11 +139,7 @@ pub fn evolve(state: &mut State, event: &Event) {
                         added: e.generation,
                         generation: e.generation,
                         ports: e.ports.iter().map(|p| (p.port_use, p.port)).collect(),
-                        credentials: e
-                            .credentials
-                            .iter()
-                            .map(|c| (c.name.clone(), c.clone()))
-                            .collect(),
+                        credentials: by_name(&e.credentials),
                         done: Default::default(),
                         removing: false,
                         restarts: 0,
@@ -167,7 +161,8 @@ pub fn evolve(state: &mut State, event: &Event) {
             let renew_at_ms = renew_at_ms(&e.credential, state.time_ms);
             if let Some(n) = node_mut(state, &e.cluster, &e.node) {
                 n.renew_at_ms.extend(renew_at_ms.map(|at| (e.credential.name.clone(), at)));
-                n.credentials.insert(e.credential.name.clone(), e.credential.clone());
+                Arc::make_mut(&mut n.credentials)
+                    .insert(e.credential.name.clone(), e.credential.clone());
                 n.generation = e.generation;
                 // What a restore has done is not done again.
                 n.done.retain(|step| RESTORED.contains(step));
@@ -345,8 +340,11 @@ pub fn evolve(state: &mut State, event: &Event) {
             }
         }
         Event::KubeconfigIssued(e) => {
+            let now_ms = state.time_ms;
             if let Some(c) = state.clusters.get_mut(&e.cluster) {
-                c.kubeconfigs.insert(
+                let kubeconfigs = Arc::make_mut(&mut c.kubeconfigs);
+                kubeconfigs.retain(|_, k| k.not_after_ms > now_ms);
+                kubeconfigs.insert(
                     e.serial.clone(),
                     Kubeconfig {
                         common_name: e.common_name.clone(),
@@ -386,10 +384,15 @@ pub fn evolve(state: &mut State, event: &Event) {
     }
 }
 
+fn by_name(credentials: &[Credential]) -> Arc<BTreeMap<String, Credential>> {
+    Arc::new(credentials.iter().map(|c| (c.name.clone(), c.clone())).collect())
+}
+
 /// The new authorities sign, and all that the old ones signed is due.
 fn switch_authorities(c: &mut Cluster, now_ms: u64) {
+    let credentials = Arc::make_mut(&mut c.credentials);
     for (name, other) in &mut c.other_authorities {
-        if let Some(signs) = c.credentials.get_mut(name) {
+        if let Some(signs) = credentials.get_mut(name) {
             std::mem::swap(signs, other);
         }
     }
@@ -403,7 +406,7 @@ fn retire_authorities(c: &mut Cluster) {
     let switched = c.rotation.as_ref().is_some_and(|r| r.stage == RotationStage::Switch);
     let gone = c.other_authorities.remove(Authority::Kubernetes.name()).map(|a| fingerprint(&a));
     c.other_authorities.clear();
-    c.kubeconfigs.retain(|_, k| {
+    Arc::make_mut(&mut c.kubeconfigs).retain(|_, k| {
         let by_unknown = k.issuer == Hash::ZERO && switched;
         Some(k.issuer) != gone && !by_unknown
     });

@@ -257,6 +257,15 @@ pub fn is_owed(state: &State, job: &JobId) -> bool {
 
 /// Whether a job is owed, now or after a pause.
 pub fn is_unfinished(state: &State, job: &JobId) -> bool {
+    let target = JobTarget::parse(job);
+    // Most jobs are for nodes: no other needs to be looked at.
+    if let Some(JobTarget::Node { cluster, node, generation, step }) = &target {
+        let cluster = state.clusters.get(cluster);
+        return cluster.is_some_and(|c| {
+            c.nodes.get(node).is_some_and(|n| n.generation == *generation)
+                && owed_steps(c, node).contains(step)
+        }) && target.is_some_and(|target| job_id(&target) == *job);
+    }
     Scope::of_job(job).is_some_and(|scope| jobs_in(state, &scope).iter().any(|j| j.id == *job))
 }
 

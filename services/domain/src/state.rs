@@ -8,10 +8,11 @@ use oi_events::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// Names the layout of [`State`]: snapshots of another layout are not read.
 /// Change it with each change of the types in this file or of `evolve`.
-pub const STATE_SCHEMA: &str = "oi-state-4";
+pub const STATE_SCHEMA: &str = "oi-state-5";
 
 /// How many processed command ids are remembered.
 pub const PROCESSED_HORIZON: usize = 65_536;
@@ -137,16 +138,18 @@ pub struct Cluster {
     pub dns_domain: String,
     /// More names for the API server's certificate.
     pub extra_sans: Vec<String>,
-    /// Authorities and cluster-wide keys, by name.
-    pub credentials: BTreeMap<String, Credential>,
+    /// Authorities and cluster-wide keys, by name. Shared, like what else is large and
+    /// changes seldom: decisions are made on copies of a cluster.
+    pub credentials: Arc<BTreeMap<String, Credential>>,
     /// How far it is.
     pub phase: ClusterPhase,
     /// The position of the creation, then of the deletion.
     pub generation: Generation,
     /// Its nodes by name.
     pub nodes: BTreeMap<NodeName, Node>,
-    /// Client certificates issued to users, by serial number.
-    pub kubeconfigs: BTreeMap<String, Kubeconfig>,
+    /// Client certificates issued to users, by serial number. Those that have ended are
+    /// forgotten when the next one is issued.
+    pub kubeconfigs: Arc<BTreeMap<String, Kubeconfig>>,
     /// The upgrade that is on its way.
     pub upgrade: Option<Upgrade>,
     /// It runs nothing, and keeps its data.
@@ -371,7 +374,7 @@ pub struct Node {
     /// Host ports it holds.
     pub ports: BTreeMap<PortUse, u16>,
     /// Its components' certificates, by name.
-    pub credentials: BTreeMap<String, Credential>,
+    pub credentials: Arc<BTreeMap<String, Credential>>,
     /// Steps that are done for this generation.
     pub done: BTreeSet<JobKind>,
     /// It is going away.

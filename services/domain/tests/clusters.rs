@@ -128,6 +128,19 @@ fn an_issued_kubeconfig_is_remembered() {
 }
 
 #[test]
+fn kubeconfigs_that_have_ended_are_forgotten_when_the_next_one_is_issued() {
+    let mut world = World::with_cluster();
+    let mut issue = |serial: &str, not_after_ms: u64| {
+        let serial = serial.to_owned();
+        world.run(RecordKubeconfigV2 { serial, not_after_ms, ..kubeconfig("test") });
+        world.cluster("test").kubeconfigs.keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(issue("ended", 1), ["ended"]);
+    assert_eq!(issue("lasts", 2_000_000_000_000), ["lasts"]);
+    assert_eq!(issue("next", 2_000_000_000_000), ["lasts", "next"]);
+}
+
+#[test]
 fn a_command_that_expects_another_position_is_refused() {
     let world = World::with_cluster();
     let mut envelope = world.envelope(DeleteClusterV2 { name: name("test"), abandon: false });

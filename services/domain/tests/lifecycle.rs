@@ -354,7 +354,7 @@ fn authorities_are_rotated_with_both_trusted_in_between() {
             common_name: "alice".to_owned(),
             organizations: Vec::new(),
             serial: serial.to_owned(),
-            not_after_ms: 1,
+            not_after_ms: 2_000_000_000_000,
             issuer,
         })
     };

@@ -100,6 +100,11 @@ impl Lab {
         format!("127.0.0.1:{}", self.port(4))
     }
 
+    /// Where oi-server's page is served.
+    pub fn page(&self) -> String {
+        format!("127.0.0.1:{}", self.port(5))
+    }
+
     /// The file with the key-encryption key.
     pub fn key_file(&self) -> PathBuf {
         self.dir.join("kek")

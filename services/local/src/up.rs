@@ -117,7 +117,7 @@ impl Lab {
         }
         let public = self.hypervisors().into_iter().filter(|h| h.public);
         let ports = public.flat_map(|h| h.ports.0..=h.ports.1);
-        let own = (0..5).map(|n| self.settings.base_port + n);
+        let own = (0..6).map(|n| self.settings.base_port + n);
         for port in own.chain(ports) {
             TcpListener::bind(("127.0.0.1", port)).map_err(|_| LabError::PortTaken(port))?;
         }
@@ -256,13 +256,14 @@ impl Lab {
         command
             .args(["--nats-url", &format!("nats://{}", self.broker())])
             .args(["--listen", &self.api(), "--metrics-listen", &self.metrics()])
+            .args(["--page-listen", &self.page()])
             .arg("--key-file")
             .arg(self.key_file())
             .arg("--backup-store")
             .arg(self.backup_store());
         let daemon = self.daemon("server");
         if daemon.start(command)? {
-            say(&format!("oi-server: API on {}", self.api()));
+            say(&format!("oi-server: API on {}, page on http://{}", self.api(), self.page()));
         }
         let request = "GET /readyz HTTP/1.1\r\nHost: oi\r\nConnection: close\r\n\r\n";
         Ok(daemon.wait(LIMIT, || answers(&self.metrics(), request, " 200 "))?)

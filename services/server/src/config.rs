@@ -40,6 +40,10 @@ pub struct Config {
     /// Where the API listens (role gateway). Without TLS: keep it on loopback.
     #[arg(long, env = "OI_LISTEN", default_value = "127.0.0.1:7440")]
     pub listen: SocketAddr,
+    /// Where the web page is served (role gateway). It only reads, and asks nobody who
+    /// they are: keep it on loopback.
+    #[arg(long, env = "OI_PAGE_LISTEN", default_value = "127.0.0.1:7445")]
+    pub page_listen: SocketAddr,
     /// Where /metrics, /livez and /readyz listen.
     #[arg(long, env = "OI_METRICS_LISTEN", default_value = "127.0.0.1:7441")]
     pub metrics_listen: SocketAddr,

@@ -6,6 +6,7 @@ use oi_backup::{Store, StoreError};
 use oi_decider::{Decider, DeciderSettings};
 use oi_gateway::{Gateway, GatewayError};
 use oi_journal::{ConnectError, Journal, JournalConfig, SetupError};
+use oi_page::{History, PageError};
 use oi_pki::{KeyEncryptionKey, KeyFileError};
 use oi_view::{Keyring, View, ViewError};
 use oi_worker::{Worker, WorkerSettings};
@@ -56,6 +57,9 @@ pub enum RunError {
     /// The API.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
+    /// The page.
+    #[error(transparent)]
+    Page(#[from] PageError),
     /// The metrics.
     #[error("cannot serve metrics on {address}")]
     Metrics {
@@ -142,10 +146,13 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     }
     if is(Role::Gateway) {
         let gateway = Gateway::new(journal.clone(), view.clone(), keyring.clone(), VERSION);
-        let (address, stop) = (config.listen, stop.clone());
+        let (address, page, stop_page) = (config.listen, config.page_listen, stop.clone());
+        let stop = stop.clone();
         graceful.spawn(async move {
             Ok(gateway.serve(address, async move { stop.cancelled().await }).await?)
         });
+        let history = History::new(journal.clone(), view.clone());
+        graceful.spawn(async move { Ok(oi_page::serve(page, history, stop_page).await?) });
     }
     {
         let (address, stop) = (config.metrics_listen, stop.clone());

@@ -2,7 +2,9 @@
 
 use super::Context;
 use crate::error::Failure;
-use oi_audit::{ArchiveReader, ArchiveWriter, Checker, Source, fold, rfc3339};
+use oi_audit::{
+    ArchiveError, ArchiveReader, ArchiveWriter, AuditError, Checker, Source, fold, rfc3339,
+};
 use oi_events::{ClusterUid, Event};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,13 +30,13 @@ pub async fn export(
     let mut archive = ArchiveWriter::create(file, to)?;
     let (mut checker, mut seen) = (Checker::new(&[]), c.progress());
     while let Some(stored) = commits.next().await? {
-        checker.take(&stored);
+        checker.take(&stored).map_err(AuditError::Temporary)?;
         if checker.findings().is_empty() {
             archive.commit(&stored)?;
         }
         seen(stored.position, to);
     }
-    checker.finish(to);
+    checker.finish(to).map_err(AuditError::Temporary)?;
     if !checker.findings().is_empty() {
         archive.abandon();
         return Err(Failure::NotClean("it is not exported"));

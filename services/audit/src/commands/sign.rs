@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::error::Failure;
-use oi_audit::{Checker, verify};
+use oi_audit::{AuditError, Checker, verify};
 use oi_proof::{
     Checkpoint, ConsistencyProof, Digest, InclusionProof, Prover, Signer, Verifier, leaf_hash,
 };
@@ -101,7 +101,7 @@ async fn collect(c: &Context, head: &Checkpoint, prover: Prover) -> Result<Vec<D
     let mut checker = Checker::new(std::slice::from_ref(head));
     let (mut prover, mut seen) = (prover, c.progress());
     while let Some(stored) = commits.next().await? {
-        if let Some(hash) = checker.take(&stored) {
+        if let Some(hash) = checker.take(&stored).map_err(AuditError::Temporary)? {
             prover.push(leaf_hash(&hash.0));
         }
         seen(stored.position, head.size);

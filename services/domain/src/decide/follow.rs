@@ -33,7 +33,18 @@ pub(super) fn follow(state: &State, events: &mut Vec<Event>) {
 fn touched(state: &State, events: &[Event]) -> BTreeSet<ClusterName> {
     let mut names = BTreeSet::new();
     for event in events {
-        if let Scope::Cluster(name) = Scope::of(event) {
+        // What only tells of something changes nothing that others wait for.
+        let tells = matches!(
+            event,
+            Event::PodRestarted(_)
+                | Event::KubeconfigIssued(_)
+                | Event::JobFailed(_)
+                | Event::JobRetried(_)
+                | Event::JobAbandoned(_)
+        );
+        if let Scope::Cluster(name) = Scope::of(event)
+            && !tells
+        {
             names.insert(name);
         }
         if let Event::HypervisorObserved(e) = event {

@@ -1,0 +1,182 @@
+//! What the page asks for, as JSON; new events as a stream of server-sent events.
+
+use crate::history::{History, HistoryError};
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use futures::stream::{self, Stream, StreamExt};
+use oi_audit::{Entry, changes, content, entries, present, rfc3339, spans, unified};
+use oi_domain::{Scope, jobs_in};
+use oi_events::{JobId, RecordedCommit};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use tokio_util::sync::CancellationToken;
+
+/// As many events as one answer has at most.
+const PAGE: usize = 500;
+
+/// A question that cannot be answered.
+struct Refused(StatusCode, String);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({"error": self.1}))).into_response()
+    }
+}
+
+impl From<HistoryError> for Refused {
+    fn from(error: HistoryError) -> Refused {
+        let status = match error {
+            HistoryError::Beyond { .. } => StatusCode::NOT_FOUND,
+            HistoryError::Read(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Refused(status, oi_events::chain(&error))
+    }
+}
+
+type Answer = Result<Json<Value>, Refused>;
+
+#[derive(Deserialize)]
+struct At {
+    at: Option<u64>,
+}
+
+/// The state at a position, the present one where none is named, with the jobs that it
+/// owes.
+async fn state(State(history): State<History>, Query(q): Query<At>) -> Answer {
+    let at = q.at.unwrap_or_else(|| history.view().position());
+    let state = history.at(at).await?;
+    let trouble = |id: &JobId| state.troubles.get(id).map(|t| (t.attempts, t.message.clone()));
+    let jobs: Vec<_> = Scope::all(&state)
+        .flat_map(|scope| jobs_in(&state, &scope))
+        .map(|job| {
+            let (failures, message) = trouble(&job.id).unwrap_or_default();
+            json!({
+                "id": job.id.to_string(), "kind": job.kind.token(),
+                "hypervisor": job.hypervisor.map(|h| h.to_string()),
+                "cluster": job.cluster.map(|c| c.to_string()),
+                "failures": failures, "message": message,
+            })
+        })
+        .collect();
+    Ok(Json(json!({
+        "position": state.position, "end": history.view().position(),
+        "time": rfc3339(state.time_ms), "hash": state.hash().to_string(),
+        "state": present(&state), "jobs": jobs,
+    })))
+}
+
+#[derive(Deserialize)]
+struct Between {
+    a: u64,
+    b: u64,
+    cluster: Option<String>,
+}
+
+/// What differs between two positions.
+async fn diff(State(history): State<History>, Query(q): Query<Between>) -> Answer {
+    let mut sides = Vec::new();
+    for at in [q.a, q.b] {
+        let state = history.at(at).await?;
+        let title = format!("position {} ({})", state.position, rfc3339(state.time_ms));
+        let value = content(&state);
+        let value = match &q.cluster {
+            Some(name) => value["clusters"].get(name).cloned().unwrap_or(Value::Null),
+            None => value,
+        };
+        sides.push((title, value));
+    }
+    let yaml = |value: &Value| match value {
+        Value::Null => String::new(),
+        value => serde_yaml_ng::to_string(value).unwrap_or_default(),
+    };
+    let [(title_a, a), (title_b, b)] = sides.as_slice() else {
+        return Err(Refused(StatusCode::BAD_REQUEST, "two positions are needed".to_owned()));
+    };
+    let text = unified((title_a, &yaml(a)), (title_b, &yaml(b)), false);
+    Ok(Json(json!({"changes": changes(a, b), "text": text})))
+}
+
+#[derive(Deserialize)]
+struct Range {
+    from: Option<u64>,
+    to: Option<u64>,
+    cluster: Option<String>,
+}
+
+fn wanted(recorded: &RecordedCommit, cluster: Option<&String>) -> Vec<Entry> {
+    let mut all = entries(recorded);
+    all.retain(|e| cluster.is_none_or(|c| *c == e.cluster));
+    all
+}
+
+/// The events between two positions, the last ones where there are too many.
+async fn events(State(history): State<History>, Query(q): Query<Range>) -> Answer {
+    let end = history.view().position();
+    let to = q.to.unwrap_or(end).min(end);
+    let from = q.from.unwrap_or_else(|| to.saturating_sub(PAGE as u64)).max(1);
+    let read = |e| Refused::from(HistoryError::Read(e));
+    let mut replay = history.journal().replay(from, to).await.map_err(read)?;
+    let mut found = Vec::new();
+    while let Some(recorded) = replay.next().await.map_err(read)? {
+        found.extend(wanted(&recorded, q.cluster.as_ref()));
+    }
+    let events = found.split_off(found.len().saturating_sub(PAGE));
+    Ok(Json(json!({"events": events})))
+}
+
+#[derive(Deserialize)]
+struct Of {
+    cluster: String,
+}
+
+/// What happened to a cluster, with the length of its jobs.
+async fn timeline(State(history): State<History>, Query(q): Query<Of>) -> Answer {
+    let read = |e| Refused::from(HistoryError::Read(e));
+    let end = history.view().position();
+    let mut replay = history.journal().replay(1, end).await.map_err(read)?;
+    let mut found = Vec::new();
+    while let Some(recorded) = replay.next().await.map_err(read)? {
+        found.extend(spans(&recorded, &q.cluster));
+    }
+    found.sort_by_key(|span| (span.start_ms, span.position));
+    Ok(Json(json!({"spans": found})))
+}
+
+/// New events as they happen.
+async fn watch(
+    history: History,
+    stop: CancellationToken,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let follower = history.journal().follow(history.view().position() + 1);
+    let commits = stream::unfold(Some(follower), |follower| async {
+        let mut follower = follower?;
+        let recorded = follower.next().await.ok()?;
+        Some((recorded, Some(follower)))
+    });
+    let events = commits.then(move |recorded| {
+        let view = history.view().clone();
+        async move {
+            // What is told is there when it is asked for.
+            let _ = view.wait_for(recorded.position).await;
+            Ok(Event::default().json_data(entries(&recorded)).unwrap_or_default())
+        }
+    });
+    let events = events.take_until(stop.cancelled_owned());
+    Sse::new(events).keep_alive(KeepAlive::default())
+}
+
+/// All that the page asks for.
+pub fn routes(stop: CancellationToken) -> Router<History> {
+    let watch = move |State(history): State<History>| watch(history, stop.clone());
+    Router::new()
+        .route("/api/state", get(state))
+        .route("/api/diff", get(diff))
+        .route("/api/events", get(events))
+        .route("/api/timeline", get(timeline))
+        .route("/api/watch", get(watch))
+}
