@@ -49,7 +49,7 @@ pub enum ProcessError {
 }
 
 /// The fields after the command name in /proc/PID/stat.
-fn stat_fields(pid: i32) -> Option<Vec<String>> {
+pub fn stat_fields(pid: i32) -> Option<Vec<String>> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     Some(text.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
 }

@@ -1,7 +1,7 @@
 //! Leaving nothing behind: processes, mounts, sockets, cgroups, directories.
 
 use crate::lab::{Hypervisor, Lab};
-use crate::process::kill_and_wait;
+use crate::process::{kill_and_wait, stat_fields};
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::Signal;
 use std::collections::BTreeSet;
@@ -82,6 +82,24 @@ fn kill_processes(h: &Hypervisor) {
     }
 }
 
+/// Whether a process is on its way out: it has neither memory nor namespaces any more, so
+/// that nothing tells whose it was, and is not dead yet (PF_EXITING, proc(5)).
+fn is_exiting(pid: i32) -> bool {
+    const PF_EXITING: u64 = 0x4;
+    let fields = stat_fields(pid).unwrap_or_default();
+    let is_dead = fields.first().is_none_or(|state| state == "Z" || state == "X");
+    let flags = fields.get(6).and_then(|flags| flags.parse().ok()).unwrap_or(0);
+    !is_dead && flags & PF_EXITING != 0
+}
+
+/// Waits for processes that were killed before, by whomever.
+fn wait_for_exiting() {
+    let start = Instant::now();
+    while start.elapsed() < REAPED && processes().any(|(pid, _)| is_exiting(pid)) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// Unmounts all below a directory, the innermost first.
 fn unmount_below(dir: &Path) {
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
@@ -147,6 +165,7 @@ fn remove_dead_sockets() {
 pub fn hypervisor(h: &Hypervisor) {
     let (ids, sockets) = (container_ids(h), shim_sockets(h));
     kill_processes(h);
+    wait_for_exiting();
     unmount_below(&h.dir);
     remove_cgroups(&ids);
     for socket in sockets {

@@ -2,9 +2,7 @@
 
 use super::Context;
 use crate::error::Failure;
-use oi_audit::{
-    ArchiveError, ArchiveReader, ArchiveWriter, AuditError, Checker, Source, fold, rfc3339,
-};
+use oi_audit::{ArchiveReader, ArchiveWriter, AuditError, Checker, Source, fold, rfc3339};
 use oi_events::{ClusterUid, Event};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +22,7 @@ pub async fn export(
     let end = c.source.end().await?;
     let to = to.unwrap_or(end);
     if to > end {
-        return Err(oi_audit::AuditError::Beyond { asked: to, end }.into());
+        return Err(AuditError::Beyond { asked: to, end }.into());
     }
     let mut commits = c.source.commits(to).await?;
     let mut archive = ArchiveWriter::create(file, to)?;
@@ -42,7 +40,7 @@ pub async fn export(
         return Err(Failure::NotClean("it is not exported"));
     }
     let keys = if with_keys {
-        c.journal()?.keys().await.map_err(oi_audit::AuditError::from)?
+        c.journal()?.keys().await.map_err(AuditError::from)?
     } else {
         BTreeMap::new()
     };
@@ -81,7 +79,7 @@ pub async fn import(c: &mut Context, file: &Path) -> Result<bool, Failure> {
     }
     for (uid, wrapped) in reader.keys() {
         let put = journal.put_key_if_absent(*uid, wrapped.clone()).await;
-        put.map_err(oi_audit::AuditError::from)?;
+        put.map_err(AuditError::from)?;
     }
     c.done();
     c.results.one(json!({
@@ -103,7 +101,7 @@ struct Life {
 async fn keys(source: &Source) -> Result<BTreeSet<ClusterUid>, Failure> {
     match source {
         Source::Broker(journal) => {
-            let keys = journal.keys().await.map_err(oi_audit::AuditError::from)?;
+            let keys = journal.keys().await.map_err(AuditError::from)?;
             Ok(keys.into_keys().collect())
         }
         Source::Archive(path) => {
