@@ -11,8 +11,10 @@ pub struct Credential {
     /// What it is for, for example `apiserver` or `etcd-ca`.
     pub name: String,
     /// X.509 certificate or SPKI public key, DER; empty for a bare secret.
+    #[serde(with = "serde_bytes")]
     pub public: Vec<u8>,
     /// The private part, sealed; the cluster's uid and `name` are bound to it.
+    #[serde(with = "serde_bytes")]
     pub sealed: Vec<u8>,
     /// When the certificate ends, Unix milliseconds; 0 where there is no end.
     pub not_after_ms: u64,

@@ -1,6 +1,7 @@
 //! Typed ids. A name that is not valid cannot be constructed or decoded.
 
 use serde::{Deserialize, Serialize};
+use smol_str::{SmolStr, ToSmolStr};
 use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
@@ -42,8 +43,8 @@ macro_rules! label {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        #[serde(try_from = "SmolStr", into = "SmolStr")]
+        pub struct $name(SmolStr);
 
         impl $name {
             /// The name as text.
@@ -51,20 +52,24 @@ macro_rules! label {
                 &self.0
             }
         }
-        impl TryFrom<String> for $name {
+        impl TryFrom<SmolStr> for $name {
             type Error = IdError;
-            fn try_from(value: String) -> Result<Self, IdError> {
-                if is_label(&value) { Ok(Self(value)) } else { Err(IdError::Label { kind: $kind, value }) }
+            fn try_from(name: SmolStr) -> Result<Self, IdError> {
+                if is_label(&name) {
+                    Ok(Self(name))
+                } else {
+                    Err(IdError::Label { kind: $kind, value: name.into() })
+                }
             }
         }
         impl FromStr for $name {
             type Err = IdError;
             fn from_str(s: &str) -> Result<Self, IdError> {
-                Self::try_from(s.to_owned())
+                Self::try_from(SmolStr::new(s))
             }
         }
-        impl From<$name> for String {
-            fn from(name: $name) -> String {
+        impl From<$name> for SmolStr {
+            fn from(name: $name) -> SmolStr {
                 name.0
             }
         }
@@ -155,7 +160,7 @@ impl fmt::Display for JobId {
 
 /// A Kubernetes release, `vMAJOR.MINOR.PATCH`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "SmolStr", into = "SmolStr")]
 pub struct KubernetesVersion {
     major: u16,
     minor: u16,
@@ -173,9 +178,9 @@ impl KubernetesVersion {
     }
 }
 
-impl TryFrom<String> for KubernetesVersion {
-    type Error = IdError;
-    fn try_from(value: String) -> Result<Self, IdError> {
+impl FromStr for KubernetesVersion {
+    type Err = IdError;
+    fn from_str(value: &str) -> Result<Self, IdError> {
         let number = |s: &str| -> Option<u16> {
             let canonical = s == "0" || !s.starts_with('0');
             (canonical && s.bytes().all(|b| b.is_ascii_digit())).then(|| s.parse().ok())?
@@ -186,20 +191,20 @@ impl TryFrom<String> for KubernetesVersion {
                 Self { major: parts.next()??, minor: parts.next()??, patch: parts.next()?? };
             parts.next().is_none().then_some(version)
         };
-        parse().ok_or_else(|| IdError::Version(value.clone()))
+        parse().ok_or_else(|| IdError::Version(value.to_owned()))
     }
 }
 
-impl FromStr for KubernetesVersion {
-    type Err = IdError;
-    fn from_str(s: &str) -> Result<Self, IdError> {
-        Self::try_from(s.to_owned())
+impl TryFrom<SmolStr> for KubernetesVersion {
+    type Error = IdError;
+    fn try_from(value: SmolStr) -> Result<Self, IdError> {
+        value.parse()
     }
 }
 
-impl From<KubernetesVersion> for String {
-    fn from(v: KubernetesVersion) -> String {
-        v.to_string()
+impl From<KubernetesVersion> for SmolStr {
+    fn from(v: KubernetesVersion) -> SmolStr {
+        v.to_smolstr()
     }
 }
 

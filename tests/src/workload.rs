@@ -291,8 +291,7 @@ impl Workload {
 
     /// How many clusters are ready, for a look at what the log is about.
     pub fn ready(&self) -> usize {
-        let ready = |c: &&oi_domain::Cluster| c.phase == ClusterPhase::Ready;
-        self.state.clusters.values().filter(ready).count()
+        self.state.clusters.values().filter(|c| c.phase == ClusterPhase::Ready).count()
     }
 }
 

@@ -6,6 +6,7 @@
 //! order, wrapped keys where they were asked for, and [`Record::End`]. What follows from
 //! the other fields is left out: a commit's position, and the hash of the one before it.
 
+use bytes::Bytes;
 use oi_events::{ClusterUid, CommandId, CommitHeader, Hash};
 use oi_journal::{MessageError, StoredCommit};
 use serde::{Deserialize, Serialize};
@@ -182,7 +183,7 @@ pub struct ArchiveReader {
     commits: u64,
     position: u64,
     previous: Hash,
-    buffer: Vec<u8>,
+    buffer: Bytes,
     keys: Vec<(ClusterUid, Vec<u8>)>,
     ended: bool,
 }
@@ -205,7 +206,7 @@ impl ArchiveReader {
             commits: 0,
             position: 0,
             previous: Hash::ZERO,
-            buffer: Vec::new(),
+            buffer: Bytes::new(),
             keys: Vec::new(),
             ended: false,
         };
@@ -236,8 +237,11 @@ impl ArchiveReader {
             read = if length > LONGEST {
                 Err(io::Error::new(io::ErrorKind::InvalidData, "a record is too long"))
             } else {
-                self.buffer.resize(length, 0);
-                self.input.read_exact(&mut self.buffer)
+                // Commits keep their part of it.
+                let mut buffer = vec![0; length];
+                let read = self.input.read_exact(&mut buffer);
+                self.buffer = buffer.into();
+                read
             };
         }
         read.map_err(|source| self.cut_off(source))
@@ -265,7 +269,7 @@ impl ArchiveReader {
                 Record::Commit { subject, command_id, correlation, actor, time_ms, hash, body } => {
                     let actor = actor.to_owned();
                     let header = CommitHeader { command_id, correlation, actor, time_ms, previous };
-                    let (subject, body) = (subject.to_owned(), body.to_vec().into());
+                    let (subject, body) = (subject.to_owned(), self.buffer.slice_ref(body));
                     stored =
                         Some((StoredCommit::kept(position, subject, header, hash, body), hash));
                 }

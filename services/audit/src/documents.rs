@@ -6,6 +6,7 @@ use oi_proto::manifest::{
     ClusterSpec, Document, HypervisorSpec, Metadata, Networking, NodeRole, NodeSpec, PortRange,
     TlsFiles,
 };
+use std::sync::Arc;
 
 fn hypervisor(spec: &RegisterHypervisorV1) -> Document {
     let tls = spec.tls.as_ref().map(|tls| TlsFiles {
@@ -29,7 +30,7 @@ fn nodes(name: &ClusterName, cluster: &Cluster) -> Vec<Document> {
     let mut nodes: Vec<_> = cluster.nodes.iter().filter(|(_, n)| !n.removing).collect();
     // In the order in which they came: the first one founds the cluster again.
     nodes.sort_by_key(|(_, n)| n.added);
-    let one = |(node_name, node): (&NodeName, &oi_domain::Node)| {
+    let one = |(node_name, node): (&NodeName, &Arc<oi_domain::Node>)| {
         let spec = NodeSpec {
             cluster: name.to_string(),
             role: match node.role {

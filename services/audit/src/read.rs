@@ -89,7 +89,7 @@ pub async fn verify(
 ///
 /// # Errors
 /// [`AuditError::Message`], with its place.
-pub fn decode(stored: &StoredCommit) -> Result<RecordedCommit, AuditError> {
+pub fn decode(stored: StoredCommit) -> Result<RecordedCommit, AuditError> {
     let position = stored.position;
     stored.decode().map_err(|source| AuditError::Message { position, source })
 }
@@ -119,7 +119,7 @@ pub async fn fold(
         if position != state.position + 1 {
             return Err(AuditError::Gap { after: state.position, found: position });
         }
-        let recorded = decode(&stored)?;
+        let recorded = decode(stored)?;
         if !to.includes(position, recorded.commit.header.time_ms)
             || each(&state, &recorded, last).is_break()
         {

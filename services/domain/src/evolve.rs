@@ -22,7 +22,11 @@ pub fn apply(state: &mut State, recorded: &RecordedCommit) {
     for event in &recorded.commit.events {
         evolve(state, event);
     }
-    state.processed.insert(header.command_id, recorded.position, header.time_ms);
+    Arc::make_mut(&mut state.processed).insert(
+        header.command_id,
+        recorded.position,
+        header.time_ms,
+    );
     state.position = recorded.position;
     state.head = recorded.hash;
 }
@@ -30,12 +34,21 @@ pub fn apply(state: &mut State, recorded: &RecordedCommit) {
 /// Steps of a restore that come before those of a start.
 const RESTORED: [JobKind; 2] = [JobKind::StopNode, JobKind::RestoreEtcd];
 
+// What is shared with a copy of the state is copied when it changes, and only then.
+fn cluster_mut<'a>(state: &'a mut State, name: &ClusterName) -> Option<&'a mut Cluster> {
+    state.clusters.get_mut(name).map(Arc::make_mut)
+}
+
+fn hypervisor_mut<'a>(state: &'a mut State, name: &HypervisorName) -> Option<&'a mut Hypervisor> {
+    state.hypervisors.get_mut(name).map(Arc::make_mut)
+}
+
 fn backup_mut<'a>(
     state: &'a mut State,
     cluster: &ClusterName,
     backup: BackupId,
 ) -> Option<&'a mut Backup> {
-    state.clusters.get_mut(cluster)?.backups.get_mut(&backup)
+    cluster_mut(state, cluster)?.backups.get_mut(&backup)
 }
 
 fn node_mut<'a>(
@@ -43,7 +56,7 @@ fn node_mut<'a>(
     cluster: &ClusterName,
     node: &NodeName,
 ) -> Option<&'a mut Node> {
-    state.clusters.get_mut(cluster)?.nodes.get_mut(node)
+    cluster_mut(state, cluster)?.nodes.get_mut(node).map(Arc::make_mut)
 }
 
 /// Folds one event.
@@ -52,7 +65,7 @@ pub fn evolve(state: &mut State, event: &Event) {
         Event::HypervisorRegistered(e) => {
             state.hypervisors.insert(
                 e.hypervisor.name.clone(),
-                Hypervisor {
+                Arc::new(Hypervisor {
                     spec: e.hypervisor.clone(),
                     generation: e.generation,
                     cordoned: false,
@@ -60,18 +73,19 @@ pub fn evolve(state: &mut State, event: &Event) {
                     since_ms: state.time_ms,
                     prepared: false,
                     leftovers: Vec::new(),
-                },
+                }),
             );
         }
         Event::HypervisorCordoned(e) => {
-            if let Some(h) = state.hypervisors.get_mut(&e.name) {
+            if let Some(h) = hypervisor_mut(state, &e.name) {
                 h.cordoned = e.cordoned;
             }
         }
         Event::HypervisorObserved(e) => {
-            if let Some(h) = state.hypervisors.get_mut(&e.name) {
+            let time_ms = state.time_ms;
+            if let Some(h) = hypervisor_mut(state, &e.name) {
                 if h.is_away() == e.reachable {
-                    h.since_ms = state.time_ms;
+                    h.since_ms = time_ms;
                 }
                 h.reach = if e.reachable {
                     Reach::Reachable(e.detail.clone())
@@ -87,7 +101,7 @@ pub fn evolve(state: &mut State, event: &Event) {
         Event::ClusterCreated(e) => {
             state.clusters.insert(
                 e.name.clone(),
-                Cluster {
+                Arc::new(Cluster {
                     uid: e.uid,
                     kubernetes_version: e.kubernetes_version.clone(),
                     pod_cidr: e.pod_cidr.clone(),
@@ -108,11 +122,11 @@ pub fn evolve(state: &mut State, event: &Event) {
                     restore: None,
                     other_authorities: Default::default(),
                     rotation: None,
-                },
+                }),
             );
         }
         Event::ClusterDeletionStarted(e) => {
-            if let Some(c) = state.clusters.get_mut(&e.name) {
+            if let Some(c) = cluster_mut(state, &e.name) {
                 c.phase = ClusterPhase::Deleting;
                 c.generation = e.generation;
                 c.abandon = e.abandon;
@@ -123,17 +137,17 @@ pub fn evolve(state: &mut State, event: &Event) {
             forget_troubles(state, |t| t.cluster() == Some(&e.name));
         }
         Event::ClusterBecameReady(e) => {
-            if let Some(c) = state.clusters.get_mut(&e.name) {
+            if let Some(c) = cluster_mut(state, &e.name) {
                 c.phase = ClusterPhase::Ready;
             }
         }
         Event::NodeAdded(e) => {
             let time_ms = state.time_ms;
-            if let Some(c) = state.clusters.get_mut(&e.cluster) {
+            if let Some(c) = cluster_mut(state, &e.cluster) {
                 let versions = Versions::all(&c.kubernetes_version);
                 c.nodes.insert(
                     e.name.clone(),
-                    Node {
+                    Arc::new(Node {
                         role: e.role,
                         hypervisor: e.hypervisor.clone(),
                         added: e.generation,
@@ -153,7 +167,7 @@ pub fn evolve(state: &mut State, event: &Event) {
                             .iter()
                             .filter_map(|c| Some((c.name.clone(), renew_at_ms(c, time_ms)?)))
                             .collect(),
-                    },
+                    }),
                 );
             }
         }
@@ -180,7 +194,7 @@ pub fn evolve(state: &mut State, event: &Event) {
             forget_leftover(state, &e.hypervisor, e.cluster_uid, &e.node);
         }
         Event::HypervisorAbandoned(e) => {
-            if let Some(h) = state.hypervisors.get_mut(&e.name) {
+            if let Some(h) = hypervisor_mut(state, &e.name) {
                 h.leftovers.clear();
             }
             forget_troubles(
@@ -189,13 +203,13 @@ pub fn evolve(state: &mut State, event: &Event) {
             );
         }
         Event::UpgradeStarted(e) => {
-            if let Some(c) = state.clusters.get_mut(&e.name) {
+            if let Some(c) = cluster_mut(state, &e.name) {
                 let (from, to) = (e.from.clone(), e.to.clone());
                 c.upgrade = Some(Upgrade { from, to, paused: false, back: false });
             }
         }
         Event::UpgradeChanged(e) => {
-            let upgrade = state.clusters.get_mut(&e.name).and_then(|c| c.upgrade.as_mut());
+            let upgrade = cluster_mut(state, &e.name).and_then(|c| c.upgrade.as_mut());
             if let Some(upgrade) = upgrade {
                 (upgrade.paused, upgrade.back) = (e.paused, e.back);
             }
@@ -209,14 +223,14 @@ pub fn evolve(state: &mut State, event: &Event) {
             forget_node_troubles(state, &e.cluster, &e.node);
         }
         Event::UpgradeEnded(e) => {
-            if let Some(c) = state.clusters.get_mut(&e.name) {
+            if let Some(c) = cluster_mut(state, &e.name) {
                 c.kubernetes_version = e.version.clone();
                 c.upgrade = None;
             }
         }
         Event::ComponentsChanged(e) => {
-            let Some(c) = state.clusters.get_mut(&e.cluster) else { return };
-            if let Some(n) = c.nodes.get_mut(&e.node) {
+            let Some(c) = cluster_mut(state, &e.cluster) else { return };
+            if let Some(n) = c.nodes.get_mut(&e.node).map(Arc::make_mut) {
                 for component in e.components.iter().filter(|c| !n.components.contains(c)) {
                     n.versions.set(*component, c.kubernetes_version.clone());
                 }
@@ -235,7 +249,7 @@ pub fn evolve(state: &mut State, event: &Event) {
             forget_leftover(state, &e.hypervisor, e.cluster_uid, &e.node);
         }
         Event::ClusterHibernated(e) => {
-            let Some(c) = state.clusters.get_mut(&e.name) else { return };
+            let Some(c) = cluster_mut(state, &e.name) else { return };
             c.hibernated = e.hibernated;
             let nodes: Vec<NodeName> = c.nodes.keys().cloned().collect();
             for node in nodes {
@@ -243,13 +257,13 @@ pub fn evolve(state: &mut State, event: &Event) {
             }
         }
         Event::ClusterDeletionPlanned(e) => {
-            if let Some(c) = state.clusters.get_mut(&e.name) {
+            if let Some(c) = cluster_mut(state, &e.name) {
                 c.delete_at_ms = e.at_ms;
             }
         }
         Event::BackupStarted(e) => {
             let started_ms = state.time_ms;
-            if let Some(c) = state.clusters.get_mut(&e.cluster) {
+            if let Some(c) = cluster_mut(state, &e.cluster) {
                 let generation = e.generation;
                 let backup = Backup { generation, started_ms, snapshot: None, expired: false };
                 c.backups.insert(e.backup, backup);
@@ -268,19 +282,19 @@ pub fn evolve(state: &mut State, event: &Event) {
             forget_troubles(state, |t| t.backup() == Some(e.backup));
         }
         Event::BackupDeleted(e) => {
-            if let Some(c) = state.clusters.get_mut(&e.cluster) {
+            if let Some(c) = cluster_mut(state, &e.cluster) {
                 c.backups.remove(&e.backup);
             }
             forget_troubles(state, |t| t.backup() == Some(e.backup));
         }
         Event::BackupsScheduled(e) => {
             let (every_ms, keep, since_ms) = (e.every_ms, e.keep, state.time_ms);
-            if let Some(c) = state.clusters.get_mut(&e.cluster) {
+            if let Some(c) = cluster_mut(state, &e.cluster) {
                 c.schedule = (every_ms > 0).then_some(Schedule { every_ms, keep, since_ms });
             }
         }
         Event::RestoreStarted(e) => {
-            let Some(c) = state.clusters.get_mut(&e.cluster) else { return };
+            let Some(c) = cluster_mut(state, &e.cluster) else { return };
             let (backup, source, snapshot) = (e.backup, e.source, e.snapshot.clone());
             c.restore = Some(Restore { backup, source, snapshot });
             let nodes: Vec<NodeName> = c.nodes.keys().cloned().collect();
@@ -289,7 +303,7 @@ pub fn evolve(state: &mut State, event: &Event) {
             }
         }
         Event::RestoreEnded(e) => {
-            if let Some(c) = state.clusters.get_mut(&e.cluster) {
+            if let Some(c) = cluster_mut(state, &e.cluster) {
                 c.restore = None;
             }
         }
@@ -302,7 +316,7 @@ pub fn evolve(state: &mut State, event: &Event) {
             forget_node_troubles(state, &e.cluster, &e.name);
         }
         Event::NodeRemoved(e) => {
-            if let Some(c) = state.clusters.get_mut(&e.cluster) {
+            if let Some(c) = cluster_mut(state, &e.cluster) {
                 c.nodes.remove(&e.name);
             }
             forget_node_troubles(state, &e.cluster, &e.name);
@@ -341,7 +355,7 @@ pub fn evolve(state: &mut State, event: &Event) {
         }
         Event::KubeconfigIssued(e) => {
             let now_ms = state.time_ms;
-            if let Some(c) = state.clusters.get_mut(&e.cluster) {
+            if let Some(c) = cluster_mut(state, &e.cluster) {
                 let kubeconfigs = Arc::make_mut(&mut c.kubeconfigs);
                 kubeconfigs.retain(|_, k| k.not_after_ms > now_ms);
                 kubeconfigs.insert(
@@ -357,7 +371,7 @@ pub fn evolve(state: &mut State, event: &Event) {
         }
         Event::RotationStarted(e) => {
             let since_ms = state.time_ms;
-            if let Some(c) = state.clusters.get_mut(&e.cluster) {
+            if let Some(c) = cluster_mut(state, &e.cluster) {
                 c.other_authorities =
                     e.credentials.iter().map(|a| (a.name.clone(), a.clone())).collect();
                 let (stage, generation) = (RotationStage::Trust, e.generation);
@@ -366,7 +380,7 @@ pub fn evolve(state: &mut State, event: &Event) {
         }
         Event::RotationAdvanced(e) => {
             let since_ms = state.time_ms;
-            if let Some(c) = state.clusters.get_mut(&e.cluster) {
+            if let Some(c) = cluster_mut(state, &e.cluster) {
                 match e.stage {
                     RotationStage::Trust => {}
                     RotationStage::Switch => switch_authorities(c, since_ms),
@@ -377,7 +391,7 @@ pub fn evolve(state: &mut State, event: &Event) {
             }
         }
         Event::RotationEnded(e) => {
-            if let Some(c) = state.clusters.get_mut(&e.cluster) {
+            if let Some(c) = cluster_mut(state, &e.cluster) {
                 c.rotation = None;
             }
         }
@@ -396,7 +410,7 @@ fn switch_authorities(c: &mut Cluster, now_ms: u64) {
             std::mem::swap(signs, other);
         }
     }
-    for at in c.nodes.values_mut().flat_map(|n| n.renew_at_ms.values_mut()) {
+    for at in c.nodes.values_mut().map(Arc::make_mut).flat_map(|n| n.renew_at_ms.values_mut()) {
         *at = now_ms.min(*at);
     }
 }
@@ -437,16 +451,16 @@ fn change_node(state: &mut State, cluster: &ClusterName, node: &NodeName, genera
 }
 
 fn leave_behind(state: &mut State, e: &NodeLeftBehindV1) {
-    let Some(c) = state.clusters.get_mut(&e.cluster) else { return };
+    let Some(c) = cluster_mut(state, &e.cluster) else { return };
     let Some(node) = c.nodes.remove(&e.name) else { return };
     let leftover = Leftover {
         cluster: e.cluster.clone(),
         cluster_uid: c.uid,
         node: e.name.clone(),
-        ports: node.ports,
+        ports: node.ports.clone(),
         generation: e.generation,
     };
-    if let Some(h) = state.hypervisors.get_mut(&node.hypervisor) {
+    if let Some(h) = hypervisor_mut(state, &node.hypervisor) {
         h.leftovers.push(leftover);
     }
     forget_node_troubles(state, &e.cluster, &e.name);
@@ -458,7 +472,7 @@ fn forget_leftover(
     cluster_uid: ClusterUid,
     node: &NodeName,
 ) {
-    if let Some(h) = state.hypervisors.get_mut(hypervisor) {
+    if let Some(h) = hypervisor_mut(state, hypervisor) {
         h.leftovers.retain(|l| l.cluster_uid != cluster_uid || l.node != *node);
     }
 }
@@ -467,7 +481,7 @@ fn job_done(state: &mut State, job: &JobId) {
     state.troubles.remove(job);
     match JobTarget::parse(job) {
         Some(JobTarget::Hypervisor { name, generation }) => {
-            if let Some(h) = state.hypervisors.get_mut(&name)
+            if let Some(h) = hypervisor_mut(state, &name)
                 && h.generation == generation
             {
                 h.prepared = true;
@@ -492,9 +506,9 @@ fn job_done(state: &mut State, job: &JobId) {
 
 /// The oldest member begins a new membership, which the others join.
 fn restored(state: &mut State, cluster: &ClusterName, node: &NodeName) {
-    let Some(c) = state.clusters.get_mut(cluster) else { return };
+    let Some(c) = cluster_mut(state, cluster) else { return };
     let first = c.is_oldest(node);
-    if let Some(n) = c.nodes.get_mut(node) {
+    if let Some(n) = c.nodes.get_mut(node).map(Arc::make_mut) {
         (n.joined, n.broken) = (first, false);
     }
 }

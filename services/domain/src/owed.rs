@@ -6,6 +6,7 @@ use oi_events::{
     BackupId, ClusterName, ClusterUid, Event, Generation, HypervisorName, Job, JobId, JobKind,
     NodeName, Role,
 };
+use std::sync::Arc;
 
 /// What a job id says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -273,7 +274,7 @@ fn owed_by_hypervisors(state: &State) -> Vec<Job> {
     let unprepared = state.hypervisors.iter().filter(|(_, h)| !h.prepared);
     let back = state.hypervisors.iter().filter(|(_, h)| matches!(h.reach, Reach::Reachable(_)));
     let leftovers = back.flat_map(|(name, h)| h.leftovers.iter().map(move |l| leftover(name, l)));
-    let job = |(name, h): (&HypervisorName, &Hypervisor)| {
+    let job = |(name, h): (&HypervisorName, &Arc<Hypervisor>)| {
         let target = JobTarget::Hypervisor { name: name.clone(), generation: h.generation };
         Job {
             id: job_id(&target),
@@ -380,7 +381,7 @@ fn owed_by_backups(name: &ClusterName, cluster: &Cluster) -> Vec<Job> {
 /// all data is put in place. None where it may start.
 fn owed_by_restore(cluster: &Cluster, node: &Node) -> Option<Vec<JobKind>> {
     cluster.restore.as_ref().filter(|_| node.role != Role::ControlPlaneIngress)?;
-    let mine = |n: &&Node| n.role != Role::ControlPlaneIngress && !n.removing;
+    let mine = |n: &&Arc<Node>| n.role != Role::ControlPlaneIngress && !n.removing;
     let all = |step: JobKind, of: fn(&Node) -> bool| {
         cluster.nodes.values().filter(mine).filter(|n| of(n)).all(|n| n.done.contains(&step))
     };

@@ -1,11 +1,11 @@
 //! Deciding again what was decided: for audits, and before a release with other rules.
 
-use crate::decide::{Context, decide};
+use crate::decide::{Context, decide_command};
 use crate::describe::describe;
 use crate::mint::{Authority, Leaf, Mint, MintError};
 use crate::rejection::Rejection;
 use crate::state::State;
-use oi_events::{ClusterUid, CommandEnvelope, Credential, Event, RecordedCommit};
+use oi_events::{ClusterUid, Credential, Event, RecordedCommit};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -85,17 +85,10 @@ impl Mint for Recorded {
 pub fn decide_again(state: &State, recorded: &RecordedCommit) -> Result<Vec<Event>, Rejection> {
     let commit = &recorded.commit;
     let header = &commit.header;
-    let envelope = CommandEnvelope {
-        id: header.command_id,
-        correlation: header.correlation,
-        actor: header.actor.clone(),
-        // When it was sent and what it expected was checked, and is not recorded.
-        issued_at_ms: u64::MAX,
-        expected_position: None,
-        command: commit.command.clone(),
-    };
     let mint = Recorded::of(&commit.events);
-    decide(state, &envelope, &Context { now_ms: header.time_ms, mint: &mint })
+    // When it was sent and what it expected was checked, and is not recorded.
+    let context = Context { now_ms: header.time_ms, mint: &mint };
+    decide_command(state, header.command_id, &commit.command, &context)
 }
 
 fn summary(event: Option<&Event>) -> String {

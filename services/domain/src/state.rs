@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// Names the layout of [`State`]: snapshots of another layout are not read.
 /// Change it with each change of the types in this file or of `evolve`.
-pub const STATE_SCHEMA: &str = "oi-state-5";
+pub const STATE_SCHEMA: &str = "oi-state-6";
 
 /// How many processed command ids are remembered.
 pub const PROCESSED_HORIZON: usize = 65_536;
@@ -27,13 +27,13 @@ pub struct State {
     /// When that commit was made, Unix milliseconds by its decider's clock.
     pub time_ms: u64,
     /// Hypervisors by name.
-    pub hypervisors: BTreeMap<HypervisorName, Hypervisor>,
+    pub hypervisors: BTreeMap<HypervisorName, Arc<Hypervisor>>,
     /// Clusters by name, deleted ones no longer.
-    pub clusters: BTreeMap<ClusterName, Cluster>,
+    pub clusters: BTreeMap<ClusterName, Arc<Cluster>>,
     /// Jobs that have failed and are not done yet.
     pub troubles: BTreeMap<JobId, Trouble>,
     /// Commands that were decided.
-    pub processed: Processed,
+    pub processed: Arc<Processed>,
 }
 
 impl State {
@@ -55,7 +55,7 @@ impl State {
                 .nodes
                 .iter()
                 .filter(move |(_, node)| &node.hypervisor == hypervisor)
-                .map(move |(name, node)| (cluster_name, name, node))
+                .map(move |(name, node)| (cluster_name, name, &**node))
         })
     }
 }
@@ -146,7 +146,7 @@ pub struct Cluster {
     /// The position of the creation, then of the deletion.
     pub generation: Generation,
     /// Its nodes by name.
-    pub nodes: BTreeMap<NodeName, Node>,
+    pub nodes: BTreeMap<NodeName, Arc<Node>>,
     /// Client certificates issued to users, by serial number. Those that have ended are
     /// forgotten when the next one is issued.
     pub kubeconfigs: Arc<BTreeMap<String, Kubeconfig>>,
@@ -287,8 +287,8 @@ impl Versions {
 impl Cluster {
     /// Nodes that are to stay and are `wanted`, by role, then by age.
     pub fn staying(&self, wanted: impl Fn(&Node) -> bool) -> Vec<(&NodeName, &Node)> {
-        let mut nodes: Vec<_> =
-            self.nodes.iter().filter(|(_, n)| !n.removing && wanted(n)).collect();
+        let mut nodes: Vec<_> = self.nodes.iter().map(|(name, n)| (name, &**n)).collect();
+        nodes.retain(|(_, n)| !n.removing && wanted(n));
         nodes.sort_by_key(|(_, n)| (n.role, n.added));
         nodes
     }
@@ -448,10 +448,35 @@ pub struct Trouble {
 
 /// The commands that were decided, the last [`PROCESSED_HORIZON`] of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "ProcessedInOrder")]
 pub struct Processed {
-    by_id: BTreeMap<CommandId, u64>,
-    order: VecDeque<(CommandId, u64)>,
+    order: VecDeque<Decided>,
     horizon_ms: u64,
+    #[serde(skip)]
+    by_id: BTreeMap<CommandId, u64>,
+}
+
+/// A command that was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Decided {
+    id: CommandId,
+    position: u64,
+    time_ms: u64,
+}
+
+/// What is stored of [`Processed`].
+#[derive(Deserialize)]
+struct ProcessedInOrder {
+    order: VecDeque<Decided>,
+    horizon_ms: u64,
+}
+
+impl From<ProcessedInOrder> for Processed {
+    fn from(stored: ProcessedInOrder) -> Processed {
+        let ProcessedInOrder { order, horizon_ms } = stored;
+        let by_id = order.iter().map(|decided| (decided.id, decided.position)).collect();
+        Processed { order, horizon_ms, by_id }
+    }
 }
 
 impl Processed {
@@ -468,12 +493,12 @@ impl Processed {
 
     pub(crate) fn insert(&mut self, id: CommandId, position: u64, time_ms: u64) {
         self.by_id.insert(id, position);
-        self.order.push_back((id, time_ms));
+        self.order.push_back(Decided { id, position, time_ms });
         if self.order.len() > PROCESSED_HORIZON
-            && let Some((oldest, time)) = self.order.pop_front()
+            && let Some(oldest) = self.order.pop_front()
         {
-            self.by_id.remove(&oldest);
-            self.horizon_ms = self.horizon_ms.max(time);
+            self.by_id.remove(&oldest.id);
+            self.horizon_ms = self.horizon_ms.max(oldest.time_ms);
         }
     }
 }

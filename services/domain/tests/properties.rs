@@ -7,6 +7,7 @@ use oi_domain::*;
 use oi_events::*;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use support::*;
 
 /// Something that happens to a world; numbers are taken modulo what there is.
@@ -138,7 +139,7 @@ fn take(world: &mut World, step: Step) {
         Step::Break(c, m) => {
             let (cluster, node) = (name(&cluster_name(c)), name(&format!("n{m}")));
             let known =
-                world.state.clusters.get(&cluster).and_then(|c: &Cluster| c.nodes.get(&node));
+                world.state.clusters.get(&cluster).and_then(|c: &Arc<Cluster>| c.nodes.get(&node));
             let Some(generation) = known.map(|n| n.generation) else { return };
             let reason = "r".to_owned();
             let observation = Observation::MemberBroken { cluster, node, generation, reason };
@@ -147,7 +148,8 @@ fn take(world: &mut World, step: Step) {
         Step::Backup(c) => world.try_run(BackupClusterV1 { name: name(&cluster_name(c)) }),
         Step::Taken(c) => {
             let cluster = name(&cluster_name(c));
-            let backups = world.state.clusters.get(&cluster).map(|c: &Cluster| c.backups.clone());
+            let backups =
+                world.state.clusters.get(&cluster).map(|c: &Arc<Cluster>| c.backups.clone());
             let open = backups.unwrap_or_default().into_iter().find(|(_, b)| b.snapshot.is_none());
             let Some((backup, _)) = open else { return };
             let observation = Observation::BackupTaken { cluster, backup, snapshot: snapshot() };
@@ -155,7 +157,8 @@ fn take(world: &mut World, step: Step) {
         }
         Step::Restore(c, to) => {
             let (source, to) = (name(&cluster_name(c)), name(&cluster_name(to)));
-            let backups = world.state.clusters.get(&source).map(|c: &Cluster| c.backups.clone());
+            let backups =
+                world.state.clusters.get(&source).map(|c: &Arc<Cluster>| c.backups.clone());
             let taken = backups.unwrap_or_default().into_iter().find(|(_, b)| b.snapshot.is_some());
             let Some((backup, _)) = taken else { return };
             if source == to {

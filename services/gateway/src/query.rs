@@ -11,6 +11,7 @@ use oi_events::{
 use oi_pki::certificate_pem;
 use oi_proto::v1;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 fn spec(h: &RegisterHypervisorV1) -> v1::RegisterHypervisor {
     v1::RegisterHypervisor {
@@ -51,7 +52,7 @@ pub fn hypervisor(state: &State, h: &Hypervisor) -> v1::Hypervisor {
 pub fn clusters<'a>(
     state: &'a State,
     of: Option<&'a ClusterName>,
-) -> impl Iterator<Item = (&'a ClusterName, &'a Cluster)> {
+) -> impl Iterator<Item = (&'a ClusterName, &'a Arc<Cluster>)> {
     state.clusters.iter().filter(move |(name, _)| of.is_none_or(|wanted| wanted == *name))
 }
 

@@ -167,7 +167,7 @@ impl Oi for Gateway {
         request: Request<v1::ListBackupsRequest>,
     ) -> Reply<v1::ListBackupsResponse> {
         let name = command::parse("cluster", &request.into_inner().cluster)?;
-        let found = self.view.read(|s| s.clusters.get(&name).map(query::backups));
+        let found = self.view.read(|s| s.clusters.get(&name).map(|c| query::backups(c)));
         let unknown = || Status::not_found(format!("cluster {name} is not known"));
         found.map(Response::new).ok_or_else(unknown)
     }
@@ -177,7 +177,7 @@ impl Oi for Gateway {
         request: Request<v1::ListKubeconfigsRequest>,
     ) -> Reply<v1::ListKubeconfigsResponse> {
         let name: ClusterName = command::parse("cluster", &request.into_inner().cluster)?;
-        let found = self.view.read(|s| s.clusters.get(&name).map(query::kubeconfigs));
+        let found = self.view.read(|s| s.clusters.get(&name).map(|c| query::kubeconfigs(c)));
         let kubeconfigs =
             found.ok_or_else(|| Status::not_found(format!("cluster {name} is not known")))?;
         Ok(Response::new(v1::ListKubeconfigsResponse { kubeconfigs }))

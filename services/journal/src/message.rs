@@ -111,6 +111,20 @@ enum Beside {
     Fields { header: CommitHeader, hash: Hash },
 }
 
+fn read_header(headers: &HeaderMap) -> Result<CommitHeader, MessageError> {
+    let format: u16 = parse(headers, FORMAT_HEADER)?;
+    if format != FORMAT {
+        return Err(CommitError::Format(format).into());
+    }
+    Ok(CommitHeader {
+        command_id: parse(headers, COMMAND_ID)?,
+        correlation: parse(headers, CORRELATION)?,
+        actor: text(headers, ACTOR)?.to_owned(),
+        time_ms: parse(headers, TIME)?,
+        previous: parse(headers, PREVIOUS)?,
+    })
+}
+
 /// A commit as stored: nothing decoded but where it stands.
 #[derive(Debug, Clone)]
 pub struct StoredCommit {
@@ -145,21 +159,10 @@ impl StoredCommit {
     /// # Errors
     /// Where one is absent or does not parse.
     pub fn header(&self) -> Result<CommitHeader, MessageError> {
-        let headers = match &self.beside {
-            Beside::Headers(headers) => headers,
-            Beside::Fields { header, .. } => return Ok(header.clone()),
-        };
-        let format: u16 = parse(headers, FORMAT_HEADER)?;
-        if format != FORMAT {
-            return Err(CommitError::Format(format).into());
+        match &self.beside {
+            Beside::Headers(headers) => read_header(headers),
+            Beside::Fields { header, .. } => Ok(header.clone()),
         }
-        Ok(CommitHeader {
-            command_id: parse(headers, COMMAND_ID)?,
-            correlation: parse(headers, CORRELATION)?,
-            actor: text(headers, ACTOR)?.to_owned(),
-            time_ms: parse(headers, TIME)?,
-            previous: parse(headers, PREVIOUS)?,
-        })
     }
 
     /// The hash that the writer put beside the commit.
@@ -206,14 +209,14 @@ impl StoredCommit {
     ///
     /// # Errors
     /// Where it is not a commit that this release reads.
-    pub fn decode(&self) -> Result<RecordedCommit, MessageError> {
-        let header = self.header()?;
+    pub fn decode(self) -> Result<RecordedCommit, MessageError> {
+        let header = match self.beside {
+            Beside::Headers(ref headers) => read_header(headers)?,
+            Beside::Fields { header, .. } => header,
+        };
         let hash = header.hash(&self.subject, &self.body);
-        Ok(RecordedCommit {
-            position: self.position,
-            commit: Commit::decode(header, &self.body)?,
-            hash,
-        })
+        let commit = Commit::decode(header, &self.body)?;
+        Ok(RecordedCommit { position: self.position, commit, hash })
     }
 }
 

@@ -123,10 +123,10 @@ impl Replay {
     pub async fn next(&mut self) -> Result<Option<RecordedCommit>, ReadError> {
         match self.next_stored().await? {
             None => Ok(None),
-            Some(s) => s
-                .decode()
-                .map(Some)
-                .map_err(|source| ReadError::Message { position: s.position, source }),
+            Some(s) => {
+                let position = s.position;
+                s.decode().map(Some).map_err(|source| ReadError::Message { position, source })
+            }
         }
     }
 }

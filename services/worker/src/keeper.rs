@@ -13,6 +13,7 @@ use oi_events::{
     ClusterName, ClusterUid, Generation, HypervisorName, NodeName, Observation, Role, chain,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -127,7 +128,7 @@ impl Keeper {
     }
 
     /// The hypervisor, while it is the one that was registered at `generation`.
-    fn hypervisor(&self, name: &HypervisorName, generation: Generation) -> Option<Hypervisor> {
+    fn hypervisor(&self, name: &HypervisorName, generation: Generation) -> Option<Arc<Hypervisor>> {
         self.steps
             .view
             .read(|s| s.hypervisors.get(name).filter(|h| h.generation == generation).cloned())

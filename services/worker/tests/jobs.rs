@@ -200,7 +200,7 @@ impl Platform {
                     && oi_domain::owed(s).is_empty()
                     && s.clusters.values().all(|c| c.hibernated || c.is_converged())
                     && s.clusters.values().all(|c| c.upgrade.is_none() && c.restore.is_none())
-                    && s.clusters.values().all(is_rotated)
+                    && s.clusters.values().all(|c| is_rotated(c))
                     && s.hypervisors.values().all(|h| h.prepared && is_reachable(h))
             }) {
                 tokio::time::sleep(Duration::from_millis(10)).await;

@@ -52,7 +52,7 @@ pub async fn log(c: &mut Context, flags: Log) -> Result<bool, Failure> {
     let mut commits = c.source.commits(flags.to.unwrap_or(end).min(end)).await?;
     while let Some(stored) = commits.next().await? {
         if stored.position >= from {
-            print(c, &filter, &decode(&stored)?)?;
+            print(c, &filter, &decode(stored)?)?;
         }
     }
     Ok(true)
@@ -100,7 +100,7 @@ pub async fn explain(c: &mut Context, what: &str) -> Result<bool, Failure> {
     while let Some(stored) = commits.next().await? {
         let at = stored.position;
         if chain.iter().any(|(position, _)| *position == at) {
-            texts.insert(at, entries(&decode(&stored)?));
+            texts.insert(at, entries(&decode(stored)?));
         }
     }
     c.done();

@@ -120,7 +120,7 @@ pub(super) fn restore(state: &State, c: &RestoreClusterV1) -> Result<Vec<Event>,
         return Err(Rejection::UpgradeRunning { cluster: c.name.clone(), to });
     }
     let generation = next_generation(state);
-    let away = |h| state.hypervisors.get(h).is_none_or(crate::state::Hypervisor::is_away);
+    let away = |h| state.hypervisors.get(h).is_none_or(|h| h.is_away());
     if cluster.control_planes().iter().all(|(_, n)| away(&n.hypervisor)) {
         return Err(Rejection::NowhereToRestore(c.name.clone()));
     }

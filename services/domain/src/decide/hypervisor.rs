@@ -8,6 +8,7 @@ use oi_events::{
     HypervisorObservedV1, HypervisorRegisteredV1, HypervisorUnregisteredV1, MemberBrokenV1,
     Observation, PodRestartedV1, RegisterHypervisorV1, UnregisterHypervisorV1,
 };
+use std::sync::Arc;
 
 pub(super) fn register(state: &State, c: &RegisterHypervisorV1) -> Result<Vec<Event>, Rejection> {
     if let Some(known) = state.hypervisors.get(&c.name) {
@@ -120,7 +121,7 @@ pub(super) fn observe(state: &State, seen: &Observation) -> Result<Vec<Event>, R
         }
         Observation::MemberBroken { cluster, node, generation, reason } => {
             let current = state.clusters.get(cluster).and_then(|c| c.nodes.get(node));
-            let known = |n: &Node| n.broken || n.removing || n.generation != *generation;
+            let known = |n: &Arc<Node>| n.broken || n.removing || n.generation != *generation;
             if current.is_none_or(known) {
                 return Ok(Vec::new());
             }

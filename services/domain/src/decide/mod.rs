@@ -16,7 +16,7 @@ pub(crate) use replace::can_replace;
 use crate::mint::Mint;
 use crate::rejection::Rejection;
 use crate::state::{Cluster, ClusterPhase, State};
-use oi_events::{ClusterName, Command, CommandEnvelope, Event, Generation};
+use oi_events::{ClusterName, Command, CommandEnvelope, CommandId, Event, Generation};
 
 /// What a decision may use beside the state: everything that is not pure comes
 /// in here, and is recorded in the events.
@@ -45,22 +45,33 @@ pub fn decide(
     {
         return Err(Rejection::PositionMoved { expected, actual: state.position });
     }
-    let mut events = answer(state, envelope, context)?;
+    decide_command(state, envelope.id, &envelope.command, context)
+}
+
+/// The same without what only its sender asked for.
+pub(crate) fn decide_command(
+    state: &State,
+    id: CommandId,
+    command: &Command,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Rejection> {
+    let mut events = answer(state, id, command, context)?;
     follow::follow(state, &mut events);
     Ok(events)
 }
 
 fn answer(
     state: &State,
-    envelope: &CommandEnvelope,
+    id: CommandId,
+    command: &Command,
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Rejection> {
-    match &envelope.command {
+    match command {
         Command::RegisterHypervisor(c) => hypervisor::register(state, c),
         Command::CordonHypervisor(c) => hypervisor::cordon(state, c),
         Command::UnregisterHypervisor(c) => hypervisor::unregister(state, c),
         Command::ReportObservation(c) => hypervisor::observe(state, &c.observation),
-        Command::CreateCluster(c) => cluster::create(state, envelope.id, c, context),
+        Command::CreateCluster(c) => cluster::create(state, id, c, context),
         Command::DeleteCluster(c) => cluster::delete(state, c),
         Command::RecordKubeconfig(c) => cluster::record_kubeconfig(state, c),
         Command::AddNode(c) => node::add(state, c, context),
@@ -76,11 +87,11 @@ fn answer(
         Command::AbandonHypervisor(c) => hypervisor::abandon(state, c),
         Command::RenewCertificates(c) => node::renew(state, c, context),
         Command::ScaleCluster(c) => scale::scale(state, c, context),
-        Command::BackupCluster(c) => backup::start(state, envelope.id, c),
+        Command::BackupCluster(c) => backup::start(state, id, c),
         Command::ScheduleBackups(c) => backup::schedule(state, c),
         Command::DeleteBackup(c) => backup::delete(state, c),
         Command::RestoreCluster(c) => backup::restore(state, c),
-        Command::CloneCluster(c) => backup::clone(state, envelope.id, c, context),
+        Command::CloneCluster(c) => backup::clone(state, id, c, context),
         Command::RotateAuthorities(c) => rotate::rotate(state, c, context),
     }
 }
@@ -91,7 +102,7 @@ fn next_generation(state: &State) -> Generation {
 }
 
 fn known<'a>(state: &'a State, name: &ClusterName) -> Result<&'a Cluster, Rejection> {
-    state.clusters.get(name).ok_or_else(|| Rejection::ClusterUnknown(name.clone()))
+    state.clusters.get(name).map(|c| &**c).ok_or_else(|| Rejection::ClusterUnknown(name.clone()))
 }
 
 /// A cluster that is to stay.

@@ -14,6 +14,7 @@ use oi_view::{Keyring, KeyringError};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Why a node's pods cannot be described.
 #[derive(Debug, thiserror::Error)]
@@ -37,15 +38,15 @@ pub struct Target {
     /// Its cluster's name.
     pub cluster_name: ClusterName,
     /// Its cluster.
-    pub cluster: Cluster,
+    pub cluster: Arc<Cluster>,
     /// Its name.
     pub name: NodeName,
     /// The node itself.
-    pub node: Node,
+    pub node: Arc<Node>,
     /// Where it is.
-    pub hypervisor: Hypervisor,
+    pub hypervisor: Arc<Hypervisor>,
     /// The hypervisors of the cluster's nodes.
-    pub hypervisors: BTreeMap<NodeName, Hypervisor>,
+    pub hypervisors: BTreeMap<NodeName, Arc<Hypervisor>>,
 }
 
 impl Target {

@@ -19,11 +19,11 @@ impl Steps {
     /// Tells all ingresses. Where one does not hear it, its health checks have to do:
     /// an ingress that is away must not be in the way of a control plane.
     pub(super) async fn set_traffic(&self, target: &Target, traffic: Traffic) {
-        let serves = |(name, n): (&NodeName, &Node)| {
+        let serves = |name: &NodeName, n: &Node| {
             *name != target.name && n.components.contains(&Component::ApiServer) && n.is_ready()
         };
         // Of one API server alone, nothing can be kept away.
-        if !target.cluster.nodes.iter().any(serves) {
+        if !target.cluster.nodes.iter().any(|(name, n)| serves(name, n)) {
             return;
         }
         let ingresses = target.cluster.ingresses();
