@@ -141,7 +141,7 @@ impl Commit {
         let at = |frame| move |source| CommitError::Record { frame, source };
         let (_, first) = frames.next().ok_or(CommitError::Empty)?;
         let command = Command::decode(first.kind, first.version, first.bytes).map_err(at(0))?;
-        let mut events = Vec::new();
+        let mut events = Vec::with_capacity(frames.len());
         for (i, frame) in frames {
             match Event::decode(frame.kind, frame.version, frame.bytes) {
                 Ok(event) => events.push(event),

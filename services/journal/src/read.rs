@@ -62,15 +62,13 @@ pub struct Replay {
     pending: u64,
 }
 
-fn stored(message: async_nats::jetstream::Message) -> Option<StoredCommit> {
-    let position = message.info().ok()?.stream_sequence;
+/// A message as a commit, and how many the broker still has after it.
+fn stored(message: async_nats::jetstream::Message) -> Option<(StoredCommit, u64)> {
+    let info = message.info().ok()?;
+    let (position, pending) = (info.stream_sequence, info.pending);
     let (message, _) = message.split();
-    Some(StoredCommit::new(
-        position,
-        message.subject.to_string(),
-        message.headers.unwrap_or_default(),
-        message.payload,
-    ))
+    let (subject, headers) = (message.subject.to_string(), message.headers.unwrap_or_default());
+    Some((StoredCommit::new(position, subject, headers, message.payload), pending))
 }
 
 impl Replay {
@@ -94,8 +92,7 @@ impl Replay {
         let next = loop {
             match messages.next().await {
                 Some(Ok(message)) => {
-                    let pending = message.info().map_or(0, |info| info.pending);
-                    if let Some(commit) = stored(message) {
+                    if let Some((commit, pending)) = stored(message) {
                         self.pending = pending;
                         break commit;
                     }
@@ -166,7 +163,7 @@ impl Follower {
             };
             match next {
                 Some(Ok(message)) => {
-                    let Some(commit) = stored(message) else { continue };
+                    let Some((commit, _)) = stored(message) else { continue };
                     if commit.position <= self.last {
                         continue;
                     }
