@@ -53,6 +53,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "oi-helper",
             "oi-journal",
             "oi-pki",
+            "oi-proof",
             "oi-view",
             "oi-worker",
         ],

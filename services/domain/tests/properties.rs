@@ -243,7 +243,11 @@ fn one_membership_change_at_a_time(state: &State) {
     let mut changes: BTreeMap<ClusterName, usize> = BTreeMap::new();
     for job in owed(state) {
         let (Some(cluster), Some(node)) = (job.cluster, job.node) else { continue };
-        let c = &state.clusters[&cluster];
+        // What is left of a node may be of a cluster that is gone.
+        let Some(c) = state.clusters.get(&cluster) else {
+            assert_eq!(job.kind, JobKind::RemoveLeftover);
+            continue;
+        };
         let joins = job.kind == JobKind::EnsureEtcd && !c.nodes[&node].joined;
         if joins || job.kind == JobKind::LeaveCluster {
             *changes.entry(cluster).or_default() += 1;

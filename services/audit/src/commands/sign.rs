@@ -98,7 +98,7 @@ async fn collect(c: &Context, head: &Checkpoint, prover: Prover) -> Result<Vec<D
         return Err(Failure::TooShort { size: head.size, end });
     }
     let mut commits = c.source.commits(head.size).await?;
-    let mut checker = Checker::new(std::slice::from_ref(head));
+    let mut checker = Checker::without_rules(std::slice::from_ref(head));
     let (mut prover, mut seen) = (prover, c.progress());
     while let Some(stored) = commits.next().await? {
         if let Some(hash) = checker.take(&stored).map_err(AuditError::Temporary)? {
