@@ -54,10 +54,18 @@ pub fn stat_fields(pid: i32) -> Option<Vec<String>> {
     Some(text.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
 }
 
+/// Whether fields of /proc/PID/stat are of a process that is dead. One whose first thread
+/// has ended looks so, but lives, and holds its ports, as long as another of its threads
+/// (in an fsync, say).
+pub fn is_dead(fields: &[String]) -> bool {
+    let threads = fields.get(17).and_then(|n| n.parse::<u32>().ok()).unwrap_or(0);
+    fields.first().is_none_or(|state| state == "X" || (state == "Z" && threads <= 1))
+}
+
 /// When a process was started, in clock ticks; none for one that is dead.
 fn start_time(pid: i32) -> Option<String> {
     let fields = stat_fields(pid)?;
-    (fields.first()? != "Z").then(|| fields.get(19).cloned())?
+    (!is_dead(&fields)).then(|| fields.get(19).cloned())?
 }
 
 /// Kills a process and waits until it is gone.

@@ -1,7 +1,7 @@
 //! Leaving nothing behind: processes, mounts, sockets, cgroups, directories.
 
 use crate::lab::{Hypervisor, Lab};
-use crate::process::{kill_and_wait, stat_fields};
+use crate::process::{is_dead, kill_and_wait, stat_fields};
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::Signal;
 use std::collections::BTreeSet;
@@ -87,9 +87,8 @@ fn kill_processes(h: &Hypervisor) {
 fn is_exiting(pid: i32) -> bool {
     const PF_EXITING: u64 = 0x4;
     let fields = stat_fields(pid).unwrap_or_default();
-    let is_dead = fields.first().is_none_or(|state| state == "Z" || state == "X");
     let flags = fields.get(6).and_then(|flags| flags.parse().ok()).unwrap_or(0);
-    !is_dead && flags & PF_EXITING != 0
+    !is_dead(&fields) && flags & PF_EXITING != 0
 }
 
 /// Waits for processes that were killed before, by whomever.
