@@ -179,3 +179,19 @@ pub fn in_own_session(program: &Path) -> Command {
     command.arg(program);
     command
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_dead;
+
+    #[test]
+    fn a_process_lives_as_long_as_one_of_its_threads() {
+        let with = |state: &str, threads: &str| {
+            let mut fields = vec!["0".to_owned(); 20];
+            (fields[0], fields[17]) = (state.to_owned(), threads.to_owned());
+            is_dead(&fields)
+        };
+        assert!(with("Z", "1") && with("X", "0") && is_dead(&[]));
+        assert!(!with("Z", "2") && !with("S", "1") && !with("D", "9"));
+    }
+}
