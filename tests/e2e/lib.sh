@@ -16,7 +16,7 @@ lab() {
   local base=$((17000 + $1 * 10))
   lab_flags=(--name "$lab" --base-port "$base" --public-port $((21000 + $1 * 400)) "${@:2}")
   export OI_SERVER=http://127.0.0.1:$base OI_NATS_URL=nats://127.0.0.1:$((base + 2))
-  metrics=http://127.0.0.1:$((base + 1)) broker_port=$((base + 2)) monitor=http://127.0.0.1:$((base + 4))
+  metrics=http://127.0.0.1:$((base + 1)) broker_port=$((base + 2)) monitor=http://127.0.0.1:$((base + 4)) page=http://127.0.0.1:$((base + 5))
   lab_dir=$OI_LOCAL_DIR/$lab
 }
 # Creating goes on where it was: what failed once is said, and tried once more.
