@@ -1,4 +1,5 @@
-//! What must hold between the commits of a log. No I/O.
+//! What must hold between the commits of a log. No I/O but for the temporary file in which
+//! ids wait.
 
 use crate::doubles::Doubles;
 use oi_domain::{Differs, State, apply, recheck};
@@ -114,11 +115,6 @@ impl Checker {
         attested.sort_by(|a, b| b.cmp(a));
         attested.dedup();
         Checker { attested, state: Some(State::default()), ..Checker::default() }
-    }
-
-    /// The same without deciding anything again: for those who want the hashes only.
-    pub fn without_rules(checkpoints: &[Checkpoint]) -> Checker {
-        Checker { state: None, ..Checker::new(checkpoints) }
     }
 
     /// Takes the next commit; what is wrong with it is kept as findings. Returns the

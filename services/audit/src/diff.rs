@@ -1,8 +1,44 @@
 //! What differs between two states.
 
+use crate::moment::rfc3339;
+use crate::present::content;
+use oi_domain::State;
 use serde::Serialize;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
+
+/// One side of a comparison.
+#[derive(Debug, Clone)]
+pub struct Side {
+    /// Of which moment it is.
+    pub title: String,
+    /// What was there then.
+    pub value: Value,
+}
+
+impl Side {
+    /// A state, or one cluster of it; null where that is not there.
+    pub fn of(state: &State, cluster: Option<&str>) -> Side {
+        let title = format!("position {} ({})", state.position, rfc3339(state.time_ms));
+        let all = content(state);
+        let value = match cluster {
+            None => all,
+            Some(name) => all["clusters"].get(name).cloned().unwrap_or(Value::Null),
+        };
+        Side { title, value }
+    }
+
+    /// As YAML; empty where nothing is there.
+    ///
+    /// # Errors
+    /// Where it has no YAML form.
+    pub fn yaml(&self) -> Result<String, serde_yaml_ng::Error> {
+        match &self.value {
+            Value::Null => Ok(String::new()),
+            value => serde_yaml_ng::to_string(value),
+        }
+    }
+}
 
 /// One place at which two values differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -28,7 +28,7 @@ mod spans;
 pub use archive::{ArchiveError, ArchiveReader, ArchiveWriter};
 pub use causes::{Cause, Causes};
 pub use check::{Checker, Finding, Problem};
-pub use diff::{Change, changes, unified};
+pub use diff::{Change, Side, changes, unified};
 pub use documents::documents;
 pub use expression::{Condition, ExpressionError};
 pub use filter::{Entry, Filter, entries};

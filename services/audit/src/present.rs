@@ -43,6 +43,8 @@ fn tidy(value: Value) -> Value {
 
 /// The state as JSON: hypervisors, clusters and troubles, with position and time.
 pub fn present(state: &State) -> Value {
+    // A copy shares all but the ids of commands, which are many and not shown.
+    let state = State { processed: Default::default(), ..state.clone() };
     // A state holds only maps, sequences, strings and integers.
     let mut value = serde_json::to_value(state).unwrap_or_default();
     if let Value::Object(fields) = &mut value {

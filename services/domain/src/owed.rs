@@ -217,8 +217,11 @@ impl Scope {
 
     /// Where a job belongs; none where its id is not one of ours.
     pub fn of_job(id: &JobId) -> Option<Scope> {
-        let target = JobTarget::parse(id)?;
-        Some(target.cluster().map_or(Scope::Hypervisors, |c| Scope::Cluster(c.clone())))
+        JobTarget::parse(id).map(|target| Scope::of_target(&target))
+    }
+
+    fn of_target(target: &JobTarget) -> Scope {
+        target.cluster().map_or(Scope::Hypervisors, |c| Scope::Cluster(c.clone()))
     }
 
     /// All scopes of a state.
@@ -258,16 +261,15 @@ pub fn is_owed(state: &State, job: &JobId) -> bool {
 
 /// Whether a job is owed, now or after a pause.
 pub fn is_unfinished(state: &State, job: &JobId) -> bool {
-    let target = JobTarget::parse(job);
+    let Some(target) = JobTarget::parse(job) else { return false };
     // Most jobs are for nodes: no other needs to be looked at.
-    if let Some(JobTarget::Node { cluster, node, generation, step }) = &target {
-        let cluster = state.clusters.get(cluster);
-        return cluster.is_some_and(|c| {
+    if let JobTarget::Node { cluster, node, generation, step } = &target {
+        return state.clusters.get(cluster).is_some_and(|c| {
             c.nodes.get(node).is_some_and(|n| n.generation == *generation)
                 && owed_steps(c, node).contains(step)
-        }) && target.is_some_and(|target| job_id(&target) == *job);
+        }) && job_id(&target) == *job;
     }
-    Scope::of_job(job).is_some_and(|scope| jobs_in(state, &scope).iter().any(|j| j.id == *job))
+    jobs_in(state, &Scope::of_target(&target)).iter().any(|j| j.id == *job)
 }
 
 fn owed_by_hypervisors(state: &State) -> Vec<Job> {

@@ -176,6 +176,14 @@ impl StoredCommit {
         }
     }
 
+    /// The hash of what is stored.
+    ///
+    /// # Errors
+    /// As [`header`](Self::header).
+    pub fn hash(&self) -> Result<Hash, MessageError> {
+        Ok(self.header()?.hash(&self.subject, &self.body))
+    }
+
     /// The kinds that the writer put beside the commit, the command's first, separated by
     /// commas; none where it was kept without.
     pub fn claimed_kinds(&self) -> Option<&str> {

@@ -56,7 +56,7 @@ enum Cluster {
         /// Hypervisors for ingresses, reachable on 127.0.0.1.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=100))]
         size_public: u16,
-        /// First of five ports: API, metrics, broker, registry, broker monitoring.
+        /// First of six ports: API, metrics, broker, registry, broker monitoring, page.
         #[arg(long, default_value_t = 7440)]
         base_port: u16,
         /// First port of 127.0.0.1 that leads to the first public hypervisor; each

@@ -8,9 +8,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use futures::stream::{self, Stream, StreamExt};
-use oi_audit::{Entry, changes, content, entries, present, rfc3339, spans, unified};
+use oi_audit::{Entry, Side, changes, entries, present, rfc3339, spans, unified};
 use oi_domain::{Scope, jobs_in};
 use oi_events::{JobId, RecordedCommit};
+use oi_journal::ReadError;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::convert::Infallible;
@@ -38,6 +39,12 @@ impl From<HistoryError> for Refused {
     }
 }
 
+impl From<ReadError> for Refused {
+    fn from(error: ReadError) -> Refused {
+        HistoryError::from(error).into()
+    }
+}
+
 type Answer = Result<Json<Value>, Refused>;
 
 #[derive(Deserialize)]
@@ -45,8 +52,8 @@ struct At {
     at: Option<u64>,
 }
 
-/// The state at a position, the present one where none is named, with the jobs that it
-/// owes.
+/// The state at a position, the present one where none is named, with how many nodes of
+/// each cluster are ready, and the jobs that it owes.
 async fn state(State(history): State<History>, Query(q): Query<At>) -> Answer {
     let at = q.at.unwrap_or_else(|| history.view().position());
     let state = history.at(at).await?;
@@ -63,10 +70,15 @@ async fn state(State(history): State<History>, Query(q): Query<At>) -> Answer {
             })
         })
         .collect();
+    let ready = state.clusters.iter().map(|(name, cluster)| {
+        let nodes = cluster.nodes.values().filter(|node| node.is_ready());
+        (name.to_string(), json!(nodes.count()))
+    });
+    let ready: serde_json::Map<_, _> = ready.collect();
     Ok(Json(json!({
         "position": state.position, "end": history.view().position(),
         "time": rfc3339(state.time_ms), "hash": state.hash().to_string(),
-        "state": present(&state), "jobs": jobs,
+        "state": present(&state), "ready": ready, "jobs": jobs,
     })))
 }
 
@@ -79,26 +91,12 @@ struct Between {
 
 /// What differs between two positions.
 async fn diff(State(history): State<History>, Query(q): Query<Between>) -> Answer {
-    let mut sides = Vec::new();
-    for at in [q.a, q.b] {
-        let state = history.at(at).await?;
-        let title = format!("position {} ({})", state.position, rfc3339(state.time_ms));
-        let value = content(&state);
-        let value = match &q.cluster {
-            Some(name) => value["clusters"].get(name).cloned().unwrap_or(Value::Null),
-            None => value,
-        };
-        sides.push((title, value));
-    }
-    let yaml = |value: &Value| match value {
-        Value::Null => String::new(),
-        value => serde_yaml_ng::to_string(value).unwrap_or_default(),
-    };
-    let [(title_a, a), (title_b, b)] = sides.as_slice() else {
-        return Err(Refused(StatusCode::BAD_REQUEST, "two positions are needed".to_owned()));
-    };
-    let text = unified((title_a, &yaml(a)), (title_b, &yaml(b)), false);
-    Ok(Json(json!({"changes": changes(a, b), "text": text})))
+    let only = q.cluster.as_deref();
+    let before = Side::of(&history.at(q.a).await?, only);
+    let after = Side::of(&history.at(q.b).await?, only);
+    let yaml = |side: &Side| side.yaml().unwrap_or_default();
+    let text = unified((&before.title, &yaml(&before)), (&after.title, &yaml(&after)), false);
+    Ok(Json(json!({"changes": changes(&before.value, &after.value), "text": text})))
 }
 
 #[derive(Deserialize)]
@@ -119,10 +117,9 @@ async fn events(State(history): State<History>, Query(q): Query<Range>) -> Answe
     let end = history.view().position();
     let to = q.to.unwrap_or(end).min(end);
     let from = q.from.unwrap_or_else(|| to.saturating_sub(PAGE as u64)).max(1);
-    let read = |e| Refused::from(HistoryError::Read(e));
-    let mut replay = history.journal().replay(from, to).await.map_err(read)?;
+    let mut replay = history.journal().replay(from, to).await?;
     let mut found = Vec::new();
-    while let Some(recorded) = replay.next().await.map_err(read)? {
+    while let Some(recorded) = replay.next().await? {
         found.extend(wanted(&recorded, q.cluster.as_ref()));
     }
     let events = found.split_off(found.len().saturating_sub(PAGE));
@@ -136,11 +133,10 @@ struct Of {
 
 /// What happened to a cluster, with the length of its jobs.
 async fn timeline(State(history): State<History>, Query(q): Query<Of>) -> Answer {
-    let read = |e| Refused::from(HistoryError::Read(e));
     let end = history.view().position();
-    let mut replay = history.journal().replay(1, end).await.map_err(read)?;
+    let mut replay = history.journal().replay(1, end).await?;
     let mut found = Vec::new();
-    while let Some(recorded) = replay.next().await.map_err(read)? {
+    while let Some(recorded) = replay.next().await? {
         found.extend(spans(&recorded, &q.cluster));
     }
     found.sort_by_key(|span| (span.start_ms, span.position));

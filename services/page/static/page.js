@@ -49,22 +49,10 @@ function complain(error) {
   $("error").hidden = !error;
 }
 
-const ready = (cluster, node) =>
-  !node.removing && steps(node).every((step) => node.done.includes(step));
-
-/** The steps that make a node of its role ready. */
-function steps(node) {
-  switch (node.role) {
-    case "ControlPlane": return node.components.length ? ["EnsureEtcd", "EnsureControlPlane"] : ["EnsureEtcd"];
-    case "ControlPlaneIngress": return ["EnsureIngress"];
-    default: return ["EnsureControlPlane"];
-  }
-}
-
-function showClusters(state) {
+function showClusters(state, ready) {
   const rows = Object.entries(state.clusters).map(([name, c]) => {
     const nodes = Object.entries(c.nodes);
-    const count = nodes.filter(([, n]) => ready(c, n)).length;
+    const count = ready[name];
     const phase = c.hibernated ? "hibernated" : c.phase.toLowerCase();
     const places = nodes.map(([n, node]) => `${n} on ${node.hypervisor}${node.removing ? " (leaves)" : ""}`);
     const all = count === nodes.length && nodes.length > 0;
@@ -110,7 +98,7 @@ async function show(position) {
     slider.value = number.value = moment.position;
     $("time").textContent = moment.time;
     $("hash").textContent = `State hash ${moment.hash}`;
-    showClusters(moment.state);
+    showClusters(moment.state, moment.ready);
     showHypervisors(moment.state);
     showJobs(moment.jobs);
     fill("events", past.events.reverse().map(eventRow), "Nothing has happened.");

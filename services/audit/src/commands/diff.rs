@@ -3,54 +3,30 @@
 use super::Context;
 use crate::error::Failure;
 use crate::flags::{Diff, Format};
-use oi_audit::{Condition, Moment, changes, content, entries, fold, replay, rfc3339, unified};
+use oi_audit::{Condition, Moment, Side, changes, entries, fold, replay, unified};
 use oi_domain::State;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
-
-/// One side of a comparison.
-struct Side {
-    title: String,
-    value: Value,
-}
-
-fn cluster<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
-    value.get("clusters")?.get(name)
-}
-
-fn title(state: &State) -> String {
-    format!("position {} ({})", state.position, rfc3339(state.time_ms))
-}
 
 /// A moment, or a cluster at a moment.
 async fn side(c: &Context, text: &str, only: Option<&str>) -> Result<Side, Failure> {
     if let Ok(moment) = text.parse::<Moment>() {
-        let state = replay(&c.source, Some(moment), c.progress()).await?;
-        let value = content(&state);
-        let value = match only {
-            None => value,
-            Some(name) => cluster(&value, name).cloned().unwrap_or(Value::Null),
-        };
-        return Ok(Side { title: title(&state), value });
+        return Ok(Side::of(&replay(&c.source, Some(moment), c.progress()).await?, only));
     }
     let (name, moment) = match text.split_once('@') {
         Some((name, moment)) => (name, Some(moment.parse::<Moment>()?)),
         None => (text, None),
     };
-    let state = replay(&c.source, moment, c.progress()).await?;
-    let value = content(&state);
-    let value = cluster(&value, name)
-        .cloned()
-        .ok_or_else(|| Failure::Unknown(format!("cluster {name}")))?;
-    Ok(Side { title: format!("cluster {name} at {}", title(&state)), value })
+    let side = Side::of(&replay(&c.source, moment, c.progress()).await?, Some(name));
+    if side.value.is_null() {
+        return Err(Failure::Unknown(format!("cluster {name}")));
+    }
+    Ok(Side { title: format!("cluster {name} at {}", side.title), ..side })
 }
 
-fn yaml(value: &Value) -> Result<String, Failure> {
-    if value.is_null() {
-        return Ok(String::new());
-    }
-    Ok(serde_yaml_ng::to_string(value).map_err(crate::output::OutputError::from)?)
+fn yaml(side: &Side) -> Result<String, Failure> {
+    Ok(side.yaml().map_err(crate::output::OutputError::from)?)
 }
 
 /// Prints what differs. True also where something does.
@@ -61,7 +37,7 @@ pub async fn diff(c: &mut Context, flags: Diff) -> Result<bool, Failure> {
     c.done();
     if c.results.format() == Format::Table {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let (a, b) = (yaml(&before.value)?, yaml(&after.value)?);
+        let (a, b) = (yaml(&before)?, yaml(&after)?);
         c.results.text(&unified((&before.title, &a), (&after.title, &b), colour))?;
     } else {
         let changes = changes(&before.value, &after.value);

@@ -2,9 +2,9 @@
 
 use super::Context;
 use crate::error::Failure;
-use oi_audit::{AuditError, Checker, verify};
+use oi_audit::verify;
 use oi_proof::{
-    Checkpoint, ConsistencyProof, Digest, InclusionProof, Prover, Signer, Verifier, leaf_hash,
+    Checkpoint, ConsistencyProof, Digest, InclusionProof, Prover, Signer, Tree, Verifier, leaf_hash,
 };
 use std::fs;
 use std::io::Write;
@@ -98,16 +98,18 @@ async fn collect(c: &Context, head: &Checkpoint, prover: Prover) -> Result<Vec<D
         return Err(Failure::TooShort { size: head.size, end });
     }
     let mut commits = c.source.commits(head.size).await?;
-    let mut checker = Checker::without_rules(std::slice::from_ref(head));
-    let (mut prover, mut seen) = (prover, c.progress());
+    let (mut prover, mut tree, mut seen) = (prover, Tree::default(), c.progress());
     while let Some(stored) = commits.next().await? {
-        if let Some(hash) = checker.take(&stored).map_err(AuditError::Temporary)? {
-            prover.push(leaf_hash(&hash.0));
+        // What cannot be read was not signed: the roots differ.
+        if let Ok(hash) = stored.hash() {
+            let leaf = leaf_hash(&hash.0);
+            tree.push(leaf);
+            prover.push(leaf);
         }
         seen(stored.position, head.size);
     }
     c.done();
-    if checker.confirmed() != head.size {
+    if (tree.size(), tree.root()) != (head.size, head.root) {
         return Err(Failure::NotClean("it is not what the checkpoint attests"));
     }
     prover.finish().ok_or(Failure::NotClean("commits are missing"))
