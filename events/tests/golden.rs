@@ -57,6 +57,30 @@ fn commit_golden(variant: &str, written: bool) -> Golden {
     }
 }
 
+/// Two commits in one message.
+fn batch_golden() -> Golden {
+    let commit = samples::commit();
+    let subject = "oi.events.cluster.test";
+    let check = move |body: &[u8], frames: &[u8]| {
+        let read = oi_events::read_batch(body).unwrap();
+        assert_eq!(read.len(), 2);
+        assert_eq!(
+            (read[0].subject, read[0].body, read[0].actor),
+            (subject, frames, "alice@example")
+        );
+        assert_eq!(read[1].hash, oi_events::Hash([2; 32]));
+    };
+    // What is in a commit has goldens of its own.
+    let frames = b"frames".as_slice();
+    let one =
+        |n| oi_events::Batched::new(&commit.header, subject, oi_events::Hash([n; 32]), frames);
+    Golden {
+        file: file_name("Commit", "Batch", 2, ""),
+        bytes: Some(oi_events::write_batch(&[one(1), one(2)]).unwrap()),
+        check_decoded: Box::new(move |bytes| check(bytes, frames)),
+    }
+}
+
 fn goldens() -> Vec<Golden> {
     let jobs = samples::jobs().into_iter().map(|job| Golden {
         file: file_name("Job", &format!("{:?}", job.kind), 1, ""),
@@ -72,6 +96,7 @@ fn goldens() -> Vec<Golden> {
             commit_golden("", false),
             commit_golden("second", false),
             commit_golden("third", true),
+            batch_golden(),
         ])
         .chain(outdated())
         .collect()

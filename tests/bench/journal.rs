@@ -44,17 +44,19 @@ async fn append(journal: &Journal, from: u64, head: &mut Hash) -> Result<Duratio
     Ok(start.elapsed())
 }
 
-struct Raw {
-    subject: String,
-    headers: async_nats::HeaderMap,
-    body: Bytes,
+/// A message as stored.
+#[derive(Clone)]
+pub struct Raw {
+    pub subject: String,
+    pub headers: async_nats::HeaderMap,
+    pub body: Bytes,
 }
 
 /// What is stored, to be published again as it is.
-async fn stored(context: &jetstream::Context, from: u64) -> Result<Vec<Raw>> {
+pub async fn stored(context: &jetstream::Context, from: u64, count: u64) -> Result<Vec<Raw>> {
     let stream = context.get_stream(STREAM).await?;
     let mut raw = Vec::new();
-    for n in from + 1..=from + COMMITS {
+    for n in from + 1..=from + count {
         let m = stream.get_raw_message(n).await?;
         raw.push(Raw { subject: m.subject.to_string(), headers: m.headers, body: m.payload });
     }
@@ -113,7 +115,7 @@ pub async fn run(bare_url: &str, url: &str) -> Result<()> {
     for round in 0..ROUNDS {
         let from = round * COMMITS;
         appended.push(append(&journal, from, &mut head).await?);
-        published.push(publish(&bare, from, &stored(&beside, from).await?).await?);
+        published.push(publish(&bare, from, &stored(&beside, from, COMMITS).await?).await?);
         for _ in 0..READINGS {
             drained.push(drain(&bare).await?);
             replayed.push(replay(&journal).await?);

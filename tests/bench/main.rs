@@ -3,6 +3,7 @@
 
 mod audit;
 mod bare;
+mod commands;
 mod journal;
 mod platform;
 mod ready;
@@ -43,9 +44,11 @@ async fn main() -> ExitCode {
         ["audit", events, url, dir] => audit::run(events, url, dir).await,
         ["journal", bare_url, url] => journal::run(bare_url, url).await,
         ["scale", clusters, url, dir] => scale::run(clusters, url, dir).await,
+        ["commands", what, bare_url, url] => commands::throughput(what, bare_url, url).await,
+        ["latency", bare_url, url, dir] => commands::latency(bare_url, url, dir).await,
         ["bare", runs] => ready::bare(runs).await,
         _ => Err(
-            "usage: oi-bench time-to-ready RUNS | bare RUNS | journal BARE_URL URL | audit EVENTS URL DIR | scale CLUSTERS URL DIR".into(),
+            "usage: oi-bench time-to-ready RUNS | bare RUNS | journal BARE_URL URL | audit EVENTS URL DIR | scale CLUSTERS URL DIR | commands NAME BARE_URL URL | latency BARE_URL URL DIR".into(),
         ),
     };
     match done {

@@ -24,15 +24,16 @@ const IN_FLIGHT: usize = 8;
 const IDLE: Duration = Duration::from_secs(30);
 const LIMIT: Duration = Duration::from_secs(600);
 
-struct Platform {
-    journal: Journal,
+/// A decider and a worker in this process.
+pub struct Platform {
+    pub journal: Journal,
     view: View,
     tasks: JoinSet<()>,
     hypervisors: Vec<(FakeCri, Serving)>,
 }
 
 impl Platform {
-    async fn start(url: &str, dir: &Path) -> Result<Platform> {
+    pub async fn start(url: &str, dir: &Path) -> Result<Platform> {
         let journal = Journal::connect(JournalConfig::new(url, "bench")).await?;
         journal.ensure_streams().await?;
         let key = KeyEncryptionKey::load_or_create(&dir.join("kek"))?;

@@ -27,10 +27,11 @@ create_lab() {
   sleep 2
   oi-local-cluster cluster create "${lab_flags[@]}" 2>>"$work/lab.log"
 }
-# bare_broker PORT STORE: a broker of its own beside the lab's; sets $broker to its pid.
+# bare_broker PORT STORE [CONF]: a broker of its own beside the lab's; sets $broker to its
+# pid.
 bare_broker() {
   OI_NATS_LISTEN=127.0.0.1:$1 OI_NATS_MONITOR=127.0.0.1:$(($1 + 1)) OI_NATS_STORE=$2 \
-    nats-server -c "$repo_dir/nats.conf" >>"$work/broker.log" 2>&1 & broker=$!
+    nats-server -c "${3:-$repo_dir/nats.conf}" >>"$work/broker.log" 2>&1 & broker=$!
   children+=("$broker")
   until (exec 8<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; do sleep 0.05; done
 }

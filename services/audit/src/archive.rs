@@ -4,10 +4,11 @@
 //! Layout: the line `oi-archive/1`, then one zstd stream of records, each a length (u32,
 //! little endian) and that many bytes of postcard: [`Record::Begin`], the commits in
 //! order, wrapped keys where they were asked for, and [`Record::End`]. What follows from
-//! the other fields is left out: a commit's position, and the hash of the one before it.
+//! the other fields is left out: a commit's position, its message's sequence, and the hash
+//! of the one before it.
 
 use bytes::Bytes;
-use oi_events::{ClusterUid, CommandId, CommitHeader, Hash};
+use oi_events::{Batched, ClusterUid, Hash};
 use oi_journal::{MessageError, StoredCommit};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -80,20 +81,16 @@ pub enum ArchiveError {
 enum Record<'a> {
     /// How many commits follow.
     Begin { commits: u64 },
-    /// The next commit.
-    Commit {
-        subject: &'a str,
-        command_id: CommandId,
-        correlation: CommandId,
-        actor: &'a str,
-        time_ms: u64,
-        hash: Hash,
-        body: &'a [u8],
-    },
+    /// The next commit, in the next message.
+    #[serde(borrow)]
+    Commit(Batched<'a>),
     /// A wrapped data key.
     Key { uid: ClusterUid, wrapped: &'a [u8] },
     /// Nothing more follows.
     End,
+    /// The next commit, in the same message as the one before it.
+    #[serde(borrow)]
+    Beside(Batched<'a>),
 }
 
 /// Writes an archive. It is there, whole, once [`finish`](Self::finish) returns.
@@ -101,6 +98,8 @@ pub struct ArchiveWriter {
     path: PathBuf,
     part: PathBuf,
     out: Encoder<'static, BufWriter<File>>,
+    /// The message of the last commit.
+    sequence: u64,
 }
 
 impl ArchiveWriter {
@@ -117,7 +116,7 @@ impl ArchiveWriter {
         out.write_all(MAGIC).map_err(file)?;
         let mut out = Encoder::new(out, LEVEL).map_err(file)?;
         out.include_checksum(true).map_err(file)?;
-        let mut writer = ArchiveWriter { path: path.to_owned(), part, out };
+        let mut writer = ArchiveWriter { path: path.to_owned(), part, out, sequence: 0 };
         writer.put(&Record::Begin { commits })?;
         Ok(writer)
     }
@@ -137,15 +136,10 @@ impl ArchiveWriter {
         let failed = |source| ArchiveError::Record { position: stored.position, source };
         let (header, hash) =
             (stored.header().map_err(failed)?, stored.claimed_hash().map_err(failed)?);
-        self.put(&Record::Commit {
-            subject: &stored.subject,
-            command_id: header.command_id,
-            correlation: header.correlation,
-            actor: &header.actor,
-            time_ms: header.time_ms,
-            hash,
-            body: &stored.body,
-        })
+        let commit = Batched::new(&header, &stored.subject, hash, &stored.body);
+        let beside = stored.sequence == self.sequence;
+        self.sequence = stored.sequence;
+        self.put(&if beside { Record::Beside(commit) } else { Record::Commit(commit) })
     }
 
     /// Adds a wrapped key, after the commits.
@@ -182,9 +176,12 @@ pub struct ArchiveReader {
     input: Decoder<'static, BufReader<BufReader<File>>>,
     commits: u64,
     position: u64,
+    sequence: u64,
     previous: Hash,
     buffer: Bytes,
     keys: Vec<(ClusterUid, Vec<u8>)>,
+    /// Read ahead.
+    next: Option<StoredCommit>,
     ended: bool,
 }
 
@@ -205,9 +202,11 @@ impl ArchiveReader {
             input,
             commits: 0,
             position: 0,
+            sequence: 0,
             previous: Hash::ZERO,
             buffer: Bytes::new(),
             keys: Vec::new(),
+            next: None,
             ended: false,
         };
         reader.fill()?;
@@ -261,25 +260,23 @@ impl ArchiveReader {
     /// # Errors
     /// Where the archive is cut off or damaged.
     pub fn next_stored(&mut self) -> Result<Option<StoredCommit>, ArchiveError> {
+        if let Some(next) = self.next.take() {
+            return Ok(Some(next));
+        }
         while !self.ended {
             self.fill()?;
-            let (position, previous) = (self.position + 1, self.previous);
             let (mut key, mut stored) = (None, None);
             match self.record()? {
-                Record::Commit { subject, command_id, correlation, actor, time_ms, hash, body } => {
-                    let actor = actor.to_owned();
-                    let header = CommitHeader { command_id, correlation, actor, time_ms, previous };
-                    let (subject, body) = (subject.to_owned(), self.buffer.slice_ref(body));
-                    stored =
-                        Some((StoredCommit::kept(position, subject, header, hash, body), hash));
-                }
+                Record::Commit(commit) => stored = Some(self.stored(&commit, self.sequence + 1)),
+                Record::Beside(commit) => stored = Some(self.stored(&commit, self.sequence)),
                 Record::Key { uid, wrapped } => key = Some((uid, wrapped.to_vec())),
                 Record::Begin { .. } => {}
                 Record::End => self.ended = true,
             }
             self.keys.extend(key);
             if let Some((stored, hash)) = stored {
-                (self.position, self.previous) = (position, hash);
+                (self.position, self.sequence) = (stored.position, stored.sequence);
+                self.previous = hash;
                 return Ok(Some(stored));
             }
         }
@@ -293,11 +290,28 @@ impl ArchiveReader {
         if said == held { Ok(None) } else { Err(ArchiveError::Count { said, held }) }
     }
 
-    /// The next commits, at most `count` of them; none at the end.
+    fn stored(&self, commit: &Batched<'_>, sequence: u64) -> (StoredCommit, Hash) {
+        let (subject, body) = (commit.subject.to_owned(), self.buffer.slice_ref(commit.body));
+        let (position, header) = (self.position + 1, commit.header(self.previous));
+        let stored = StoredCommit::kept(position, subject, header, commit.hash, body);
+        (stored.within(sequence), commit.hash)
+    }
+
+    /// The next commits, at least `count` of them where there are as many, and no message
+    /// in parts; none at the end.
     ///
     /// # Errors
     /// As [`next_stored`](Self::next_stored).
     pub fn next_batch(&mut self, count: usize) -> Result<Vec<StoredCommit>, ArchiveError> {
-        std::iter::from_fn(|| self.next_stored().transpose()).take(count).collect()
+        let mut batch: Vec<StoredCommit> = Vec::with_capacity(count);
+        while let Some(next) = self.next_stored()? {
+            let begins = batch.last().is_none_or(|last| last.sequence != next.sequence);
+            if begins && batch.len() >= count {
+                self.next = Some(next);
+                break;
+            }
+            batch.push(next);
+        }
+        Ok(batch)
     }
 }

@@ -87,6 +87,75 @@ async fn a_log_that_comes_back_from_an_archive_is_the_same() {
     assert_eq!(report.checker.head(), a.head);
 }
 
+/// All messages of a broker's log.
+async fn messages(broker: &Broker) -> Vec<(u64, String, Vec<u8>)> {
+    let client = async_nats::connect(broker.url()).await.unwrap();
+    let stream = async_nats::jetstream::new(client).get_stream("OI_EVENTS").await.unwrap();
+    let mut all = Vec::new();
+    while let Ok(m) = stream.get_raw_message(all.len() as u64 + 1).await {
+        all.push((m.sequence, format!("{:?}", m.headers.get("Oi-Position")), m.payload.to_vec()));
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_log_of_messages_with_several_commits_is_read_at_each_position() {
+    let e = exported();
+    let (first, second) = (Broker::start(), Broker::start());
+    let journal = first.journal().await;
+    journal.import(&batched(&e.world.log)).await.unwrap();
+    let there = Source::from(journal.clone());
+    let end = e.world.log.len() as u64;
+    assert_eq!(there.end().await.unwrap(), end);
+    let report = verify(&there, &[], |_, _| {}).await.unwrap();
+    assert!(report.checker.findings().is_empty(), "{:?}", report.checker.findings());
+    assert_eq!(report.checker.position(), end);
+    for position in 1..=end {
+        let mut replay = journal.replay(position, position + 1).await.unwrap();
+        assert_eq!(replay.next().await.unwrap().unwrap().position, position);
+        assert_eq!(journal.follow(position).next().await.unwrap().position, position);
+    }
+    // Through an archive and back: the same messages.
+    let Source::Archive(path) = &e.source else { unreachable!() };
+    let other = second.journal().await;
+    let mut archive = ArchiveReader::open(path).unwrap();
+    for _ in 0..2 {
+        while let commits @ [_, ..] = archive.next_batch(5).unwrap().as_slice() {
+            other.import(commits).await.unwrap();
+        }
+        archive = ArchiveReader::open(path).unwrap();
+    }
+    assert_eq!(messages(&first).await, messages(&second).await);
+    assert!(messages(&first).await.len() < e.world.log.len());
+}
+
+#[tokio::test]
+async fn a_changed_byte_within_a_message_of_several_is_found_where_it_is() {
+    let e = exported();
+    let (first, second) = (Broker::start(), Broker::start());
+    first.journal().await.import(&batched(&e.world.log)).await.unwrap();
+    let journal = second.journal().await;
+    let client = async_nats::connect(first.url()).await.unwrap();
+    let stream = async_nats::jetstream::new(client).get_stream("OI_EVENTS").await.unwrap();
+    let to = async_nats::jetstream::new(async_nats::connect(second.url()).await.unwrap());
+    for n in 1..=messages(&first).await.len() as u64 {
+        let m = stream.get_raw_message(n).await.unwrap();
+        let mut body = m.payload.to_vec();
+        if n == 7 {
+            *body.last_mut().unwrap() ^= 1;
+        }
+        let mut headers = async_nats::HeaderMap::new();
+        for (name, values) in m.headers.iter().filter(|(n, _)| !n.to_string().starts_with("Nats-"))
+        {
+            headers.insert(name.clone(), values[0].clone());
+        }
+        to.publish_with_headers(m.subject, headers, body.into()).await.unwrap().await.unwrap();
+    }
+    let report = verify(&Source::from(journal), &[], |_, _| {}).await.unwrap();
+    // Message 7 holds 11 to 13, and its last byte belongs to the last of them.
+    assert_eq!(report.checker.findings()[0].position, 13);
+}
+
 #[tokio::test]
 async fn a_time_is_a_moment_too() {
     let e = exported();

@@ -1,27 +1,38 @@
 //! The loop of a decider.
 
-use crate::dispatch::Dispatcher;
+use crate::dispatch::dispatch;
+use crate::draft::Draft;
 use crate::metrics::Metrics;
 use crate::mint::Minter;
 use oi_domain::{Context, Rejection, decide, due, lost};
 use oi_events::{
-    ClusterName, ClusterUid, Command, CommandEnvelope, CommandId, Commit, CommitHeader, JobResult,
-    Outcome, ReportJobV1,
+    ClusterName, ClusterUid, Command, CommandEnvelope, CommandId, Event, JobResult, Outcome,
+    ReportJobV1,
 };
-use oi_journal::{Abandoned, AppendError, Delivered, Journal, ReadError};
+use oi_journal::{Abandoned, AppendError, Asked, Delivered, Journal, MessageError, ReadError};
 use oi_pki::DataKey;
 use oi_view::{Keyring, KeyringError, View, ViewError, now_ms};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// How often time is asked what it owes.
 const TICK: Duration = Duration::from_millis(250);
+/// So many commands are decided together at most: one write to the disk stores them all.
+const BATCH: usize = 256;
+/// So many may wait; others are refused until it is their turn.
+const WAITING: usize = 4096;
 
 /// Why a command could not be decided now; it comes again.
 #[derive(Debug, thiserror::Error)]
 pub enum DeciderError {
+    /// It has no stored form.
+    #[error("the decision has no stored form")]
+    Message(#[from] MessageError),
     /// Not appended.
     #[error("the decision was not stored")]
     Append(#[from] AppendError),
@@ -87,137 +98,201 @@ impl Decider {
     /// Works until it is told to stop, and finishes what it has in hand. Where it is
     /// dropped, that comes again elsewhere.
     pub async fn run(&self, stop: CancellationToken) {
-        let mut commands = self.journal.commands();
+        let (sender, mut asked) = mpsc::channel(WAITING);
+        let mut beside = JoinSet::new();
+        let intake = beside.spawn(self.journal.clone().take_commands(sender));
+        beside.spawn(dispatch(self.journal.clone(), self.view.clone(), self.metrics.clone()));
         let mut abandoned = self.journal.abandoned();
-        let mut positions = self.view.positions();
-        let mut dispatcher = Dispatcher::new(&self.view);
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut batch = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {
-                () = stop.cancelled() => return,
-                command = commands.next() => self.handle(command).await,
+                () = stop.cancelled() => break,
+                _ = asked.recv_many(&mut batch, BATCH) => self.handle(batch.drain(..)).await,
                 given_up = abandoned.next() => self.report_abandoned(given_up).await,
-                Ok(()) = positions.changed() => {}
                 _ = tick.tick() => self.enter_due().await,
             }
-            let owed = dispatcher.dispatch(&self.journal).await;
-            self.metrics.owed_jobs.set(i64::try_from(owed).unwrap_or(i64::MAX));
-            let position = self.view.position();
-            self.metrics.position.set(i64::try_from(position).unwrap_or(i64::MAX));
+        }
+        // Nothing new is heard; what was heard is answered.
+        intake.abort();
+        while asked.recv_many(&mut batch, BATCH).await > 0 {
+            self.handle(batch.drain(..)).await;
         }
     }
 
-    async fn handle(&self, delivered: Delivered<CommandEnvelope>) {
+    async fn handle(&self, batch: impl Iterator<Item = Asked>) {
         let started = Instant::now();
-        let envelope = &delivered.value;
-        let kind = envelope.command.kind().name;
-        match self.decide(envelope).await {
-            Ok(outcome) => {
-                let word = match &outcome {
-                    Outcome::Committed { .. } => "committed",
-                    Outcome::Unchanged { .. } => "unchanged",
-                    Outcome::Rejected { .. } => "rejected",
-                };
-                tracing::info!(command = %envelope.id, kind, actor = envelope.actor, ?outcome, "decided");
-                self.metrics.commands.with_label_values(&[kind, word]).inc();
-                if let Err(error) = self.journal.answer(envelope.id, &outcome).await {
-                    tracing::debug!(%error, "nobody heard the answer");
-                }
-                self.metrics.decision_seconds.observe(started.elapsed().as_secs_f64());
-                // Not waited for: if it is lost, the id is found in the state.
-                tokio::spawn(async move {
-                    if let Err(error) = delivered.ack().await {
-                        tracing::debug!(%error, "command comes again");
-                    }
-                });
-            }
-            Err(error) => {
-                tracing::warn!(command = %envelope.id, kind, error = &error as &dyn std::error::Error, "not decided, trying again");
-                // Where this is lost, it comes again all the same.
-                let _ = delivered.nak(Duration::from_millis(500)).await;
-            }
+        let batch: Vec<Asked> = batch.collect();
+        let envelopes: Vec<&CommandEnvelope> = batch.iter().map(|asked| &asked.envelope).collect();
+        let (outcomes, failed) = self.decide_all(&envelopes).await;
+        if let Some(error) = failed {
+            tracing::warn!(error = &error as &dyn std::error::Error, "not decided, trying again");
         }
+        self.metrics.batch_commands.observe(batch.len() as f64);
+        for (asked, outcome) in batch.into_iter().zip(outcomes) {
+            let Some(outcome) = outcome else {
+                asked.give_back().await;
+                continue;
+            };
+            let kind = asked.envelope.command.kind().name;
+            let word = match &outcome {
+                Outcome::Committed { .. } => "committed",
+                Outcome::Unchanged { .. } => "unchanged",
+                Outcome::Rejected { .. } => "rejected",
+            };
+            tracing::info!(command = %asked.envelope.id, kind, actor = asked.envelope.actor, ?outcome, "decided");
+            self.metrics.commands.with_label_values(&[kind, word]).inc();
+            self.metrics.decision_seconds.observe(started.elapsed().as_secs_f64());
+            asked.settle(&outcome).await;
+        }
+        let position = self.view.position();
+        self.metrics.position.set(i64::try_from(position).unwrap_or(i64::MAX));
     }
 
-    /// Decides one command: against the state at the end of the log, whoever else
-    /// writes to it.
-    async fn decide(&self, envelope: &CommandEnvelope) -> Result<Outcome, DeciderError> {
-        let mut key = None;
-        let mut source = None;
-        loop {
-            if let Some(position) = self.view.read(|s| s.processed.position(&envelope.id)) {
-                return Ok(Outcome::Committed { position });
+    /// Decides commands in their order, each against the state at the end of the log,
+    /// whoever else writes to it. Those without an outcome are not decided, for the reason
+    /// that comes with them.
+    async fn decide_all(
+        &self,
+        asked: &[&CommandEnvelope],
+    ) -> (Vec<Option<Outcome>>, Option<DeciderError>) {
+        let mut outcomes = vec![None; asked.len()];
+        while outcomes.iter().any(Option::is_none) {
+            if let Err(error) = self.decide_some(asked, &mut outcomes).await {
+                return (outcomes, Some(error));
             }
-            let now_ms = now_ms();
-            let (decision, position, head) = self.view.read(|s| {
-                let leaf_life_ms = millis(self.settings.certificate_life);
-                let (key, source) = (key.clone(), source.clone());
-                let mint = Minter { key, source, now_ms, leaf_life_ms };
-                let context = Context { now_ms, mint: &mint };
-                (decide(s, envelope, &context), s.position, s.head)
-            });
+        }
+        (outcomes, None)
+    }
+
+    /// One attempt: what it decides is stored together. Where somebody else was faster,
+    /// nothing of it counts.
+    async fn decide_some(
+        &self,
+        asked: &[&CommandEnvelope],
+        outcomes: &mut [Option<Outcome>],
+    ) -> Result<(), DeciderError> {
+        let mut draft = Draft::new(&self.view);
+        let mut drafted: BTreeMap<usize, Outcome> = BTreeMap::new();
+        let mut ids = BTreeSet::new();
+        let pending: Vec<usize> = (0..asked.len()).filter(|&n| outcomes[n].is_none()).collect();
+        for &n in &pending {
+            let envelope = asked[n];
+            if let Some(position) = self.view.read(|s| s.processed.position(&envelope.id)) {
+                outcomes[n] = Some(Outcome::Committed { position });
+                continue;
+            }
+            // The same command twice: the second is found by its id in the next attempt.
+            if draft.is_full() || !ids.insert(envelope.id) {
+                continue;
+            }
+            let Some((decision, now_ms)) = self.decide_one(&draft, envelope).await? else {
+                break;
+            };
             let outcome = match decision {
-                Err(rejection) => {
-                    // A key is made only for what is acceptable but for the key.
-                    if matches!(rejection, Rejection::Mint(_)) && key.is_none() {
-                        key = self.key_for(envelope).await?;
-                        source = self.source_key(envelope).await?;
-                        if key.is_some() {
-                            continue;
-                        }
-                    }
-                    Outcome::Rejected {
-                        code: rejection.code().to_owned(),
-                        message: rejection.to_string(),
-                    }
+                Err(rejection) => Outcome::Rejected {
+                    code: rejection.code().to_owned(),
+                    message: rejection.to_string(),
+                },
+                Ok(events) if events.is_empty() => {
+                    Outcome::Unchanged { position: draft.position() }
                 }
-                Ok(events) if events.is_empty() => Outcome::Unchanged { position },
                 Ok(events) => {
-                    let header = CommitHeader {
-                        command_id: envelope.id,
-                        correlation: envelope.correlation,
-                        actor: envelope.actor.clone(),
-                        time_ms: now_ms,
-                        previous: head,
-                    };
-                    let commit = Commit { header, command: envelope.command.clone(), events };
-                    match self.journal.append(&commit, position).await {
-                        Ok(recorded) => {
-                            self.view.fold(&recorded);
-                            return Ok(Outcome::Committed { position: recorded.position });
-                        }
-                        Err(AppendError::Conflict { .. }) => {
-                            self.view.wait_for(position + 1).await?;
-                            continue;
-                        }
-                        Err(error) => return Err(error.into()),
+                    let more = Some(&n) != pending.last();
+                    if !draft.push(&self.view, envelope, now_ms, events, more)? {
+                        break;
                     }
+                    Outcome::Committed { position: draft.position() }
                 }
             };
-            // What is not appended is not checked by the broker: another decider may
-            // have written what is not folded here yet.
-            let end = self.journal.last_position().await?;
-            if end <= position {
-                return Ok(outcome);
+            drafted.insert(n, outcome);
+        }
+        if drafted.is_empty() {
+            return Ok(());
+        }
+        if self.store(draft).await? {
+            drafted.into_iter().for_each(|(n, outcome)| outcomes[n] = Some(outcome));
+        }
+        Ok(())
+    }
+
+    /// Stores a draft, and folds it. False where somebody else was faster: what they wrote
+    /// is folded then.
+    async fn store(&self, draft: Draft) -> Result<bool, DeciderError> {
+        let base = draft.base();
+        let entries = draft.into_entries();
+        let moved = if entries.is_empty() {
+            // What is not appended is not checked by the broker: another decider may have
+            // written what is not folded here yet.
+            !self.journal.ends_at(base).await?
+        } else {
+            match self.journal.append_all(&entries, base).await {
+                Ok(()) => {
+                    for (position, entry) in (base + 1..).zip(entries) {
+                        self.view.fold(entry.recorded(position));
+                    }
+                    return Ok(true);
+                }
+                Err(AppendError::Conflict { .. }) => true,
+                Err(error) => return Err(error.into()),
             }
-            self.view.wait_for(end).await?;
+        };
+        if moved {
+            self.view.wait_for(base + 1).await?;
+        }
+        Ok(!moved)
+    }
+
+    /// What the rules say to a command on top of a draft, and the time at which they were
+    /// asked; none where the log has moved on.
+    async fn decide_one(
+        &self,
+        draft: &Draft,
+        envelope: &CommandEnvelope,
+    ) -> Result<Option<(Result<Vec<Event>, Rejection>, u64)>, DeciderError> {
+        let (mut key, mut source) = (None, None);
+        loop {
+            let now_ms = now_ms();
+            let fetched = key.is_some();
+            let decided = {
+                let leaf_life_ms = millis(self.settings.certificate_life);
+                let mint = Minter { key: key.take(), source: source.take(), now_ms, leaf_life_ms };
+                let context = Context { now_ms, mint: &mint };
+                draft.look(&self.view, |state| decide(state, envelope, &context))
+            };
+            // A key is made only for what is acceptable but for the key.
+            if let Some(Err(Rejection::Mint(_))) = decided
+                && !fetched
+            {
+                key = self.key_for(draft, envelope).await?;
+                source = self.source_key(draft, envelope).await?;
+                if key.is_some() {
+                    continue;
+                }
+            }
+            return Ok(decided.map(|decision| (decision, now_ms)));
         }
     }
 
     /// The data key that a decision on this command may need.
-    async fn key_for(&self, envelope: &CommandEnvelope) -> Result<Option<DataKey>, KeyringError> {
+    async fn key_for(
+        &self,
+        draft: &Draft,
+        envelope: &CommandEnvelope,
+    ) -> Result<Option<DataKey>, KeyringError> {
+        let uid = |name| self.uid(draft, name);
         let uid = match &envelope.command {
             Command::CreateCluster(_) | Command::CloneCluster(_) => {
                 return self.keyring.key_for_new(ClusterUid(envelope.id.0)).await.map(Some);
             }
-            Command::AddNode(c) => self.uid(&c.cluster),
-            Command::ReplaceNode(c) => self.uid(&c.cluster),
-            Command::RenewCertificates(c) => self.uid(&c.cluster),
-            Command::HibernateCluster(c) => self.uid(&c.name),
-            Command::UndeleteCluster(c) => self.uid(&c.name),
-            Command::ScaleCluster(c) => self.uid(&c.name),
-            Command::RotateAuthorities(c) => self.uid(&c.name),
+            Command::AddNode(c) => uid(&c.cluster),
+            Command::ReplaceNode(c) => uid(&c.cluster),
+            Command::RenewCertificates(c) => uid(&c.cluster),
+            Command::HibernateCluster(c) => uid(&c.name),
+            Command::UndeleteCluster(c) => uid(&c.name),
+            Command::ScaleCluster(c) => uid(&c.name),
+            Command::RotateAuthorities(c) => uid(&c.name),
             _ => None,
         };
         self.standing_key(uid).await
@@ -226,10 +301,11 @@ impl Decider {
     /// The data key of a cluster from which the command takes something over.
     async fn source_key(
         &self,
+        draft: &Draft,
         envelope: &CommandEnvelope,
     ) -> Result<Option<DataKey>, KeyringError> {
         match &envelope.command {
-            Command::CloneCluster(c) => self.standing_key(self.uid(&c.source)).await,
+            Command::CloneCluster(c) => self.standing_key(self.uid(draft, &c.source)).await,
             _ => Ok(None),
         }
     }
@@ -243,8 +319,8 @@ impl Decider {
         }
     }
 
-    fn uid(&self, cluster: &ClusterName) -> Option<ClusterUid> {
-        self.view.read(|s| s.clusters.get(cluster).map(|c| c.uid))
+    fn uid(&self, draft: &Draft, cluster: &ClusterName) -> Option<ClusterUid> {
+        draft.look(&self.view, |s| s.clusters.get(cluster).map(|c| c.uid)).flatten()
     }
 
     /// Enters what time owes as commands, so that a replay sees them too.
@@ -256,9 +332,7 @@ impl Decider {
             commands.extend(patience.map(|p| lost(s, now_ms, p)).unwrap_or_default());
             commands
         });
-        for command in commands {
-            self.enter(command).await;
-        }
+        self.enter(commands).await;
     }
 
     async fn report_abandoned(&self, delivered: Delivered<Abandoned>) {
@@ -266,7 +340,7 @@ impl Decider {
             Ok(Some(job)) => {
                 tracing::error!(%job, "job given up after too many deliveries");
                 let report = ReportJobV1 { job, result: JobResult::Abandoned, took_ms: 0 };
-                self.enter(Command::ReportJob(report)).await;
+                self.enter(vec![Command::ReportJob(report)]).await;
             }
             Ok(None) => {}
             Err(error) => {
@@ -277,13 +351,18 @@ impl Decider {
         let _ = delivered.ack().await;
     }
 
-    async fn enter(&self, command: Command) {
-        let id = CommandId(Uuid::now_v7());
+    async fn enter(&self, commands: Vec<Command>) {
         let actor = format!("system:decider:{}", self.settings.name);
-        let envelope = CommandEnvelope::new(id, actor, now_ms(), command);
-        match self.decide(&envelope).await {
-            Ok(outcome) => tracing::debug!(command = %id, ?outcome, "entered"),
-            Err(error) => tracing::warn!(command = %id, %error, "not entered"),
+        let envelope = |command| {
+            CommandEnvelope::new(CommandId(Uuid::now_v7()), actor.clone(), now_ms(), command)
+        };
+        let envelopes: Vec<CommandEnvelope> = commands.into_iter().map(envelope).collect();
+        let (outcomes, failed) = self.decide_all(&envelopes.iter().collect::<Vec<_>>()).await;
+        for (envelope, outcome) in envelopes.iter().zip(outcomes) {
+            tracing::debug!(command = %envelope.id, ?outcome, "entered");
+        }
+        if let Some(error) = failed {
+            tracing::warn!(error = &error as &dyn std::error::Error, "not entered");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Offering what is owed to the queue. The queue takes each at most once at a time, so
 //! offering again is harmless, and is how a lost queue is refilled.
 
+use crate::metrics::Metrics;
 use futures::future::join_all;
 use oi_domain::{Scope, owed_in};
 use oi_events::{Job, JobId, RecordedCommit};
@@ -14,9 +15,28 @@ use tokio::sync::broadcast::{self, error::TryRecvError};
 /// A job that is still owed after this long is offered again.
 const OFFER_AGAIN: Duration = Duration::from_secs(3);
 
+/// What is owed is looked through at least this often.
+const SWEEP: Duration = Duration::from_millis(250);
+
+/// Offers what is owed, as it becomes so, without end.
+pub async fn dispatch(journal: Journal, view: View, metrics: Arc<Metrics>) {
+    let mut positions = view.positions();
+    let mut dispatcher = Dispatcher::new(&view);
+    let mut sweep = tokio::time::interval(SWEEP);
+    sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let owed = dispatcher.dispatch(&journal).await;
+        metrics.owed_jobs.set(i64::try_from(owed).unwrap_or(i64::MAX));
+        tokio::select! {
+            Ok(()) = positions.changed() => {}
+            _ = sweep.tick() => {}
+        }
+    }
+}
+
 /// Knows what is owed, brought up to date only where a commit changed something, and
 /// what was offered lately.
-pub struct Dispatcher {
+struct Dispatcher {
     view: View,
     commits: broadcast::Receiver<Arc<RecordedCommit>>,
     owed: BTreeMap<Scope, Vec<Job>>,
@@ -25,7 +45,7 @@ pub struct Dispatcher {
 
 impl Dispatcher {
     /// Looks at all of the state once.
-    pub fn new(view: &View) -> Dispatcher {
+    fn new(view: &View) -> Dispatcher {
         let mut dispatcher = Dispatcher {
             view: view.clone(),
             // From before the look: nothing is missed between.
@@ -64,7 +84,7 @@ impl Dispatcher {
     }
 
     /// Offers what is owed and was not offered lately; returns how much is owed.
-    pub async fn dispatch(&mut self, journal: &Journal) -> usize {
+    async fn dispatch(&mut self, journal: &Journal) -> usize {
         let changed = self.changed();
         self.look(changed);
         let now = Instant::now();

@@ -1,11 +1,13 @@
 //! Commands to decisions to events, and owed jobs to the queue.
 //!
 //! Several deciders can run: each append names the position that it follows, so one
-//! wins and the others decide again. A command is acknowledged only when its
+//! wins and the others decide again. What waits at the same time is decided in a row and
+//! stored together. A command is acknowledged only when its
 //! outcome is stored; one that was decided before a crash is found by its id.
 
 mod decide;
 mod dispatch;
+mod draft;
 mod metrics;
 mod mint;
 

@@ -45,6 +45,14 @@ impl State {
         Hash::of(&[b"oi/state/v1", STATE_SCHEMA.as_bytes(), &bytes])
     }
 
+    /// A copy to decide ahead on. It remembers no command, only from when on they are too
+    /// old to be told apart.
+    pub fn ahead(&self) -> State {
+        let horizon_ms = self.processed.horizon_ms;
+        let processed = Arc::new(Processed { horizon_ms, ..Processed::default() });
+        State { processed, ..self.clone() }
+    }
+
     /// All nodes on a hypervisor, with their clusters.
     pub fn nodes_on<'a>(
         &'a self,

@@ -1,11 +1,17 @@
-//! Appending a commit at an expected position.
+//! Appending commits at an expected position: all of them in one message, or none.
+//!
+//! Positions count commits, sequences count messages. They are the same until a message
+//! holds several commits; from then on a message says at which position it begins.
 
 use crate::connect::Journal;
-use crate::message::{MessageError, Outgoing, StoredCommit, encode_commit};
+use crate::message::{Entry, MessageError, Outgoing, StoredCommit, outgoing};
 use crate::streams::EVENTS;
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::{LastRawMessageErrorKind, RawMessageErrorKind};
 use async_nats::jetstream::{self, context::PublishError};
 use oi_events::{Commit, RecordedCommit};
 use std::error::Error;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 /// How often an append whose fate is unknown is tried.
@@ -23,6 +29,9 @@ pub enum AppendError {
     /// The commit has no message form.
     #[error("the commit cannot be sent")]
     Message(#[from] MessageError),
+    /// Where the log ends is not to be seen.
+    #[error("the end of the log is not to be seen")]
+    Tail(#[from] TailError),
     /// The broker refused it.
     #[error("the broker refused the commit")]
     Refused(#[source] PublishError),
@@ -46,10 +55,33 @@ pub(crate) fn server_code(error: &PublishError) -> Option<u64> {
     None
 }
 
+/// The broker does not tell what stands in the log.
+#[derive(Debug, thiserror::Error)]
+#[error("the broker does not tell what stands in its log")]
+pub struct TailError(#[source] Box<dyn Error + Send + Sync>);
+
+fn unseen<E: Error + Send + Sync + 'static>(error: E) -> TailError {
+    TailError(Box::new(error))
+}
+
+/// The end of the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tail {
+    /// The position of the last commit.
+    pub position: u64,
+    /// The sequence of its message.
+    pub sequence: u64,
+}
+
+fn commits_of(message: StreamMessage) -> Vec<StoredCommit> {
+    let subject = message.subject.to_string();
+    StoredCommit::of_message(message.sequence, subject, message.headers, message.payload)
+}
+
 impl Journal {
-    /// Appends a commit as the successor of `expected_position`; when this returns
-    /// it is on the broker's disk. A commit of the same command that stands at the
-    /// next position already counts as this one: its acknowledgement was lost.
+    /// Appends a commit as the successor of `expected_position`: [`append_all`] of one.
+    ///
+    /// [`append_all`]: Self::append_all
     ///
     /// # Errors
     /// [`AppendError::Conflict`] where another commit stands there.
@@ -58,69 +90,126 @@ impl Journal {
         commit: &Commit,
         expected_position: u64,
     ) -> Result<RecordedCommit, AppendError> {
-        let outgoing = encode_commit(commit)?;
+        let entries = [Entry::new(commit.clone())?];
+        self.append_all(&entries, expected_position).await?;
+        let [entry] = entries;
+        Ok(entry.recorded(expected_position + 1))
+    }
+
+    /// Appends commits, each of which names the one before it, as the successors of
+    /// `expected_position`; when this returns they are on the broker's disk, at the
+    /// positions that follow. They are stored as one message: all or none. The same ones
+    /// that stand there already count as these: their acknowledgement was lost.
+    ///
+    /// # Errors
+    /// [`AppendError::Conflict`] where another commit stands there.
+    pub async fn append_all(
+        &self,
+        entries: &[Entry],
+        expected_position: u64,
+    ) -> Result<(), AppendError> {
+        let conflict = || AppendError::Conflict { expected: expected_position };
+        let before = self.tail_at(expected_position).await?.ok_or_else(conflict)?;
+        let sequence = before.sequence + 1;
+        let message = outgoing(entries, expected_position + 1, sequence)?;
+        let end = Tail { position: expected_position + entries.len() as u64, sequence };
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.publish_commit(&outgoing, expected_position).await {
-                Ok(ack) if !ack.duplicate => {
-                    return Ok(RecordedCommit {
-                        position: ack.sequence,
-                        commit: commit.clone(),
-                        hash: outgoing.hash,
-                    });
-                }
+            let refused = match self.publish_commit(&message, before.sequence).await {
                 // Replicated streams look for duplicates before the sequence.
-                Ok(ack) => match self.read_one(ack.sequence).await {
-                    Ok(Some(stored)) => return Ok(stored.decode()?),
-                    _ => return Err(AppendError::Conflict { expected: expected_position }),
-                },
+                Ok(ack) if ack.sequence != sequence => return Err(conflict()),
+                Ok(ack) if !ack.duplicate => {
+                    self.remember(end);
+                    return Ok(());
+                }
+                Ok(_) => None,
                 Err(e) => match server_code(&e) {
-                    Some(code) if CONFLICTS.contains(&code) => {
-                        let id = commit.header.command_id.to_string();
-                        return match self.read_one(expected_position + 1).await {
-                            Ok(Some(s)) if s.message_id() == Some(&id) => Ok(s.decode()?),
-                            Ok(_) => Err(AppendError::Conflict { expected: expected_position }),
-                            Err(()) if tries < TRIES => continue,
-                            Err(()) => Err(AppendError::Unknown(e)),
-                        };
-                    }
+                    Some(code) if CONFLICTS.contains(&code) => Some(e),
                     Some(_) => return Err(AppendError::Refused(e)),
                     None if tries < TRIES => {
                         tracing::warn!(error = %e, tries, "append not acknowledged, asking again");
                         tokio::time::sleep(Duration::from_millis(100)).await;
+                        continue;
                     }
                     None => return Err(AppendError::Unknown(e)),
                 },
+            };
+            // Something stands there. Is it this?
+            match self.read_message(sequence).await {
+                Ok(there) => {
+                    let hash = there.last().and_then(|last| last.claimed_hash().ok());
+                    if hash != Some(message.hash) {
+                        return Err(conflict());
+                    }
+                    self.remember(end);
+                    return Ok(());
+                }
+                Err(_) if tries < TRIES => {}
+                Err(unseen) => {
+                    return Err(refused.map_or(AppendError::Tail(unseen), AppendError::Unknown));
+                }
             }
         }
     }
 
-    pub(crate) async fn publish_commit(
+    async fn publish_commit(
         &self,
         outgoing: &Outgoing,
-        expected_position: u64,
+        last_sequence: u64,
     ) -> Result<jetstream::publish::PublishAck, PublishError> {
         let message = jetstream::message::PublishMessage::build()
             .headers(outgoing.headers.clone())
             .payload(outgoing.body.clone())
             .expected_stream(EVENTS)
-            .expected_last_sequence(expected_position);
+            .expected_last_sequence(last_sequence);
         self.context.send_publish(outgoing.subject.clone(), message).await?.await
     }
 
-    /// The commit at a position, none where there is none, `Err` where the broker
-    /// does not answer.
-    pub(crate) async fn read_one(&self, position: u64) -> Result<Option<StoredCommit>, ()> {
-        let stream = self.context.get_stream_no_info(EVENTS).await.map_err(drop)?;
-        match stream.get_raw_message(position).await {
-            Ok(m) => {
-                Ok(Some(StoredCommit::new(position, m.subject.to_string(), m.headers, m.payload)))
+    /// Keeps the end of the log in mind. Only what is newer counts.
+    pub(crate) fn remember(&self, tail: Tail) {
+        let mut known = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        if tail.position > known.position {
+            *known = tail;
+        }
+    }
+
+    /// The end of the log if that is at `position`; none where the log has moved on.
+    async fn tail_at(&self, position: u64) -> Result<Option<Tail>, TailError> {
+        let known = *self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.position == position {
+            return Ok(Some(known));
+        }
+        if known.position > position {
+            return Ok(None);
+        }
+        let tail = self.tail().await?;
+        Ok((tail.position == position).then_some(tail))
+    }
+
+    /// The end of the log, by its last message.
+    pub(crate) async fn tail(&self) -> Result<Tail, TailError> {
+        let stream = self.context.get_stream_no_info(EVENTS).await.map_err(unseen)?;
+        match stream.get_last_raw_message_by_subject(">").await {
+            Ok(message) => {
+                let sequence = message.sequence;
+                let last = commits_of(message).pop();
+                let tail = Tail { position: last.map_or(sequence, |last| last.position), sequence };
+                self.remember(tail);
+                Ok(tail)
             }
-            Err(e) => match e.kind() {
-                async_nats::jetstream::stream::RawMessageErrorKind::NoMessageFound => Ok(None),
-                _ => Err(()),
-            },
+            Err(e) if e.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(Tail::default()),
+            Err(e) => Err(unseen(e)),
+        }
+    }
+
+    /// The commits of the message with a sequence, none where there is none.
+    pub(crate) async fn read_message(&self, sequence: u64) -> Result<Vec<StoredCommit>, TailError> {
+        let stream = self.context.get_stream_no_info(EVENTS).await.map_err(unseen)?;
+        match stream.get_raw_message(sequence).await {
+            Ok(message) => Ok(commits_of(message)),
+            Err(e) if e.kind() == RawMessageErrorKind::NoMessageFound => Ok(Vec::new()),
+            Err(e) => Err(unseen(e)),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Connecting to the broker.
 
+use crate::append::Tail;
 use async_nats::jetstream;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -75,6 +77,8 @@ pub struct Journal {
     /// Counts connections: readers start anew after each, without waiting for a
     /// missed heartbeat.
     pub(crate) connections: watch::Receiver<u64>,
+    /// The end of the log as far as it is known here.
+    pub(crate) tail: Arc<Mutex<Tail>>,
 }
 
 /// Whether a version such as `2.12.1` or `2.15.0-preview.1` is new enough.
@@ -130,7 +134,7 @@ impl Journal {
         let context = jetstream::context::ContextBuilder::new()
             .timeout(Duration::from_secs(5))
             .build(client.clone());
-        Ok(Journal { client, context, config, connections })
+        Ok(Journal { client, context, config, connections, tail: Arc::default() })
     }
 
     /// Whether the connection stands right now.

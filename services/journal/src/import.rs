@@ -2,7 +2,7 @@
 
 use crate::append::server_code;
 use crate::connect::Journal;
-use crate::message::{MessageError, StoredCommit};
+use crate::message::{Entry, MessageError, StoredCommit, outgoing};
 use crate::streams::EVENTS;
 use async_nats::jetstream::context::PublishError;
 use async_nats::jetstream::message::PublishMessage;
@@ -38,46 +38,58 @@ pub enum ImportError {
 }
 
 impl Journal {
-    /// Puts back commits that follow each other, each at its own position, byte for byte.
-    /// What stands there already is left as it is.
+    /// Puts back commits that follow each other, each at its own position, byte for byte,
+    /// in the messages in which they were. What stands there already is left as it is.
+    /// No message may be given in parts.
     ///
     /// # Errors
     /// [`ImportError::Other`] where something else stands there. Those before are stored
     /// then, and maybe not those after.
     pub async fn import(&self, commits: &[StoredCommit]) -> Result<(), ImportError> {
+        let messages: Vec<&[StoredCommit]> =
+            commits.chunk_by(|a, b| a.sequence == b.sequence).collect();
         let mut sent = Vec::new();
-        for stored in commits {
-            let position = stored.position;
-            let outgoing =
-                stored.outgoing().map_err(|source| ImportError::Message { position, source })?;
+        for message in &messages {
+            let Some(first) = message.first() else { continue };
+            let (position, sequence) = (first.position, first.sequence);
+            let entries: Result<Vec<Entry>, MessageError> =
+                message.iter().map(Entry::again).collect();
+            let outgoing = entries
+                .and_then(|entries| outgoing(&entries, position, sequence))
+                .map_err(|source| ImportError::Message { position, source })?;
             let message = PublishMessage::build()
                 .headers(outgoing.headers)
                 .payload(outgoing.body)
                 .expected_stream(EVENTS)
-                .expected_last_sequence(position - 1);
+                .expected_last_sequence(sequence - 1);
             sent.push(self.context.send_publish(outgoing.subject, message).await);
         }
         // All are on their way; the broker takes them in their order.
         let acknowledged = join_all(sent.into_iter().map(async |sent| sent?.await)).await;
-        for (stored, acknowledged) in commits.iter().zip(acknowledged) {
-            let position = stored.position;
+        for (message, acknowledged) in messages.iter().zip(acknowledged) {
+            let Some(first) = message.first() else { continue };
             match acknowledged {
-                Ok(ack) if ack.sequence == position => {}
+                Ok(ack) if ack.sequence == first.sequence => {}
                 Err(source) if server_code(&source).is_none() => {
-                    return Err(ImportError::Publish { position, source });
+                    return Err(ImportError::Publish { position: first.position, source });
                 }
-                _ => self.compare(stored).await?,
+                _ => self.compare(first, message).await?,
             }
         }
         Ok(())
     }
 
-    async fn compare(&self, stored: &StoredCommit) -> Result<(), ImportError> {
-        let position = stored.position;
-        let standing = self.read_one(position).await.ok().flatten();
-        let same = standing.is_some_and(|s| {
-            s.body == stored.body && s.claimed_hash().ok() == stored.claimed_hash().ok()
-        });
-        if same { Ok(()) } else { Err(ImportError::Other { position }) }
+    async fn compare(
+        &self,
+        first: &StoredCommit,
+        message: &[StoredCommit],
+    ) -> Result<(), ImportError> {
+        let standing = self.read_message(first.sequence).await.unwrap_or_default();
+        let same = standing.len() == message.len()
+            && standing.iter().zip(message).all(|(there, here)| {
+                (there.position, &there.body) == (here.position, &here.body)
+                    && there.claimed_hash().ok() == here.claimed_hash().ok()
+            });
+        if same { Ok(()) } else { Err(ImportError::Other { position: first.position }) }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! | stream        | what it holds                                             |
 //! |---------------|-----------------------------------------------------------|
-//! | `OI_EVENTS`   | the truth: one message is one `Commit`, never deleted     |
+//! | `OI_EVENTS`   | the truth: a message is a `Commit`, or several that were decided at once; never deleted |
 //! | `OI_COMMANDS` | what was asked and is not decided yet (work queue)        |
 //! | `OI_JOBS`     | work that is owed, at most one message a job (work queue) |
 //! | `OI_ADVISORIES` | the broker's word on jobs that it gave up               |
@@ -17,6 +17,7 @@
 mod append;
 mod connect;
 mod import;
+mod intake;
 mod keys;
 mod message;
 mod queue;
@@ -27,11 +28,12 @@ mod streams;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use append::AppendError;
+pub use append::{AppendError, TailError};
 pub use connect::{ConnectError, Journal, JournalConfig};
 pub use import::ImportError;
+pub use intake::Asked;
 pub use keys::KeyStoreError;
-pub use message::{MessageError, StoredCommit, kinds, subject_of};
+pub use message::{Entry, MessageError, StoredCommit, kinds, subject_of};
 pub use queue::{Abandoned, Delivered, EnqueueError, Enqueued, Queue, QueueError};
 pub use read::{Follower, ReadError, Replay};
 pub use request::RequestError;

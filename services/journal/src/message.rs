@@ -4,9 +4,10 @@ use async_nats::HeaderMap;
 use async_nats::header::{HeaderName, HeaderValue, ParseHeaderValueError};
 use bytes::Bytes;
 use oi_events::{
-    Command, CommandEnvelope, CommandId, Commit, CommitError, CommitHeader, FORMAT, Hash,
-    RecordError, RecordedCommit,
+    BATCH_FORMAT, Batched, Command, CommandEnvelope, CommandId, Commit, CommitError, CommitHeader,
+    FORMAT, Hash, RecordError, RecordedCommit,
 };
+use std::num::NonZeroU64;
 use std::str::FromStr;
 
 const FORMAT_HEADER: &str = "Oi-Format";
@@ -18,6 +19,10 @@ const TIME: &str = "Oi-Time";
 const PREVIOUS: &str = "Oi-Previous-Hash";
 const HASH: &str = "Oi-Hash";
 const EXPECTED: &str = "Oi-Expected-Position";
+/// The position of the message's first commit; absent where that is the sequence.
+const POSITION: &str = "Oi-Position";
+/// The subject of a message of several commits.
+const BATCH_SUBJECT: &str = "oi.events.batch";
 
 /// A message that is not one of ours.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +53,12 @@ pub enum MessageError {
     /// The body is not a command.
     #[error("the body is not a command")]
     Command(#[from] RecordError),
+    /// The body is not several commits.
+    #[error("the body does not hold several commits")]
+    Batch(#[source] oi_events::CodecError),
+    /// There is nothing in it.
+    #[error("the message holds no commit")]
+    Empty,
     /// The frames cannot be encoded.
     #[error("cannot encode")]
     Encode(#[from] oi_events::CodecError),
@@ -113,6 +124,10 @@ enum Beside {
 
 fn read_header(headers: &HeaderMap) -> Result<CommitHeader, MessageError> {
     let format: u16 = parse(headers, FORMAT_HEADER)?;
+    if format == BATCH_FORMAT {
+        // A message of several is taken apart before anybody asks, if it can be.
+        return Err(MessageError::Empty);
+    }
     if format != FORMAT {
         return Err(CommitError::Format(format).into());
     }
@@ -128,8 +143,10 @@ fn read_header(headers: &HeaderMap) -> Result<CommitHeader, MessageError> {
 /// A commit as stored: nothing decoded but where it stands.
 #[derive(Debug, Clone)]
 pub struct StoredCommit {
-    /// The stream sequence.
+    /// Its place in the log, from 1, without gaps.
     pub position: u64,
+    /// The stream sequence of its message. Several commits may share one.
+    pub sequence: u64,
     /// The subject.
     pub subject: String,
     /// The body's bytes.
@@ -138,8 +155,22 @@ pub struct StoredCommit {
 }
 
 impl StoredCommit {
-    pub(crate) fn new(position: u64, subject: String, headers: HeaderMap, body: Bytes) -> Self {
-        StoredCommit { position, subject, body, beside: Beside::Headers(headers) }
+    /// The commits of a message, in order. One that cannot be taken apart is a single
+    /// commit whose header cannot be read.
+    pub(crate) fn of_message(
+        sequence: u64,
+        subject: String,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Vec<StoredCommit> {
+        let position = parse::<NonZeroU64>(&headers, POSITION).map_or(sequence, u64::from);
+        if parse(&headers, FORMAT_HEADER).is_ok_and(|format: u16| format == BATCH_FORMAT)
+            && let Ok(several) = several(position, sequence, &headers, &body)
+        {
+            return several;
+        }
+        let beside = Beside::Headers(headers);
+        vec![StoredCommit { position, sequence, subject, body, beside }]
     }
 
     /// A commit that was kept elsewhere than on a broker, with the hash that its writer
@@ -151,7 +182,14 @@ impl StoredCommit {
         hash: Hash,
         body: Bytes,
     ) -> Self {
-        StoredCommit { position, subject, body, beside: Beside::Fields { header, hash } }
+        let beside = Beside::Fields { header, hash };
+        StoredCommit { position, sequence: position, subject, body, beside }
+    }
+
+    /// The same, in the message with this stream sequence.
+    #[must_use]
+    pub fn within(self, sequence: u64) -> Self {
+        StoredCommit { sequence, ..self }
     }
 
     /// The header fields.
@@ -195,24 +233,6 @@ impl StoredCommit {
         }
     }
 
-    /// The message id under which it was appended: its command's id.
-    pub(crate) fn message_id(&self) -> Option<&str> {
-        match &self.beside {
-            Beside::Headers(headers) => {
-                headers.get(async_nats::header::NATS_MESSAGE_ID).map(HeaderValue::as_str)
-            }
-            Beside::Fields { .. } => None,
-        }
-    }
-
-    /// As the message that it was, byte for byte.
-    pub(crate) fn outgoing(&self) -> Result<Outgoing, MessageError> {
-        let (header, hash) = (self.header()?, self.claimed_hash()?);
-        let commit = Commit::decode(header.clone(), &self.body)?;
-        let headers = headers(&header, &kinds(&commit), hash)?;
-        Ok(Outgoing { subject: self.subject.clone(), headers, body: self.body.clone(), hash })
-    }
-
     /// Decodes all of it, and hashes what is stored.
     ///
     /// # Errors
@@ -228,12 +248,116 @@ impl StoredCommit {
     }
 }
 
-/// A commit ready to be sent.
+/// The commits of a message of several.
+fn several(
+    position: u64,
+    sequence: u64,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Vec<StoredCommit>, MessageError> {
+    let batch = oi_events::read_batch(body).map_err(MessageError::Batch)?;
+    let mut previous = parse(headers, PREVIOUS)?;
+    let mut commits = Vec::with_capacity(batch.len());
+    for (position, one) in (position..).zip(&batch) {
+        let header = one.header(previous);
+        let (subject, body) = (one.subject.to_owned(), body.slice_ref(one.body));
+        commits
+            .push(StoredCommit::kept(position, subject, header, one.hash, body).within(sequence));
+        previous = one.hash;
+    }
+    if commits.is_empty() { Err(MessageError::Empty) } else { Ok(commits) }
+}
+
+/// A commit with its stored form, made once.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    commit: Commit,
+    subject: String,
+    body: Bytes,
+    hash: Hash,
+}
+
+impl Entry {
+    /// Encodes a commit, and hashes what will be stored.
+    ///
+    /// # Errors
+    /// Where it has no stored form.
+    pub fn new(commit: Commit) -> Result<Entry, MessageError> {
+        let (subject, body) = (subject_of(&commit.command), commit.encode_body()?);
+        let hash = commit.header.hash(&subject, &body);
+        Ok(Entry { commit, subject, body: body.into(), hash })
+    }
+
+    /// A commit that was stored elsewhere, byte for byte.
+    pub(crate) fn again(stored: &StoredCommit) -> Result<Entry, MessageError> {
+        let (header, hash) = (stored.header()?, stored.claimed_hash()?);
+        let commit = Commit::decode(header, &stored.body)?;
+        Ok(Entry { commit, subject: stored.subject.clone(), body: stored.body.clone(), hash })
+    }
+
+    /// The hash that the next commit names.
+    pub fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    /// The commit.
+    pub fn commit(&self) -> &Commit {
+        &self.commit
+    }
+
+    /// About how many bytes it takes in a message.
+    pub fn size(&self) -> usize {
+        self.body.len() + self.subject.len() + self.commit.header.actor.len() + 80
+    }
+
+    /// The commit at its place.
+    pub fn recorded(self, position: u64) -> RecordedCommit {
+        RecordedCommit { position, commit: self.commit, hash: self.hash }
+    }
+}
+
+/// A message ready to be sent.
 pub(crate) struct Outgoing {
     pub subject: String,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// The hash of its last commit.
     pub hash: Hash,
+}
+
+/// The message that holds these commits, the first at `position`, if the broker gives it
+/// this sequence.
+pub(crate) fn outgoing(
+    entries: &[Entry],
+    position: u64,
+    sequence: u64,
+) -> Result<Outgoing, MessageError> {
+    let (first, last) = entries.first().zip(entries.last()).ok_or(MessageError::Empty)?;
+    let header = &first.commit.header;
+    let mut headers = HeaderMap::new();
+    let (subject, body) = if entries.len() == 1 {
+        put(&mut headers, FORMAT_HEADER, &FORMAT.to_string())?;
+        put(&mut headers, KINDS, &kinds(&first.commit))?;
+        put(&mut headers, COMMAND_ID, &header.command_id.to_string())?;
+        put(&mut headers, CORRELATION, &header.correlation.to_string())?;
+        put(&mut headers, ACTOR, &header.actor)?;
+        put(&mut headers, TIME, &header.time_ms.to_string())?;
+        (first.subject.clone(), first.body.clone())
+    } else {
+        put(&mut headers, FORMAT_HEADER, &BATCH_FORMAT.to_string())?;
+        let batch: Vec<Batched<'_>> = entries
+            .iter()
+            .map(|e| Batched::new(&e.commit.header, &e.subject, e.hash, &e.body))
+            .collect();
+        (BATCH_SUBJECT.to_owned(), oi_events::write_batch(&batch)?.into())
+    };
+    put(&mut headers, PREVIOUS, &header.previous.to_string())?;
+    put(&mut headers, HASH, &last.hash.to_string())?;
+    if position != sequence {
+        put(&mut headers, POSITION, &position.to_string())?;
+    }
+    headers.insert(async_nats::header::NATS_MESSAGE_ID, header.command_id.to_string());
+    Ok(Outgoing { subject, headers, body, hash: last.hash })
 }
 
 /// What a commit holds, the command's kind first.
@@ -244,27 +368,6 @@ pub fn kinds(commit: &Commit) -> String {
         kinds.push_str(event.kind().name);
     }
     kinds
-}
-
-fn headers(header: &CommitHeader, kinds: &str, hash: Hash) -> Result<HeaderMap, MessageError> {
-    let mut headers = HeaderMap::new();
-    put(&mut headers, FORMAT_HEADER, &FORMAT.to_string())?;
-    put(&mut headers, KINDS, kinds)?;
-    put(&mut headers, COMMAND_ID, &header.command_id.to_string())?;
-    put(&mut headers, CORRELATION, &header.correlation.to_string())?;
-    put(&mut headers, ACTOR, &header.actor)?;
-    put(&mut headers, TIME, &header.time_ms.to_string())?;
-    put(&mut headers, PREVIOUS, &header.previous.to_string())?;
-    put(&mut headers, HASH, &hash.to_string())?;
-    headers.insert(async_nats::header::NATS_MESSAGE_ID, header.command_id.to_string());
-    Ok(headers)
-}
-
-pub(crate) fn encode_commit(commit: &Commit) -> Result<Outgoing, MessageError> {
-    let (subject, body) = (subject_of(&commit.command), commit.encode_body()?);
-    let hash = commit.header.hash(&subject, &body);
-    let headers = headers(&commit.header, &kinds(commit), hash)?;
-    Ok(Outgoing { subject, headers, body: body.into(), hash })
 }
 
 pub(crate) fn encode_command(

@@ -1,7 +1,10 @@
 //! Asking and waiting for the answer.
 
 use crate::connect::Journal;
+use crate::intake::DECIDE;
+use crate::message::encode_command;
 use crate::queue::EnqueueError;
+use async_nats::Request;
 use futures::StreamExt;
 use oi_events::{CommandEnvelope, CommandId, Outcome};
 use std::time::Duration;
@@ -45,7 +48,8 @@ impl Journal {
         self.client.publish(subject(id), bytes.into()).await.map_err(|e| listen(e.into()))
     }
 
-    /// Stores a command and waits for its outcome.
+    /// Asks for a decision and waits for the outcome: directly at first, and where nobody
+    /// answers, by storing the command until somebody does.
     ///
     /// # Errors
     /// [`RequestError::Timeout`] where nobody decided it in time.
@@ -55,6 +59,35 @@ impl Journal {
         timeout: Duration,
     ) -> Result<Outcome, RequestError> {
         let deadline = tokio::time::Instant::now() + timeout;
+        match self.ask(envelope, timeout.min(ASK_AGAIN)).await? {
+            Some(outcome) => Ok(outcome),
+            None => self.request_stored(envelope, timeout, deadline).await,
+        }
+    }
+
+    /// Asks a decider directly; none where none answers.
+    async fn ask(
+        &self,
+        envelope: &CommandEnvelope,
+        timeout: Duration,
+    ) -> Result<Option<Outcome>, RequestError> {
+        let (_, headers, body) = encode_command(envelope).map_err(EnqueueError::from)?;
+        let request = Request::new().headers(headers).payload(body).timeout(Some(timeout));
+        match self.client.send_request(DECIDE, request).await {
+            Ok(answer) => Ok(oi_events::from_bytes_strict(&answer.payload).ok()),
+            Err(error) => {
+                tracing::debug!(command = %envelope.id, %error, "nobody decides now: stored");
+                Ok(None)
+            }
+        }
+    }
+
+    async fn request_stored(
+        &self,
+        envelope: &CommandEnvelope,
+        timeout: Duration,
+        deadline: tokio::time::Instant,
+    ) -> Result<Outcome, RequestError> {
         let mut answers = self
             .client
             .subscribe(subject(envelope.id))

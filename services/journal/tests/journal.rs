@@ -3,7 +3,7 @@
 
 use oi_events::*;
 use oi_journal::testing::{Broker, free_port};
-use oi_journal::{AppendError, Enqueued, Journal, SetupError};
+use oi_journal::{AppendError, Enqueued, Entry, Journal, SetupError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
@@ -129,6 +129,8 @@ async fn a_broker_killed_between_publish_and_acknowledgement_doubles_nothing() {
     let mut config = broker.config();
     config.url = format!("nats://127.0.0.1:{port}");
     let journal = Journal::connect(config).await.unwrap();
+    // It knows where the log ends.
+    assert_eq!(journal.last_position().await.unwrap(), 3);
     swallow.send(true).unwrap();
     let writing = tokio::spawn({
         let journal = journal.clone();
@@ -145,6 +147,100 @@ async fn a_broker_killed_between_publish_and_acknowledgement_doubles_nothing() {
     let recorded = writing.await.unwrap().unwrap();
     assert_eq!(recorded.position, 4);
     assert_eq!(broker.journal().await.last_position().await.unwrap(), 4);
+}
+
+/// Commits `from + 1` to `from + count`, each after the one before it.
+fn chained(from: u64, count: u64, mut previous: Hash) -> Vec<Entry> {
+    let one = |n: u64| {
+        let entry = Entry::new(commit(u128::from(n), previous)).unwrap();
+        previous = entry.hash();
+        entry
+    };
+    (from + 1..=from + count).map(one).collect()
+}
+
+#[tokio::test]
+async fn commits_of_one_message_have_positions_of_their_own() {
+    let broker = Broker::start();
+    let journal = broker.journal().await;
+    let (mut end, mut head) = (0, Hash::ZERO);
+    for count in [1, 5, 1, 1, 7, 2] {
+        let entries = chained(end, count, head);
+        journal.append_all(&entries, end).await.unwrap();
+        let again = journal.append_all(&entries, end).await;
+        assert!(matches!(again, Err(AppendError::Conflict { .. })), "it knows the end by now");
+        (end, head) = (end + count, entries.last().unwrap().hash());
+    }
+    let fresh = broker.journal().await;
+    assert_eq!(fresh.last_position().await.unwrap(), 17);
+    for from in 1..=17 {
+        let mut replay = fresh.replay(from, 17).await.unwrap();
+        let mut follower = fresh.follow(from);
+        for position in from..=17 {
+            let read = replay.next().await.unwrap().unwrap();
+            assert_eq!(read.commit.header.command_id.0.as_u128(), u128::from(position));
+            assert_eq!((read.position, &read), (position, &follower.next().await.unwrap()));
+        }
+        assert!(replay.next().await.unwrap().is_none());
+    }
+    // A single commit after them stands at the right place, too.
+    let recorded = fresh.append(&commit(18, head), 17).await.unwrap();
+    assert_eq!(recorded.position, 18);
+    assert_eq!(fresh.last_position().await.unwrap(), 18);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_killed_amid_several_commits_stores_all_of_them_once_or_none() {
+    let mut broker = Broker::start();
+    fill(&broker.journal().await, 0, 3).await;
+    let (port, swallow) = swallowing_proxy(broker.url().replace("nats://", "")).await;
+    let mut config = broker.config();
+    config.url = format!("nats://127.0.0.1:{port}");
+    let journal = Journal::connect(config).await.unwrap();
+    // It knows where the log ends.
+    assert_eq!(journal.last_position().await.unwrap(), 3);
+    swallow.send(true).unwrap();
+    let writing = tokio::spawn({
+        let journal = journal.clone();
+        async move { journal.append_all(&chained(98, 20, Hash::ZERO), 3).await }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    broker.kill();
+    swallow.send(false).unwrap();
+    broker.restart();
+    writing.await.unwrap().unwrap();
+    assert_eq!(broker.journal().await.last_position().await.unwrap(), 23);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_heard_by_a_decider_and_stored_where_there_is_none() {
+    let broker = Broker::start();
+    let journal = broker.journal().await;
+    let asking = {
+        let journal = journal.clone();
+        tokio::spawn(async move { journal.request(&envelope(9), Duration::from_secs(20)).await })
+    };
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let (sender, mut asked) = tokio::sync::mpsc::channel(1);
+    let taking = tokio::spawn(journal.clone().take_commands(sender));
+    let first = asked.recv().await.unwrap();
+    assert_eq!(first.envelope, envelope(9));
+    first.settle(&Outcome::Committed { position: 1 }).await;
+    assert_eq!(asking.await.unwrap().unwrap(), Outcome::Committed { position: 1 });
+    // Directly now. The second waits, and there is no room for the third.
+    let ask = |n| {
+        let journal = journal.clone();
+        tokio::spawn(async move { journal.request(&envelope(n), Duration::from_secs(20)).await })
+    };
+    let second = ask(10);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    match ask(11).await.unwrap().unwrap() {
+        Outcome::Rejected { code, .. } => assert_eq!(code, "busy"),
+        other => panic!("{other:?}"),
+    }
+    asked.recv().await.unwrap().settle(&Outcome::Unchanged { position: 1 }).await;
+    assert_eq!(second.await.unwrap().unwrap(), Outcome::Unchanged { position: 1 });
+    taking.abort();
 }
 
 #[tokio::test]

@@ -86,8 +86,9 @@ impl View {
         let mut follower = journal.follow(self.position() + 1);
         loop {
             let recorded = follower.next().await?;
-            self.fold(&recorded);
-            if snapshots && recorded.position.is_multiple_of(SNAPSHOT_EVERY) {
+            let position = recorded.position;
+            self.fold(recorded);
+            if snapshots && position.is_multiple_of(SNAPSHOT_EVERY) {
                 self.store_snapshot(journal);
             }
         }
@@ -105,16 +106,17 @@ impl View {
     }
 
     /// Folds a commit, unless it is folded already.
-    pub fn fold(&self, recorded: &RecordedCommit) {
+    pub fn fold(&self, recorded: RecordedCommit) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if recorded.position != state.position + 1 {
             return;
         }
-        apply(&mut state, recorded);
+        apply(&mut state, &recorded);
         drop(state);
+        let position = recorded.position;
         // Nobody listening is fine.
-        let _ = self.commits.send(Arc::new(recorded.clone()));
-        self.position.send_replace(recorded.position);
+        let _ = self.commits.send(Arc::new(recorded));
+        self.position.send_replace(position);
     }
 
     /// Looks at the state. Keep it short: folding waits.

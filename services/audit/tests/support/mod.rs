@@ -48,10 +48,23 @@ pub fn stored(log: &[RecordedCommit]) -> Vec<StoredCommit> {
     log.iter().map(one).collect()
 }
 
+/// The same in messages of three commits, after four that stand alone.
+pub fn batched(log: &[RecordedCommit]) -> Vec<StoredCommit> {
+    let sequence = |position: u64| match position {
+        0..=4 => position,
+        later => 5 + (later - 5) / 3,
+    };
+    let within = |stored: StoredCommit| {
+        let sequence = sequence(stored.position);
+        stored.within(sequence)
+    };
+    stored(log).into_iter().map(within).collect()
+}
+
 /// An archive of a log.
 pub fn archive(log: &[RecordedCommit], path: &Path) -> Source {
     let mut writer = ArchiveWriter::create(path, log.len() as u64).unwrap();
-    stored(log).iter().for_each(|stored| writer.commit(stored).unwrap());
+    batched(log).iter().for_each(|stored| writer.commit(stored).unwrap());
     writer.finish().unwrap();
     Source::Archive(path.to_owned())
 }

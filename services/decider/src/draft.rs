@@ -1,0 +1,91 @@
+//! Decisions in a row, each on the state that the ones before it give, of which nothing is
+//! stored yet. They are stored together, or not at all.
+
+use oi_domain::{State, apply};
+use oi_events::{CommandEnvelope, Commit, CommitHeader, Event, Hash};
+use oi_journal::{Entry, MessageError};
+use oi_view::View;
+
+/// Much less than a broker's message can be.
+const LARGEST: usize = 256 * 1024;
+
+/// Commits that follow the end of the log as it was when the draft began.
+pub struct Draft {
+    base: u64,
+    head: Hash,
+    /// The state after the last commit; none where that is the view's.
+    state: Option<State>,
+    entries: Vec<Entry>,
+    size: usize,
+}
+
+impl Draft {
+    /// Nothing decided yet.
+    pub fn new(view: &View) -> Draft {
+        let (base, head) = view.read(|s| (s.position, s.head));
+        Draft { base, head, state: None, entries: Vec::new(), size: 0 }
+    }
+
+    /// The position that the first commit follows.
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// Looks at the state so far; none where the log has moved on.
+    pub fn look<T>(&self, view: &View, look: impl FnOnce(&State) -> T) -> Option<T> {
+        match &self.state {
+            Some(state) => Some(look(state)),
+            None => view.read(|s| (s.position == self.base).then(|| look(s))),
+        }
+    }
+
+    /// Adds a decision; false where the log has moved on. `more` says whether others may
+    /// follow it.
+    pub fn push(
+        &mut self,
+        view: &View,
+        envelope: &CommandEnvelope,
+        time_ms: u64,
+        events: Vec<Event>,
+        more: bool,
+    ) -> Result<bool, MessageError> {
+        let header = CommitHeader {
+            command_id: envelope.id,
+            correlation: envelope.correlation,
+            actor: envelope.actor.clone(),
+            time_ms,
+            previous: self.head,
+        };
+        let entry = Entry::new(Commit { header, command: envelope.command.clone(), events })?;
+        if more {
+            let mut state = match self.state.take() {
+                Some(state) => state,
+                None => match self.look(view, State::ahead) {
+                    Some(state) => state,
+                    None => return Ok(false),
+                },
+            };
+            apply(&mut state, &entry.clone().recorded(self.position() + 1));
+            self.state = Some(state);
+        }
+        self.head = entry.hash();
+        self.size += entry.size();
+        self.entries.push(entry);
+        Ok(true)
+    }
+
+    /// Where the log ends once this is stored.
+    pub fn position(&self) -> u64 {
+        self.base + self.entries.len() as u64
+    }
+
+    /// Whether it is large enough to be stored.
+    pub fn is_full(&self) -> bool {
+        self.size >= LARGEST
+    }
+
+    /// The commits, in order.
+    pub fn into_entries(self) -> Vec<Entry> {
+        self.entries
+    }
+}
