@@ -30,6 +30,13 @@ impl Hash {
     }
 }
 
+impl Hash {
+    /// The SHA-256 of some bytes, as `sha256sum` prints it.
+    pub fn plain(bytes: &[u8]) -> Hash {
+        Hash(Sha256::digest(bytes).into())
+    }
+}
+
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))

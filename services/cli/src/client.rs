@@ -42,10 +42,25 @@ fn default_actor() -> String {
     format!("{user}@{}", host.trim())
 }
 
+/// The stable word of a refusal.
+fn code(status: &Status) -> Option<&str> {
+    status.metadata().get("oi-code").and_then(|v| v.to_str().ok())
+}
+
 /// Whether the same call may well succeed a moment later.
 fn passing(status: &Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled)
+    code(status) == Some("busy")
+        || matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled)
         || (status.code() == Code::Unknown && std::error::Error::source(status).is_some())
+}
+
+/// All events of a cluster, or of all, from a position on.
+pub fn events_from(position: u64, cluster: &str) -> v1::WatchRequest {
+    v1::WatchRequest {
+        from_position: position,
+        cluster: cluster.to_owned(),
+        ..v1::WatchRequest::default()
+    }
 }
 
 impl Client {
@@ -115,9 +130,13 @@ impl Client {
     }
 
     fn failure(&self, status: Status) -> Failure {
-        if let Some(code) = status.metadata().get("oi-code").and_then(|v| v.to_str().ok()) {
-            let message = status.message().to_owned();
-            return Failure::Refused { code: code.to_owned(), message };
+        match code(&status) {
+            // The rules were not asked.
+            None | Some("malformed" | "not-found" | "unavailable") => {}
+            Some(code) => {
+                let message = status.message().to_owned();
+                return Failure::Refused { code: code.to_owned(), message };
+            }
         }
         match status.code() {
             Code::Unavailable => {
@@ -177,8 +196,9 @@ impl Client {
 
     /// All hypervisors.
     pub async fn hypervisors(&self) -> Result<Vec<v1::Hypervisor>, Failure> {
-        let reply = self
-            .call(v1::ListHypervisorsRequest {}, async |mut api, r| api.list_hypervisors(r).await);
+        let reply = self.call(v1::ListHypervisorsRequest::default(), async |mut api, r| {
+            api.list_hypervisors(r).await
+        });
         Ok(reply.await?.hypervisors)
     }
 
@@ -190,20 +210,20 @@ impl Client {
     /// The same with the log position of the answer: a watch from the next one on misses
     /// nothing, whichever server answers it.
     pub async fn clusters_at(&self, name: &str) -> Result<v1::ListClustersResponse, Failure> {
-        let request = v1::ListClustersRequest { name: name.to_owned() };
+        let request = v1::ListClustersRequest { name: name.to_owned(), ..Default::default() };
         self.call(request, async |mut api, r| api.list_clusters(r).await).await
     }
 
     /// All nodes, or those of a cluster.
     pub async fn nodes(&self, cluster: &str) -> Result<Vec<v1::Node>, Failure> {
-        let request = v1::ListNodesRequest { cluster: cluster.to_owned() };
+        let request = v1::ListNodesRequest { cluster: cluster.to_owned(), ..Default::default() };
         let reply = self.call(request, async |mut api, r| api.list_nodes(r).await);
         Ok(reply.await?.nodes)
     }
 
     /// All jobs, or those for a cluster.
     pub async fn jobs(&self, cluster: &str) -> Result<Vec<v1::Job>, Failure> {
-        let request = v1::ListJobsRequest { cluster: cluster.to_owned() };
+        let request = v1::ListJobsRequest { cluster: cluster.to_owned(), ..Default::default() };
         let reply = self.call(request, async |mut api, r| api.list_jobs(r).await);
         Ok(reply.await?.jobs)
     }
@@ -222,13 +242,18 @@ impl Client {
         self.call(request, async |mut api, r| api.create_kubeconfig(r).await).await
     }
 
-    /// Events from a position on, or from now on.
+    /// The newest refusals, the newest first.
+    pub async fn refusals(&self, count: u32) -> Result<Vec<v1::Refusal>, Failure> {
+        let request = v1::ListRefusalsRequest { page_size: count, page_token: String::new() };
+        let reply = self.call(request, async |mut api, r| api.list_refusals(r).await);
+        Ok(reply.await?.refusals)
+    }
+
+    /// Events as they happen.
     pub async fn watch(
         &self,
-        from_position: u64,
-        cluster: &str,
+        request: v1::WatchRequest,
     ) -> Result<tonic::Streaming<v1::WatchResponse>, Failure> {
-        let request = v1::WatchRequest { from_position, cluster: cluster.to_owned() };
         self.call(request, async |mut api, r| api.watch(r).await).await
     }
 }

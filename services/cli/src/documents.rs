@@ -14,7 +14,12 @@ use std::path::Path;
 pub fn read(path: &Path) -> Result<Vec<Document>, Failure> {
     let io = |what: &str| {
         let what = what.to_owned();
-        move |source| Failure::Io { what, source }
+        move |source: std::io::Error| match source.kind() {
+            std::io::ErrorKind::InvalidData => {
+                Failure::Input(format!("{what} is not text (UTF-8), so there are no documents in it"))
+            }
+            _ => Failure::Io { what, source },
+        }
     };
     let mut text = String::new();
     if path != Path::new("-") {

@@ -172,12 +172,21 @@ pub fn job(j: &v1::Job) -> Value {
     })
 }
 
+/// A refusal as a row.
+pub fn refusal(r: &v1::Refusal) -> Value {
+    json!({
+        "number": r.number, "time": moment(r.time_ms), "source": r.source, "actor": r.actor,
+        "command": r.command, "commandId": r.command_id, "code": r.code, "message": r.message,
+    })
+}
+
 /// An event as a row.
 pub fn event(e: &v1::WatchResponse) -> Value {
     json!({
         "position": e.position, "time": moment(e.time_ms), "actor": e.actor,
         "commandId": e.command_id, "command": e.command, "event": e.event, "cluster": e.cluster,
         "node": e.node, "hypervisor": e.hypervisor, "job": e.job, "summary": e.summary,
+        "resumeToken": e.resume_token,
     })
 }
 

@@ -1,6 +1,6 @@
 //! `oi reconcile`: makes what documents declare, and nothing that is so already.
 
-use crate::client::Client;
+use crate::client::{Client, events_from};
 use crate::error::Failure;
 use crate::flags::Format;
 use crate::{documents, output};
@@ -302,7 +302,7 @@ async fn wait_for_clusters(
             Failure::TimedOut(format!("not ready within {} s: see `oi job list`", limit.as_secs()))
         };
         let printed = said;
-        let mut events = client.watch(position.min(printed) + 1, "").await?;
+        let mut events = client.watch(events_from(position.min(printed) + 1, "")).await?;
         loop {
             match tokio::time::timeout_at(end, events.message()).await {
                 Err(_) => return Err(late()),

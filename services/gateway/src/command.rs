@@ -1,35 +1,35 @@
 //! Requests to commands: everything that can be wrong with their form.
 
+use crate::refused::Refused;
 use oi_events::*;
 use oi_proto::v1::{self, submit_request::Command as Asked};
 use oi_view::now_ms;
 use std::fmt::Display;
 use std::str::FromStr;
-use tonic::Status;
 
 /// A field that does not parse is named.
-pub fn parse<T: FromStr<Err: Display>>(field: &str, text: &str) -> Result<T, Status> {
-    text.parse().map_err(|e| Status::invalid_argument(format!("{field}: {e}")))
+pub fn parse<T: FromStr<Err: Display>>(field: &str, text: &str) -> Result<T, Refused> {
+    text.parse().map_err(|e| Refused::field(field, e))
 }
 
-fn port(field: &str, value: u32) -> Result<u16, Status> {
-    u16::try_from(value)
-        .map_err(|_| Status::invalid_argument(format!("{field}: {value} is not a port")))
+fn port(field: &str, value: u32) -> Result<u16, Refused> {
+    u16::try_from(value).map_err(|_| Refused::field(field, format!("{value} is not a port")))
 }
 
 /// Who asks: something that can stand in a header and is not endless.
-pub fn actor(text: &str) -> Result<String, Status> {
+pub fn actor(text: &str) -> Result<String, Refused> {
     let fits = (1..=200).contains(&text.len()) && !text.chars().any(char::is_control);
     if fits && !text.starts_with("system:") {
         return Ok(text.to_owned());
     }
-    Err(Status::invalid_argument(
-        "actor: say who asks, in 1 to 200 characters without line breaks; system: is reserved",
+    Err(Refused::field(
+        "actor",
+        "say who asks, in 1 to 200 characters without line breaks; system: is reserved",
     ))
 }
 
 /// A request of which it is only asked what it would do.
-pub fn planned(request: v1::SubmitRequest) -> Result<CommandEnvelope, Status> {
+pub fn planned(request: v1::SubmitRequest) -> Result<CommandEnvelope, Refused> {
     let or = |text: String, other: String| if text.is_empty() { other } else { text };
     envelope(v1::SubmitRequest {
         command_id: or(request.command_id, uuid::Uuid::now_v7().to_string()),
@@ -39,9 +39,9 @@ pub fn planned(request: v1::SubmitRequest) -> Result<CommandEnvelope, Status> {
 }
 
 /// Reads a request; refuses what is malformed before anything is stored.
-pub fn envelope(request: v1::SubmitRequest) -> Result<CommandEnvelope, Status> {
+pub fn envelope(request: v1::SubmitRequest) -> Result<CommandEnvelope, Refused> {
     let id: CommandId = parse("command_id", &request.command_id)?;
-    let asked = request.command.ok_or_else(|| Status::invalid_argument("command: is absent"))?;
+    let asked = request.command.ok_or_else(|| Refused::field("command", "is absent"))?;
     Ok(CommandEnvelope {
         id,
         actor: actor(&request.actor)?,
@@ -52,7 +52,7 @@ pub fn envelope(request: v1::SubmitRequest) -> Result<CommandEnvelope, Status> {
     })
 }
 
-fn command(asked: Asked) -> Result<Command, Status> {
+fn command(asked: Asked) -> Result<Command, Refused> {
     Ok(match asked {
         Asked::RegisterHypervisor(r) => RegisterHypervisorV1 {
             name: parse("name", &r.name)?,
@@ -103,7 +103,7 @@ fn command(asked: Asked) -> Result<Command, Status> {
                 v1::Role::ControlPlaneIngress => Role::ControlPlaneIngress,
                 v1::Role::ApiServer => Role::ApiServer,
                 v1::Role::Unspecified => {
-                    return Err(Status::invalid_argument("role: is unknown or absent"));
+                    return Err(Refused::field("role", "is unknown or absent"));
                 }
             },
             hypervisor: match r.hypervisor.as_str() {
@@ -150,7 +150,7 @@ fn command(asked: Asked) -> Result<Command, Status> {
                 v1::UpgradeChange::Resume => UpgradeChange::Resume,
                 v1::UpgradeChange::RollBack => UpgradeChange::RollBack,
                 v1::UpgradeChange::Unspecified => {
-                    return Err(Status::invalid_argument("change: is unknown or absent"));
+                    return Err(Refused::field("change", "is unknown or absent"));
                 }
             },
         }
@@ -163,7 +163,7 @@ fn command(asked: Asked) -> Result<Command, Status> {
                 v1::RotationStep::Finish => RotationStep::Finish,
                 v1::RotationStep::Abort => RotationStep::Abort,
                 v1::RotationStep::Unspecified => {
-                    return Err(Status::invalid_argument("step: is unknown or absent"));
+                    return Err(Refused::field("step", "is unknown or absent"));
                 }
             },
         }

@@ -1,7 +1,9 @@
 //! Issuing client certificates: recorded in the log before they are handed out.
 
 use crate::command::{actor, parse};
+use crate::operation::unknown;
 use crate::query::endpoint;
+use crate::refused::Refused;
 use crate::service::Gateway;
 use oi_domain::{Authority, fingerprint};
 use oi_events::{ClusterName, CommandEnvelope, CommandId, RecordKubeconfigV2};
@@ -9,7 +11,6 @@ use oi_pki::LeafProfile;
 use oi_proto::v1;
 use oi_view::{Keyring, now_ms};
 use std::net::IpAddr;
-use tonic::Status;
 use uuid::Uuid;
 
 const YEAR_S: u64 = 365 * 24 * 3600;
@@ -27,7 +28,7 @@ impl Gateway {
     pub(crate) async fn issue(
         &self,
         request: v1::CreateKubeconfigRequest,
-    ) -> Result<v1::CreateKubeconfigResponse, Status> {
+    ) -> Result<v1::CreateKubeconfigResponse, Refused> {
         let name: ClusterName = parse("cluster", &request.cluster)?;
         let actor = actor(&request.actor)?;
         let found = self.view.read(|s| {
@@ -35,11 +36,10 @@ impl Gateway {
             let trusted = c.trusted(Authority::Kubernetes).into_iter().map(|a| a.public.clone());
             Some((c.uid, c.signs_users().cloned(), trusted.collect::<Vec<_>>(), endpoint(s, c)))
         });
-        let (uid, ca, trusted, endpoint) =
-            found.ok_or_else(|| Status::not_found(format!("cluster {name} is not known")))?;
-        let ca = ca.ok_or_else(|| Status::internal("the cluster has no authority"))?;
+        let (uid, ca, trusted, endpoint) = found.ok_or_else(|| unknown(&name))?;
+        let ca = ca.ok_or_else(|| Refused::new("key-material", "the cluster has no authority"))?;
         let endpoint = endpoint.ok_or_else(|| {
-            Status::failed_precondition(format!(
+            Refused::new("no-ingress", format!(
                 "cluster {name} has no ingress, so there is no way to its API: add a node of role controlplane-ingress"
             ))
         })?;
@@ -53,13 +53,13 @@ impl Gateway {
             groups => groups.iter().map(String::as_str).collect(),
         };
         let life_s = if request.lifetime_seconds == 0 { YEAR_S } else { request.lifetime_seconds };
-        let unusable = |e: oi_view::KeyringError| Status::failed_precondition(e.to_string());
+        let unusable = |e: oi_view::KeyringError| Refused::new("key-material", e.to_string());
         let key = self.keyring.key(uid).await.map_err(unusable)?;
         let ca_key = Keyring::open(&key, uid, &ca).map_err(unusable)?;
         let profile = LeafProfile::client(user, &groups);
         let life_ms = life_s.saturating_mul(1000);
         let leaf = oi_pki::issue(&ca.public, &ca_key, &profile, now_ms(), life_ms)
-            .map_err(|e| Status::invalid_argument(e.to_string()))?;
+            .map_err(|e| Refused::field("user", e))?;
         let id = CommandId(Uuid::now_v7());
         let record = RecordKubeconfigV2 {
             cluster: name.clone(),
@@ -69,7 +69,7 @@ impl Gateway {
             not_after_ms: leaf.not_after_ms,
             issuer: fingerprint(&ca),
         };
-        self.decide(CommandEnvelope::new(id, actor, now_ms(), record)).await?;
+        self.decide(&CommandEnvelope::new(id, actor, now_ms(), record)).await?;
         let server = format!("https://{}", authority(&host, endpoint.port()));
         let text = oi_pki::kubeconfig(
             name.as_str(),

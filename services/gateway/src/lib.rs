@@ -2,12 +2,18 @@
 //!
 //! A command is checked for form here, stored, and answered when a decider has
 //! decided it. Queries are answered from the server's view of the log, and carry the
-//! position of that view.
+//! position of that view. Other services need no gRPC: their commands come as messages
+//! (`submissions`), and the events go to them as messages (`feed`).
 
 mod command;
+mod feed;
 mod kubeconfig;
+mod operation;
 mod query;
+mod refusals;
+mod refused;
 mod service;
+mod submissions;
 mod watch;
 
 pub use service::{Gateway, GatewayError};

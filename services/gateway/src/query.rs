@@ -155,7 +155,7 @@ pub fn jobs(state: &State, of: Option<&ClusterName>) -> Vec<v1::Job> {
     jobs.map(|j| job(state, &j)).collect()
 }
 
-fn job(state: &State, j: &Job) -> v1::Job {
+pub fn job(state: &State, j: &Job) -> v1::Job {
     let text = |t: Option<&dyn std::fmt::Display>| t.map(ToString::to_string).unwrap_or_default();
     let trouble = state.troubles.get(&j.id);
     v1::Job {

@@ -1,18 +1,29 @@
 //! The service itself, with health and reflection.
 
-use crate::{command, query};
-use oi_events::{ClusterName, CommandEnvelope, Outcome, chain};
-use oi_journal::{Journal, RequestError};
+use crate::operation::unknown;
+use crate::refusals::Digest;
+use crate::refused::{BUSY, ID_REUSED, Refused, UNAVAILABLE};
+use crate::{command, feed, query};
+use oi_domain::Hypervisor;
+use oi_events::{ClusterName, CommandEnvelope, NodeName, Outcome, chain};
+use oi_journal::{Journal, ReadError};
 use oi_proto::v1::{self, oi_server::Oi, oi_server::OiServer};
 use oi_view::{Keyring, View};
+use prost::Message;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::metadata::MetadataValue;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
 /// How long a command waits for its decision unless the client says less.
 const DECISION: Duration = Duration::from_secs(10);
+/// So many commands wait for their decision here at most.
+const WAITING: usize = 1024;
+/// Bytes of the largest request; no command comes near it.
+pub(crate) const LARGEST: usize = 256 * 1024;
 
 /// Why the API is not served.
 #[derive(Debug, thiserror::Error)]
@@ -41,31 +52,17 @@ pub struct Gateway {
     pub(crate) view: View,
     pub(crate) keyring: Keyring,
     version: &'static str,
+    permits: Arc<Semaphore>,
 }
 
-/// The gRPC code that says most about a refusal.
-fn grpc_code(code: &str) -> Code {
-    match code {
-        "cluster-exists" | "node-exists" | "hypervisor-exists" => Code::AlreadyExists,
-        "backup-unknown" | "cluster-unknown" | "node-unknown" | "hypervisor-unknown"
-        | "job-unknown" => Code::NotFound,
-        "invalid" | "overlap" | "version-unsupported" | "hypervisor-invalid" => {
-            Code::InvalidArgument
-        }
-        "ports-exhausted" | "no-hypervisor" => Code::ResourceExhausted,
-        "position-moved" => Code::Aborted,
-        _ => Code::FailedPrecondition,
-    }
-}
-
-fn cluster_filter(name: &str) -> Result<Option<ClusterName>, Status> {
+fn cluster_filter(name: &str) -> Result<Option<ClusterName>, Refused> {
     if name.is_empty() { Ok(None) } else { command::parse("cluster", name).map(Some) }
 }
 
 impl Gateway {
     /// A gateway over a log, its view and the keys, in a server of this version.
     pub fn new(journal: Journal, view: View, keyring: Keyring, version: &'static str) -> Gateway {
-        Gateway { journal, view, keyring, version }
+        Gateway { journal, view, keyring, version, permits: Arc::new(Semaphore::new(WAITING)) }
     }
 
     /// Serves until `stop` resolves; requests in hand are finished.
@@ -80,6 +77,9 @@ impl Gateway {
         let listener = tokio::net::TcpListener::bind(address)
             .await
             .map_err(|source| GatewayError::Listen { address, source })?;
+        let mut beside = JoinSet::new();
+        beside.spawn(feed::extend_for_ever(self.journal.clone()));
+        beside.spawn(self.clone().take_submissions());
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<OiServer<Gateway>>().await;
         let reflection = tonic_reflection::server::Builder::configure()
@@ -94,39 +94,83 @@ impl Gateway {
             .http2_keepalive_interval(Some(Duration::from_secs(30)))
             .add_service(health_service)
             .add_service(reflection)
-            .add_service(OiServer::new(self))
+            .add_service(OiServer::new(self).max_decoding_message_size(LARGEST))
             .serve_with_incoming_shutdown(incoming, stop)
             .await
             .map_err(GatewayError::Serve)
     }
 
-    /// Stores a command and waits for its decision.
+    /// Asks for a decision and waits for it.
     pub(crate) async fn decide(
         &self,
-        envelope: CommandEnvelope,
-    ) -> Result<v1::SubmitResponse, Status> {
-        let outcome = self.journal.request(&envelope, DECISION).await.map_err(|e| match e {
-            RequestError::Timeout { .. } => Status::deadline_exceeded(e.to_string()),
-            _ => Status::unavailable(chain(&e)),
-        })?;
+        envelope: &CommandEnvelope,
+    ) -> Result<v1::SubmitResponse, Refused> {
+        let Ok(_permit) = self.permits.try_acquire() else {
+            return Err(Refused::new(BUSY, "too many commands wait here: try again in a second"));
+        };
+        let before = self.view.position();
+        let outcome = self.journal.request(envelope, DECISION).await;
+        let outcome = outcome.map_err(|e| Refused::new(UNAVAILABLE, chain(&e)))?;
         let (position, unchanged) = match outcome {
             Outcome::Committed { position } => (position, false),
             Outcome::Unchanged { position } => (position, true),
             Outcome::Rejected { code, message } => {
-                let mut status = Status::new(grpc_code(&code), message);
-                if let Ok(value) = MetadataValue::try_from(code.as_str()) {
-                    status.metadata_mut().insert("oi-code", value);
-                }
-                return Err(status);
+                return Err(Refused { code, message, field: None });
             }
         };
         // What was asked for is seen by whoever asks next.
         let seen = tokio::time::timeout(DECISION, self.view.wait_for(position)).await;
-        match seen {
-            Ok(Ok(())) => Ok(v1::SubmitResponse { position, unchanged }),
-            _ => Err(Status::unavailable("the view does not keep up with the log")),
+        if !matches!(seen, Ok(Ok(()))) {
+            return Err(Refused::new(UNAVAILABLE, "the view does not keep up with the log"));
+        }
+        let duplicate = !unchanged && position <= before;
+        if duplicate {
+            self.check_same(envelope, position).await?;
+        }
+        Ok(v1::SubmitResponse { position, unchanged, duplicate })
+    }
+
+    /// Whether what was decided under an id is what is asked under it now.
+    async fn check_same(&self, asked: &CommandEnvelope, position: u64) -> Result<(), Refused> {
+        let away = |e: ReadError| Refused::new(UNAVAILABLE, chain(&e));
+        let mut log = self.journal.replay(position, position).await.map_err(away)?;
+        match log.next().await.map_err(away)? {
+            Some(decided) if decided.commit.command != asked.command => Err(Refused::new(
+                ID_REUSED,
+                format!(
+                    "command {} was decided at position {position}, and is another one: choose a new id",
+                    asked.id
+                ),
+            )),
+            _ => Ok(()),
         }
     }
+
+    /// Records a refusal. Where the broker is away it is only logged.
+    pub(crate) async fn record(&self, refusal: &v1::Refusal) {
+        if let Err(error) = self.journal.record_refusal(refusal.encode_to_vec()).await {
+            tracing::warn!(%error, code = refusal.code, "a refusal is not recorded");
+        }
+    }
+}
+
+/// A page of what is ordered by name: those after `token`, at most `size`, and the token
+/// for those after them.
+fn page<T>(
+    all: impl Iterator<Item = T>,
+    key: impl Fn(&T) -> String,
+    size: u32,
+    token: &str,
+) -> (Vec<T>, String) {
+    let size = if size == 0 { usize::MAX } else { size as usize };
+    let mut rest = all.filter(|one| token.is_empty() || key(one).as_str() > token);
+    let mut found: Vec<T> = rest.by_ref().take(size.saturating_add(1)).collect();
+    let mut next = String::new();
+    if found.len() > size {
+        found.truncate(size);
+        next = found.last().map(&key).unwrap_or_default();
+    }
+    (found, next)
 }
 
 type Reply<T> = Result<Response<T>, Status>;
@@ -136,8 +180,24 @@ impl Oi for Gateway {
     type WatchStream = ReceiverStream<Result<v1::WatchResponse, Status>>;
 
     async fn submit(&self, request: Request<v1::SubmitRequest>) -> Reply<v1::SubmitResponse> {
-        let envelope = command::envelope(request.into_inner())?;
-        self.decide(envelope).await.map(Response::new)
+        let request = request.into_inner();
+        let digest = Digest::of(&request.encode_to_vec());
+        let (id, actor) = (request.command_id.clone(), request.actor.clone());
+        let mut kind = "";
+        let decided = match command::envelope(request) {
+            Ok(envelope) => {
+                kind = envelope.command.kind().name;
+                self.decide(&envelope).await
+            }
+            Err(refused) => Err(refused),
+        };
+        match decided {
+            Ok(response) => Ok(Response::new(response)),
+            Err(refused) => {
+                self.record(&digest.on(refused.told(&id, &actor, kind), "grpc")).await;
+                Err(refused.into())
+            }
+        }
     }
 
     async fn get_status(&self, _: Request<v1::GetStatusRequest>) -> Reply<v1::GetStatusResponse> {
@@ -168,8 +228,7 @@ impl Oi for Gateway {
     ) -> Reply<v1::ListBackupsResponse> {
         let name = command::parse("cluster", &request.into_inner().cluster)?;
         let found = self.view.read(|s| s.clusters.get(&name).map(|c| query::backups(c)));
-        let unknown = || Status::not_found(format!("cluster {name} is not known"));
-        found.map(Response::new).ok_or_else(unknown)
+        found.map(Response::new).ok_or_else(|| unknown(&name).into())
     }
 
     async fn list_kubeconfigs(
@@ -178,18 +237,23 @@ impl Oi for Gateway {
     ) -> Reply<v1::ListKubeconfigsResponse> {
         let name: ClusterName = command::parse("cluster", &request.into_inner().cluster)?;
         let found = self.view.read(|s| s.clusters.get(&name).map(|c| query::kubeconfigs(c)));
-        let kubeconfigs =
-            found.ok_or_else(|| Status::not_found(format!("cluster {name} is not known")))?;
+        let kubeconfigs = found.ok_or_else(|| unknown(&name))?;
         Ok(Response::new(v1::ListKubeconfigsResponse { kubeconfigs }))
     }
 
     async fn list_hypervisors(
         &self,
-        _: Request<v1::ListHypervisorsRequest>,
+        request: Request<v1::ListHypervisorsRequest>,
     ) -> Reply<v1::ListHypervisorsResponse> {
-        Ok(Response::new(self.view.read(|s| v1::ListHypervisorsResponse {
-            position: s.position,
-            hypervisors: s.hypervisors.values().map(|h| query::hypervisor(s, h)).collect(),
+        let r = request.into_inner();
+        Ok(Response::new(self.view.read(|s| {
+            let name = |h: &&Arc<Hypervisor>| h.spec.name.to_string();
+            let (found, next) = page(s.hypervisors.values(), name, r.page_size, &r.page_token);
+            v1::ListHypervisorsResponse {
+                position: s.position,
+                hypervisors: found.into_iter().map(|h| query::hypervisor(s, h)).collect(),
+                next_page_token: next,
+            }
         })))
     }
 
@@ -197,12 +261,16 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::ListClustersRequest>,
     ) -> Reply<v1::ListClustersResponse> {
-        let wanted = cluster_filter(&request.into_inner().name)?;
+        let r = request.into_inner();
+        let wanted = cluster_filter(&r.name)?;
         Ok(Response::new(self.view.read(|s| {
             let clusters = query::clusters(s, wanted.as_ref());
+            let (found, next) =
+                page(clusters, |(name, _)| name.to_string(), r.page_size, &r.page_token);
             v1::ListClustersResponse {
                 position: s.position,
-                clusters: clusters.map(|(name, c)| query::cluster(s, name, c)).collect(),
+                clusters: found.into_iter().map(|(n, c)| query::cluster(s, n, c)).collect(),
+                next_page_token: next,
             }
         })))
     }
@@ -211,13 +279,20 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::ListNodesRequest>,
     ) -> Reply<v1::ListNodesResponse> {
-        let wanted = cluster_filter(&request.into_inner().cluster)?;
+        let r = request.into_inner();
+        let wanted = cluster_filter(&r.cluster)?;
         Ok(Response::new(self.view.read(|s| {
             let clusters = query::clusters(s, wanted.as_ref());
-            let nodes = clusters.flat_map(|(cluster, c)| {
-                c.nodes.iter().map(move |(name, n)| query::node(cluster, name, n))
-            });
-            v1::ListNodesResponse { position: s.position, nodes: nodes.collect() }
+            let nodes =
+                clusters.flat_map(|(cluster, c)| c.nodes.iter().map(move |(n, v)| (cluster, n, v)));
+            let key =
+                |(cluster, name, _): &(&ClusterName, &NodeName, _)| format!("{cluster} {name}");
+            let (found, next) = page(nodes, key, r.page_size, &r.page_token);
+            v1::ListNodesResponse {
+                position: s.position,
+                nodes: found.into_iter().map(|(c, n, v)| query::node(c, n, v)).collect(),
+                next_page_token: next,
+            }
         })))
     }
 
@@ -225,21 +300,50 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::ListJobsRequest>,
     ) -> Reply<v1::ListJobsResponse> {
-        let wanted = cluster_filter(&request.into_inner().cluster)?;
-        Ok(Response::new(self.view.read(|s| v1::ListJobsResponse {
-            position: s.position,
-            jobs: query::jobs(s, wanted.as_ref()),
+        let r = request.into_inner();
+        let wanted = cluster_filter(&r.cluster)?;
+        Ok(Response::new(self.view.read(|s| {
+            let mut jobs = query::jobs(s, wanted.as_ref());
+            if r.page_size > 0 || !r.page_token.is_empty() {
+                jobs.sort_by(|a, b| a.id.cmp(&b.id));
+            }
+            let (jobs, next) = page(jobs.into_iter(), |j| j.id.clone(), r.page_size, &r.page_token);
+            v1::ListJobsResponse { position: s.position, jobs, next_page_token: next }
         })))
+    }
+
+    async fn get_operation(
+        &self,
+        request: Request<v1::GetOperationRequest>,
+    ) -> Reply<v1::GetOperationResponse> {
+        Ok(Response::new(self.operation(request.into_inner()).await?))
+    }
+
+    async fn list_refusals(
+        &self,
+        request: Request<v1::ListRefusalsRequest>,
+    ) -> Reply<v1::ListRefusalsResponse> {
+        Ok(Response::new(self.refusals(request.into_inner()).await?))
     }
 
     async fn create_kubeconfig(
         &self,
         request: Request<v1::CreateKubeconfigRequest>,
     ) -> Reply<v1::CreateKubeconfigResponse> {
-        self.issue(request.into_inner()).await.map(Response::new)
+        let request = request.into_inner();
+        let digest = Digest::of(&request.encode_to_vec());
+        let actor = request.actor.clone();
+        match self.issue(request).await {
+            Ok(response) => Ok(Response::new(response)),
+            Err(refused) => {
+                let told = refused.told("", &actor, "RecordKubeconfig");
+                self.record(&digest.on(told, "grpc")).await;
+                Err(refused.into())
+            }
+        }
     }
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Reply<Self::WatchStream> {
-        Ok(Response::new(ReceiverStream::new(self.stream(request.into_inner()))))
+        Ok(Response::new(ReceiverStream::new(self.stream(request.into_inner())?)))
     }
 }

@@ -1,39 +1,93 @@
 //! Pushing events as they happen.
 
+use crate::command::parse;
+use crate::refused::Refused;
 use crate::service::Gateway;
 use oi_domain::describe;
-use oi_events::RecordedCommit;
+use oi_events::{ClusterName, Event, HypervisorName, RecordedCommit};
 use oi_proto::v1;
+use std::collections::BTreeSet;
 use tokio::sync::mpsc;
 use tonic::Status;
 
 /// How far a client may lag before it slows its own stream down.
 const BACKLOG: usize = 256;
 
-fn messages(recorded: &RecordedCommit, cluster: &str) -> Vec<v1::WatchResponse> {
-    let commit = &recorded.commit;
+/// The place of an event: its commit's position, and its number there from 0.
+pub type Place = (u64, u32);
+
+/// The place that a resume token or an id names.
+pub fn place(token: &str) -> Option<Place> {
+    let (position, index) = token.split_once('.')?;
+    Some((position.parse().ok()?, index.parse().ok()?))
+}
+
+/// The events of a commit, as others see them. Key material has no field here.
+pub fn messages(recorded: &RecordedCommit) -> impl Iterator<Item = v1::WatchResponse> {
+    let (position, commit) = (recorded.position, &recorded.commit);
     let text = |t: Option<String>| t.unwrap_or_default();
-    commit
-        .events
-        .iter()
-        .map(|event| (event, describe(event)))
-        .filter(|(_, d)| {
-            cluster.is_empty() || d.cluster.as_ref().is_some_and(|c| c.as_str() == cluster)
-        })
-        .map(|(event, d)| v1::WatchResponse {
-            position: recorded.position,
+    (0_u32..).zip(&commit.events).map(move |(index, event)| {
+        let about = describe(event);
+        v1::WatchResponse {
+            position,
             time_ms: commit.header.time_ms,
             actor: commit.header.actor.clone(),
             command_id: commit.header.command_id.to_string(),
             command: commit.command.kind().name.to_owned(),
             event: event.kind().name.to_owned(),
-            cluster: text(d.cluster.map(|c| c.to_string())),
-            node: text(d.node.map(|n| n.to_string())),
-            hypervisor: text(d.hypervisor.map(|h| h.to_string())),
-            job: text(d.job.map(|j| j.to_string())),
-            summary: d.summary,
+            cluster: text(about.cluster.map(|c| c.to_string())),
+            node: text(about.node.map(|n| n.to_string())),
+            hypervisor: text(about.hypervisor.map(|h| h.to_string())),
+            job: text(about.job.map(|j| j.to_string())),
+            summary: about.summary,
+            index,
+            resume_token: format!("{position}.{index}"),
+        }
+    })
+}
+
+/// Which events are wanted.
+struct Filter {
+    cluster: String,
+    hypervisor: String,
+    events: BTreeSet<String>,
+    after: Option<Place>,
+}
+
+impl Filter {
+    fn new(request: &v1::WatchRequest) -> Result<Filter, Refused> {
+        let after = match request.resume_after.as_str() {
+            "" => None,
+            token => Some(place(token).ok_or_else(|| {
+                Refused::field("resume_after", "is not the resume_token of an event")
+            })?),
+        };
+        if !request.cluster.is_empty() {
+            parse::<ClusterName>("cluster", &request.cluster)?;
+        }
+        if !request.hypervisor.is_empty() {
+            parse::<HypervisorName>("hypervisor", &request.hypervisor)?;
+        }
+        if let Some(kind) =
+            request.events.iter().find(|kind| Event::KINDS.iter().all(|k| k.name != **kind))
+        {
+            return Err(Refused::field("events", format!("there is no event {kind:?}")));
+        }
+        Ok(Filter {
+            cluster: request.cluster.clone(),
+            hypervisor: request.hypervisor.clone(),
+            events: request.events.iter().cloned().collect(),
+            after,
         })
-        .collect()
+    }
+
+    fn takes(&self, m: &v1::WatchResponse) -> bool {
+        let fits = |wanted: &str, is: &str| wanted.is_empty() || wanted == is;
+        fits(&self.cluster, &m.cluster)
+            && fits(&self.hypervisor, &m.hypervisor)
+            && (self.events.is_empty() || self.events.contains(&m.event))
+            && self.after.is_none_or(|after| (m.position, m.index) > after)
+    }
 }
 
 impl Gateway {
@@ -42,11 +96,13 @@ impl Gateway {
     pub(crate) fn stream(
         &self,
         request: v1::WatchRequest,
-    ) -> mpsc::Receiver<Result<v1::WatchResponse, Status>> {
+    ) -> Result<mpsc::Receiver<Result<v1::WatchResponse, Status>>, Refused> {
+        let filter = Filter::new(&request)?;
         let (sender, receiver) = mpsc::channel(BACKLOG);
-        let from = match request.from_position {
-            0 => self.view.position() + 1,
-            n => n,
+        let from = match (filter.after, request.from_position) {
+            (Some((position, _)), _) => position.max(1),
+            (None, 0) => self.view.position() + 1,
+            (None, n) => n,
         };
         let mut follower = self.journal.follow(from);
         let view = self.view.clone();
@@ -56,26 +112,24 @@ impl Gateway {
                     next = follower.next() => next,
                     () = sender.closed() => return,
                 };
-                let messages = match next {
-                    Ok(recorded) => {
-                        // The view reads for itself, and may be behind.
-                        if view.wait_for(recorded.position).await.is_err() {
-                            return;
-                        }
-                        messages(&recorded, &request.cluster)
-                    }
+                let recorded = match next {
+                    Ok(recorded) => recorded,
                     Err(error) => {
                         let _ = sender.send(Err(Status::data_loss(error.to_string()))).await;
                         return;
                     }
                 };
-                for message in messages {
+                // The view reads for itself, and may be behind.
+                if view.wait_for(recorded.position).await.is_err() {
+                    return;
+                }
+                for message in messages(&recorded).filter(|m| filter.takes(m)) {
                     if sender.send(Ok(message)).await.is_err() {
                         return;
                     }
                 }
             }
         });
-        receiver
+        Ok(receiver)
     }
 }

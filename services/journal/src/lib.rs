@@ -8,6 +8,9 @@
 //! | `OI_JOBS`     | work that is owed, at most one message a job (work queue) |
 //! | `OI_ADVISORIES` | the broker's word on jobs that it gave up               |
 //! | `OI_KEYS`     | wrapped data keys, deletable: destroying one is for good  |
+//! | `OI_SUBMISSIONS` | commands of producers (work queue)                     |
+//! | `OI_REFUSALS` | what was refused, the newest                              |
+//! | `OI_FEED`     | events for other services, derived from the log           |
 //! | `OBJ_OI_SNAPSHOTS` | a cache of folded states                             |
 //!
 //! [`Journal::append`] carries the expected last sequence, so that of several
@@ -16,6 +19,7 @@
 
 mod append;
 mod connect;
+mod edge;
 mod import;
 mod intake;
 mod keys;
@@ -30,6 +34,7 @@ pub mod testing;
 
 pub use append::{AppendError, TailError};
 pub use connect::{ConnectError, Journal, JournalConfig};
+pub use edge::{CLOUD_EVENT_ID, EdgeError, FeedMessage, Submission};
 pub use import::ImportError;
 pub use intake::Asked;
 pub use keys::KeyStoreError;

@@ -74,7 +74,8 @@ impl<T> Delivered<T> {
     }
 }
 
-type Opening<'a> = Pin<Box<dyn Future<Output = Result<PullConsumer, SetupError>> + Send + 'a>>;
+pub(crate) type Opening<'a> =
+    Pin<Box<dyn Future<Output = Result<PullConsumer, SetupError>> + Send + 'a>>;
 
 /// A durable queue that survives restarts of the broker.
 pub struct Queue<T> {
@@ -83,6 +84,17 @@ pub struct Queue<T> {
     connections: watch::Receiver<u64>,
     open: fn(&Journal) -> Opening<'_>,
     decode: fn(&jetstream::Message) -> Result<T, MessageError>,
+}
+
+impl<T> Queue<T> {
+    pub(crate) fn new(
+        journal: &Journal,
+        open: fn(&Journal) -> Opening<'_>,
+        decode: fn(&jetstream::Message) -> Result<T, MessageError>,
+    ) -> Queue<T> {
+        let (journal, connections) = (journal.clone(), journal.connections.clone());
+        Queue { journal, messages: None, connections, open, decode }
+    }
 }
 
 impl<T> Queue<T> {
@@ -177,13 +189,11 @@ impl Journal {
 
     /// The commands to be decided, shared among all deciders.
     pub fn commands(&self) -> Queue<CommandEnvelope> {
-        Queue {
-            journal: self.clone(),
-            messages: None,
-            connections: self.connections.clone(),
-            open: |j| Box::pin(j.command_consumer()),
-            decode: |m| decode_command(&m.headers.clone().unwrap_or_default(), &m.payload),
-        }
+        Queue::new(
+            self,
+            |j| Box::pin(j.command_consumer()),
+            |m| decode_command(&m.headers.clone().unwrap_or_default(), &m.payload),
+        )
     }
 
     /// Offers a job; it is queued at most once at a time.
@@ -208,29 +218,21 @@ impl Journal {
 
     /// The jobs to be done, shared among all workers.
     pub fn jobs(&self) -> Queue<Job> {
-        Queue {
-            journal: self.clone(),
-            messages: None,
-            connections: self.connections.clone(),
-            open: |j| Box::pin(j.job_consumer()),
-            decode: decode_job,
-        }
+        Queue::new(self, |j| Box::pin(j.job_consumer()), decode_job)
     }
 
     /// Jobs that the broker gave up: delivered too often without outcome.
     pub fn abandoned(&self) -> Queue<Abandoned> {
-        Queue {
-            journal: self.clone(),
-            messages: None,
-            connections: self.connections.clone(),
-            open: |j| Box::pin(j.advisory_consumer()),
-            decode: |m| {
+        Queue::new(
+            self,
+            |j| Box::pin(j.advisory_consumer()),
+            |m| {
                 let advisory: Advisory = serde_json::from_slice(&m.payload).map_err(|_| {
                     MessageError::Header { name: "advisory", value: m.subject.to_string() }
                 })?;
                 Ok(Abandoned { stream_sequence: advisory.stream_seq })
             },
-        }
+        )
     }
 
     /// Takes an abandoned job out of the queue, so that it can be queued again.

@@ -14,11 +14,18 @@ pub(crate) const JOBS: &str = "OI_JOBS";
 pub(crate) const ADVISORIES: &str = "OI_ADVISORIES";
 pub(crate) const KEYS: &str = "OI_KEYS";
 pub(crate) const SNAPSHOTS: &str = "OI_SNAPSHOTS";
+pub(crate) const SUBMISSIONS: &str = "OI_SUBMISSIONS";
+pub(crate) const REFUSALS: &str = "OI_REFUSALS";
+pub(crate) const FEED: &str = "OI_FEED";
+pub(crate) const GATEWAY: &str = "gateway";
 pub(crate) const DECIDER: &str = "decider";
 pub(crate) const WORKER: &str = "worker";
 
 /// After so many deliveries without any outcome a job is given up.
 const MAX_DELIVERIES: i64 = 20;
+/// More submissions than this are refused by the broker until some are decided.
+const MAX_SUBMISSIONS: i64 = 100_000;
+const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Why the streams are not usable.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +106,7 @@ fn base(name: &str, subjects: &[&str], description: &str, replicas: usize) -> Co
 }
 
 /// What each stream must be.
-pub(crate) fn wanted(replicas: usize) -> [Config; 5] {
+pub(crate) fn wanted(replicas: usize) -> [Config; 8] {
     const GIB: i64 = 1 << 30;
     [
         Config {
@@ -145,6 +152,31 @@ pub(crate) fn wanted(replicas: usize) -> [Config; 5] {
                 replicas,
             )
         },
+        Config {
+            retention: RetentionPolicy::WorkQueue,
+            max_bytes: GIB,
+            max_messages: MAX_SUBMISSIONS,
+            ..base(
+                SUBMISSIONS,
+                &["oi.submit.*"],
+                "oi: commands of producers; the last token names who may publish there",
+                replicas,
+            )
+        },
+        Config {
+            retention: RetentionPolicy::Limits,
+            discard: DiscardPolicy::Old,
+            max_bytes: GIB / 16,
+            max_age: MONTH,
+            ..base(REFUSALS, &["oi.refusals"], "oi: what was refused, the newest", replicas)
+        },
+        Config {
+            retention: RetentionPolicy::Limits,
+            discard: DiscardPolicy::Old,
+            max_bytes: 8 * GIB,
+            allow_atomic_publish: true,
+            ..base(FEED, &["oi.feed.>"], "oi: events for others; rebuilt from the log", replicas)
+        },
     ]
 }
 
@@ -173,6 +205,7 @@ fn differences(wanted: &Config, live: &Config) -> Result<Vec<String>, serde_json
         "mirror",
         "sources",
         "persist_mode",
+        "allow_atomic",
     ];
     // The server leaves some unset fields out, or fills in its own word for "none".
     let unset = |v: &serde_json::Value| {
@@ -207,6 +240,7 @@ impl Journal {
         self.command_consumer().await?;
         self.job_consumer().await?;
         self.advisory_consumer().await?;
+        self.submission_consumer().await?;
         Ok(())
     }
 
@@ -289,6 +323,17 @@ impl Journal {
             ..pull::Config::default()
         };
         self.consumer(JOBS, WORKER, config).await
+    }
+
+    pub(crate) async fn submission_consumer(
+        &self,
+    ) -> Result<async_nats::jetstream::consumer::PullConsumer, SetupError> {
+        let config = pull::Config {
+            ack_wait: Duration::from_secs(30),
+            max_ack_pending: 1024,
+            ..pull::Config::default()
+        };
+        self.consumer(SUBMISSIONS, GATEWAY, config).await
     }
 
     pub(crate) async fn advisory_consumer(

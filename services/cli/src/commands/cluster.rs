@@ -1,7 +1,7 @@
 //! `oi cluster …`
 
 use super::backup;
-use crate::client::Client;
+use crate::client::{Client, events_from};
 use crate::error::Failure;
 use crate::flags::Cluster;
 use crate::{documents, output, reconcile};
@@ -216,7 +216,7 @@ pub(super) async fn delete(
     let end = Instant::now() + limit;
     let mut next = position;
     while !client.clusters(name).await?.is_empty() {
-        let mut events = client.watch(next, name).await?;
+        let mut events = client.watch(events_from(next, name)).await?;
         loop {
             match tokio::time::timeout_at(end, events.message()).await {
                 Err(_) => return Err(not_gone(client, name).await?),

@@ -9,7 +9,7 @@ mod watch;
 
 use crate::client::Client;
 use crate::error::Failure;
-use crate::flags::{Cli, Command, Format};
+use crate::flags::{Cli, Command, Format, Refusal};
 use crate::{output, reconcile};
 use clap::{CommandFactory, Parser};
 use serde_json::json;
@@ -62,8 +62,10 @@ async fn with(client: Client, command: Command) -> Result<(), Failure> {
             let client = client.patient(limit);
             reconcile::run(&client, &file, limit, wait, output.output).await
         }
-        Command::Watch { cluster, from, output } => {
-            watch::run(client, &cluster, from, output.output).await
+        Command::Watch(flags) => watch::run(client, flags).await,
+        Command::Refusal(Refusal::List { count, output }) => {
+            let rows = client.refusals(count).await?.iter().map(output::refusal).collect();
+            output::rows(output.output, rows, false)
         }
         Command::Status { output } => {
             let s = client.status().await?;

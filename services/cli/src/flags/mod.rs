@@ -71,6 +71,38 @@ pub struct Output {
     pub output: Format,
 }
 
+/// Which events are printed.
+#[derive(Args)]
+pub struct Watch {
+    /// Only what concerns this cluster.
+    #[arg(long, default_value = "")]
+    pub cluster: String,
+    /// Only what concerns this hypervisor.
+    #[arg(long, default_value = "")]
+    pub hypervisor: String,
+    /// Only events of this kind, for example NodeAdded; may be given several times.
+    #[arg(long)]
+    pub event: Vec<String>,
+    /// From this log position on, instead of from now on.
+    #[arg(long, default_value_t = 0)]
+    pub from: u64,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// What is asked about refusals.
+#[derive(Subcommand)]
+pub enum Refusal {
+    /// The newest ones, the newest first.
+    List {
+        /// How many at most.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        count: u32,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
 #[derive(Subcommand)]
 pub enum Command {
     /// Clusters.
@@ -115,16 +147,10 @@ pub enum Command {
         command: Vec<std::ffi::OsString>,
     },
     /// Print each event as it happens.
-    Watch {
-        /// Only what concerns this cluster.
-        #[arg(long, default_value = "")]
-        cluster: String,
-        /// From this log position on, instead of from now on.
-        #[arg(long, default_value_t = 0)]
-        from: u64,
-        #[command(flatten)]
-        output: Output,
-    },
+    Watch(Watch),
+    /// Commands that were refused.
+    #[command(subcommand)]
+    Refusal(Refusal),
     /// The log position and state hash of the server.
     Status {
         #[command(flatten)]

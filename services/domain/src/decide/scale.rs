@@ -23,11 +23,11 @@ pub(super) fn scale(
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Rejection> {
     let cluster = settled(state, &c.name)?;
+    let current = current(cluster);
+    let layout = layout(&current, c)?;
     if cluster.phase != ClusterPhase::Ready {
         return Err(Rejection::ClusterBusy(c.name.clone()));
     }
-    let current = current(cluster);
-    let layout = layout(&current, c)?;
     if layout == current {
         return Ok(Vec::new());
     }
@@ -103,7 +103,7 @@ fn layout(current: &Layout, c: &ScaleClusterV1) -> Result<Layout, Rejection> {
         let problem =
             "it must be at least 1 and at most the number of API servers, for each runs beside one";
         let wanted = match wanted {
-            None => count(current, component).clamp(1, servers),
+            None => count(current, component).max(1).min(servers),
             Some(n) => usable(field, n, servers, problem)?,
         };
         grow(&mut layout, component, wanted, |set| set.contains(&Component::ApiServer));

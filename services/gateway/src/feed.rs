@@ -1,0 +1,77 @@
+//! The feed: each event of the log as a message for other services, in the order of the log.
+//!
+//! What stands at which sequence of the feed follows from the log alone, so that any number
+//! of gateways can extend it, and a feed that was deleted comes back the same. Where two
+//! extend it at once, one of them finds another end than it expected, and looks again.
+
+use crate::watch::{Place, messages, place};
+use futures::FutureExt;
+use oi_journal::{CLOUD_EVENT_ID, EdgeError, FeedMessage, Journal, ReadError};
+use oi_proto::v1;
+use prost::Message;
+use std::time::Duration;
+
+/// So many events are written at once, where so many are behind.
+const BATCH: usize = 400;
+const PAUSE: Duration = Duration::from_millis(200);
+
+#[derive(Debug, thiserror::Error)]
+enum FeedError {
+    #[error("the log cannot be read")]
+    Read(#[from] ReadError),
+    #[error("the feed cannot be extended")]
+    Edge(#[from] EdgeError),
+}
+
+/// Keeps the feed at the end of the log.
+pub async fn extend_for_ever(journal: Journal) {
+    loop {
+        if let Err(error) = extend(&journal).await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "the feed begins anew");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+async fn extend(journal: &Journal) -> Result<(), FeedError> {
+    let (mut sequence, id) = journal.feed_end().await?;
+    let last: Option<Place> = id.as_deref().and_then(place);
+    let mut follower = journal.follow(last.map_or(1, |(position, _)| position));
+    loop {
+        let mut batch = Vec::new();
+        let mut next = Some(follower.next().await);
+        while let Some(recorded) = next {
+            let recorded = recorded?;
+            let events = messages(&recorded).filter(|e| Some((e.position, e.index)) > last);
+            batch.extend(events.map(|event| feed_message(&event)));
+            // What is there already.
+            next = if batch.len() < BATCH { follower.next().now_or_never() } else { None };
+        }
+        if !batch.is_empty() {
+            journal.extend_feed(&batch, sequence).await?;
+            sequence += batch.len() as u64;
+        }
+    }
+}
+
+/// An event in the binary mode of CloudEvents 1.0 for NATS.
+fn feed_message(event: &v1::WatchResponse) -> FeedMessage {
+    let about = [&event.cluster, &event.hypervisor].into_iter().find(|name| !name.is_empty());
+    let about = about.map_or("none", String::as_str);
+    let time_ms = i64::try_from(event.time_ms).unwrap_or(i64::MAX);
+    let time = jiff::Timestamp::from_millisecond(time_ms).unwrap_or(jiff::Timestamp::MAX);
+    FeedMessage {
+        subject: format!("oi.feed.{}.{about}", event.event),
+        headers: vec![
+            ("ce-specversion", "1.0".to_owned()),
+            (CLOUD_EVENT_ID, event.resume_token.clone()),
+            ("ce-source", "/oi/log".to_owned()),
+            ("ce-type", format!("oi.v1.{}", event.event)),
+            ("ce-subject", about.to_owned()),
+            ("ce-time", time.to_string()),
+            ("ce-dataschema", "oi/v1/oi.proto#oi.v1.WatchResponse".to_owned()),
+            ("Content-Type", "application/protobuf".to_owned()),
+        ],
+        payload: event.encode_to_vec(),
+    }
+}

@@ -1,0 +1,54 @@
+//! How far what a command asked for is.
+
+use crate::command::parse;
+use crate::query;
+use crate::refused::{NOT_FOUND, Refused, UNAVAILABLE};
+use crate::service::Gateway;
+use oi_domain::{Scope, jobs_in};
+use oi_events::{ClusterName, CommandId, chain};
+use oi_proto::v1;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Nobody waits longer in one call.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Of a name that no cluster has.
+pub fn unknown(name: &ClusterName) -> Refused {
+    Refused::new(NOT_FOUND, format!("cluster {name} is not known"))
+}
+
+impl Gateway {
+    /// What a command set going, at the latest when the wait is over.
+    pub(crate) async fn operation(
+        &self,
+        request: v1::GetOperationRequest,
+    ) -> Result<v1::GetOperationResponse, Refused> {
+        let id: CommandId = parse("command_id", &request.command_id)?;
+        let position = self.view.read(|s| s.processed.position(&id)).ok_or_else(|| {
+            Refused::new(
+                NOT_FOUND,
+                format!("command {id} changed nothing, is not decided, or is no longer remembered"),
+            )
+        })?;
+        let away = |e: oi_journal::ReadError| Refused::new(UNAVAILABLE, chain(&e));
+        let mut log = self.journal.replay(position, position).await.map_err(away)?;
+        let recorded = log.next().await.map_err(away)?;
+        let scopes: BTreeSet<Scope> =
+            recorded.iter().flat_map(|r| &r.commit.events).map(Scope::of).collect();
+        let deadline = Instant::now() + Duration::from_millis(request.wait_ms).min(LONGEST);
+        let mut positions = self.view.positions();
+        loop {
+            let jobs: Vec<v1::Job> = self.view.read(|s| {
+                let jobs = scopes.iter().flat_map(|scope| jobs_in(s, scope));
+                jobs.map(|job| query::job(s, &job)).collect()
+            });
+            let moved = tokio::time::timeout_at(deadline, positions.changed());
+            if jobs.is_empty() || moved.await.is_err() {
+                let (command_id, done) = (id.to_string(), jobs.is_empty());
+                return Ok(v1::GetOperationResponse { command_id, position, done, jobs });
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Refusals in the words of each way in: gRPC, messages, and the record of them.
+
+use oi_proto::v1;
+use oi_view::now_ms;
+use std::collections::HashMap;
+use std::time::Duration;
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// A request cannot be read, or a field of it does not hold what it must.
+pub const MALFORMED: &str = "malformed";
+/// Too much waits already.
+pub const BUSY: &str = "busy";
+/// What a query is about is not there.
+pub const NOT_FOUND: &str = "not-found";
+/// A message is longer than any command.
+pub const TOO_LARGE: &str = "too-large";
+/// Whoever asks may not ask for this.
+pub const FORBIDDEN: &str = "forbidden";
+/// The id belongs to another command.
+pub const ID_REUSED: &str = "command-id-reused";
+/// The command was decided before.
+pub const DUPLICATE: &str = "duplicate";
+/// Nobody decided in time, or the broker is away.
+pub const UNAVAILABLE: &str = "unavailable";
+
+/// Messages quote what was sent, which may be anything; they travel in headers.
+const LONGEST: usize = 1000;
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Why a request was refused. Nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// A stable word.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// The field that is wrong, where that is the reason.
+    pub field: Option<String>,
+}
+
+impl Refused {
+    pub fn new(code: &str, message: impl Into<String>) -> Refused {
+        Refused { code: code.to_owned(), message: message.into(), field: None }
+    }
+
+    /// A field does not hold what it must.
+    pub fn field(field: &str, problem: impl std::fmt::Display) -> Refused {
+        Refused {
+            code: MALFORMED.to_owned(),
+            message: format!("{field}: {problem}"),
+            field: Some(field.to_owned()),
+        }
+    }
+
+    /// What is said, no longer than fits.
+    fn said(&self) -> String {
+        match self.message.char_indices().nth(LONGEST) {
+            Some((end, _)) => format!("{}…", &self.message[..end]),
+            None => self.message.clone(),
+        }
+    }
+
+    /// Whether the same request may well succeed a moment later.
+    fn passes(&self) -> bool {
+        self.code == BUSY || self.code == UNAVAILABLE
+    }
+
+    /// The gRPC code that says most about it.
+    fn grpc(&self) -> Code {
+        match self.code.as_str() {
+            ID_REUSED | "cluster-exists" | "node-exists" | "hypervisor-exists" => {
+                Code::AlreadyExists
+            }
+            "backup-unknown" | "cluster-unknown" | "node-unknown" | "hypervisor-unknown"
+            | "job-unknown" | NOT_FOUND => Code::NotFound,
+            MALFORMED | "invalid" | "overlap" | "version-unsupported" | "hypervisor-invalid" => {
+                Code::InvalidArgument
+            }
+            BUSY | TOO_LARGE | "ports-exhausted" | "no-hypervisor" => Code::ResourceExhausted,
+            FORBIDDEN => Code::PermissionDenied,
+            UNAVAILABLE => Code::Unavailable,
+            "position-moved" => Code::Aborted,
+            _ => Code::FailedPrecondition,
+        }
+    }
+
+    /// As it is recorded and told to producers.
+    pub fn told(&self, command_id: &str, actor: &str, command: &str) -> v1::Refusal {
+        let violation = |field: &String| v1::FieldViolation {
+            field: field.clone(),
+            description: self.said(),
+        };
+        v1::Refusal {
+            command_id: command_id.chars().take(LONGEST).collect(),
+            actor: actor.chars().take(LONGEST).collect(),
+            command: command.to_owned(),
+            code: self.code.clone(),
+            message: self.said(),
+            fields: self.field.iter().map(violation).collect(),
+            retry_after_ms: if self.passes() { RETRY.as_millis() as u64 } else { 0 },
+            time_ms: now_ms(),
+            ..v1::Refusal::default()
+        }
+    }
+}
+
+impl From<Refused> for Status {
+    fn from(refused: Refused) -> Status {
+        let mut details = ErrorDetails::new();
+        details.set_error_info(refused.code.as_str(), "oi", HashMap::new());
+        if let Some(field) = &refused.field {
+            details.add_bad_request_violation(field, refused.said());
+        }
+        if refused.passes() {
+            details.set_retry_info(Some(RETRY));
+        }
+        let mut status =
+            Status::with_error_details(refused.grpc(), refused.said(), details);
+        if let Ok(value) = MetadataValue::try_from(refused.code.as_str()) {
+            status.metadata_mut().insert("oi-code", value);
+        }
+        status
+    }
+}

@@ -1,0 +1,202 @@
+//! Commands of producers, which come as messages on `oi.submit.<producer>`.
+//!
+//! The broker's permissions say who may publish under which name, so the name is the actor.
+//! Commands of one producer are decided one after the other, in their order; producers
+//! wait for each other only where one has more than a lane holds. Whatever is wrong with a message, it is answered, recorded, and
+//! gone.
+
+use crate::command;
+use crate::refusals::Digest;
+use crate::refused::{BUSY, DUPLICATE, FORBIDDEN, MALFORMED, Refused, TOO_LARGE, UNAVAILABLE};
+use crate::service::{Gateway, LARGEST};
+use oi_events::{Command, CommandEnvelope, chain};
+use oi_journal::{Delivered, Submission};
+use oi_proto::v1::{self, command_outcome};
+use prost::Message;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+const POSTCARD: &str = "application/x-oi-postcard";
+const PROTOBUF: [&str; 2] = ["application/x-protobuf", "application/protobuf"];
+/// Where outcomes may be sent: nowhere that oi itself listens.
+const REPLIES: [&str; 2] = ["_INBOX.", "oi.outcomes."];
+/// So many messages of one producer are in hand here.
+const LANE: usize = 64;
+/// A producer that is silent for so long is forgotten.
+const SILENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Reports of workers and deciders, and what the API itself records.
+fn is_internal(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::ReportJob(_)
+            | Command::ReportObservation(_)
+            | Command::RecordKubeconfig(_)
+            | Command::RenewCertificates(_)
+    )
+}
+
+fn reply_subject(submission: &Submission) -> Option<String> {
+    let subject = submission.reply_to.as_ref()?;
+    let plain = !subject.contains(['*', '>', ' ', '\t']) && subject.len() <= 200;
+    let allowed = REPLIES.iter().any(|start| subject.starts_with(start));
+    (plain && allowed).then(|| subject.clone())
+}
+
+/// What a message says, as far as it can be told.
+struct Read {
+    id: String,
+    kind: &'static str,
+    envelope: Result<CommandEnvelope, Refused>,
+}
+
+fn read(submission: &Submission, actor: &str) -> Read {
+    let refused = |id: &str, refused| Read { id: id.to_owned(), kind: "", envelope: Err(refused) };
+    if submission.payload.len() > LARGEST {
+        let problem = format!("the message is longer than {LARGEST} bytes, as no command is");
+        return refused("", Refused::new(TOO_LARGE, problem));
+    }
+    if submission.reply_to.is_some() && reply_subject(submission).is_none() {
+        let problem = "Oi-Reply-To: an outcome goes to _INBOX.> or oi.outcomes.> only";
+        return refused("", Refused::new(FORBIDDEN, problem));
+    }
+    let envelope = match submission.content_type.as_deref() {
+        Some(POSTCARD) => submission
+            .postcard()
+            .map(|envelope| CommandEnvelope { actor: actor.to_owned(), ..envelope })
+            .map_err(|e| Refused::new(MALFORMED, chain(&e))),
+        None => protobuf(submission, actor),
+        Some(named) if PROTOBUF.contains(&named) => protobuf(submission, actor),
+        Some(other) => Err(Refused::field(
+            "Content-Type",
+            format!("{other:?} is none of application/x-protobuf, {POSTCARD}"),
+        )),
+    };
+    match envelope {
+        Ok(envelope) => {
+            let (id, kind) = (envelope.id.to_string(), envelope.command.kind().name);
+            let envelope = if is_internal(&envelope.command) {
+                Err(Refused::new(FORBIDDEN, format!("{kind} is for oi itself")))
+            } else {
+                Ok(envelope)
+            };
+            Read { id, kind, envelope }
+        }
+        Err(why) => {
+            let request = v1::SubmitRequest::decode(&*submission.payload);
+            refused(&request.map(|r| r.command_id).unwrap_or_default(), why)
+        }
+    }
+}
+
+fn protobuf(submission: &Submission, actor: &str) -> Result<CommandEnvelope, Refused> {
+    let request = v1::SubmitRequest::decode(&*submission.payload).map_err(|e| {
+        Refused::new(MALFORMED, format!("the payload is no oi.v1.SubmitRequest: {e}"))
+    })?;
+    let actor = match request.actor.as_str() {
+        "" => actor.to_owned(),
+        person => format!("{actor}:{person}"),
+    };
+    command::envelope(v1::SubmitRequest { actor, ..request })
+}
+
+impl Gateway {
+    /// Takes submissions without end.
+    pub(crate) async fn take_submissions(self) {
+        let mut queue = self.journal.submissions();
+        let mut lanes: BTreeMap<String, mpsc::Sender<Delivered<Submission>>> = BTreeMap::new();
+        let mut tasks = JoinSet::new();
+        loop {
+            let mut delivered = tokio::select! {
+                delivered = queue.next() => delivered,
+                Some(_) = tasks.join_next() => {
+                    lanes.retain(|_, lane| !lane.is_closed());
+                    continue;
+                }
+            };
+            let producer = delivered.value.producer.clone();
+            if let Some(lane) = lanes.get(&producer) {
+                match lane.send(delivered).await {
+                    Ok(()) => continue,
+                    Err(mpsc::error::SendError(back)) => delivered = back,
+                }
+            }
+            let (lane, messages) = mpsc::channel(LANE);
+            tasks.spawn(self.clone().lane(messages));
+            // There is room for one.
+            let _ = lane.send(delivered).await;
+            lanes.insert(producer, lane);
+        }
+    }
+
+    /// One producer's commands.
+    async fn lane(self, mut messages: mpsc::Receiver<Delivered<Submission>>) {
+        loop {
+            match tokio::time::timeout(SILENCE, messages.recv()).await {
+                Ok(Some(delivered)) => self.submission(delivered).await,
+                Ok(None) => return,
+                // What arrives meanwhile is still taken.
+                Err(_) => messages.close(),
+            }
+        }
+    }
+
+    async fn submission(&self, delivered: Delivered<Submission>) {
+        let submission = &delivered.value;
+        let actor = format!("producer:{}", submission.producer);
+        let Read { id, kind, envelope } = read(submission, &actor);
+        let decided = match envelope {
+            Ok(envelope) => self.decide_patiently(&envelope).await,
+            Err(refused) => Err(refused),
+        };
+        let digest = Digest::of(&submission.payload);
+        let told = |refused: Refused| digest.on(refused.told(&id, &actor, kind), "jetstream");
+        let (record, outcome) = match decided {
+            Ok(response) => {
+                let again = response.duplicate && delivered.attempt == 1;
+                let record = again.then(|| {
+                    let first = response.position;
+                    told(Refused::new(DUPLICATE, format!("it was decided at position {first}")))
+                });
+                (record, command_outcome::Outcome::Decided(response))
+            }
+            Err(refused) => {
+                let refusal = told(refused);
+                (Some(refusal.clone()), command_outcome::Outcome::Refused(refusal))
+            }
+        };
+        if let Some(refusal) = record {
+            self.record(&refusal).await;
+        }
+        if let Some(subject) = reply_subject(submission) {
+            let outcome = v1::CommandOutcome { command_id: id, outcome: Some(outcome) };
+            if let Err(error) = self.journal.tell(subject, outcome.encode_to_vec()).await {
+                tracing::debug!(%error, "an outcome is not told");
+            }
+        }
+        // Not waited for: if it is lost, the command is found by its id.
+        tokio::spawn(async move {
+            if let Err(error) = delivered.ack().await {
+                tracing::debug!(%error, "submission comes again");
+            }
+        });
+    }
+
+    /// What is stored already waits until somebody can decide it.
+    async fn decide_patiently(
+        &self,
+        envelope: &CommandEnvelope,
+    ) -> Result<v1::SubmitResponse, Refused> {
+        loop {
+            match self.decide(envelope).await {
+                Err(refused) if refused.code == BUSY || refused.code == UNAVAILABLE => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                decided => return decided,
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! `oi-abuse`: requests that cannot be, over gRPC and as messages. Each must be refused with
+//! its code, change nothing, and be recorded. Started by `tests/e2e/abuse`.
+
+mod grpc;
+mod messages;
+
+use oi_events::Command;
+use oi_proto::v1::{self, oi_client::OiClient, submit_request::Command as Asked};
+use std::process::ExitCode;
+use tonic::transport::Channel;
+use uuid::Uuid;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+type Api = OiClient<Channel>;
+
+/// A cluster that there is, and one that there is not.
+const THERE: &str = "there";
+const NOWHERE: &str = "nowhere";
+const HYPERVISOR: &str = "hv-1";
+
+/// What was sent, the code that it must be refused with, and the one that it was.
+pub struct Row {
+    what: String,
+    want: &'static str,
+    got: String,
+    /// Whether a refusal of it is recorded: commands are, queries are not.
+    recorded: bool,
+}
+
+/// A request of our own.
+pub fn submit(command: Asked) -> v1::SubmitRequest {
+    v1::SubmitRequest {
+        command_id: Uuid::now_v7().to_string(),
+        actor: "abuse".to_owned(),
+        issued_at_ms: 0,
+        expected_position: 0,
+        command: Some(command),
+    }
+}
+
+/// A cluster that could be.
+pub fn cluster(name: &str) -> v1::CreateCluster {
+    v1::CreateCluster {
+        name: name.to_owned(),
+        kubernetes_version: "v1.36.3".to_owned(),
+        pod_cidr: "10.244.0.0/16".to_owned(),
+        service_cidr: "10.96.0.0/12".to_owned(),
+        dns_domain: "cluster.local".to_owned(),
+        extra_sans: Vec::new(),
+    }
+}
+
+/// A hypervisor that could be.
+pub fn hypervisor() -> v1::RegisterHypervisor {
+    v1::RegisterHypervisor {
+        name: HYPERVISOR.to_owned(),
+        cri_endpoint: "unix:///nowhere/cri.sock".to_owned(),
+        tls: None,
+        public: false,
+        address: "192.0.2.1".to_owned(),
+        port_low: 10_000,
+        port_high: 10_100,
+        data_dir: "/var/lib/oi".to_owned(),
+        max_nodes: 0,
+    }
+}
+
+async fn refusals(api: &mut Api) -> Result<u64, Error> {
+    let newest = v1::ListRefusalsRequest { page_size: 1, page_token: String::new() };
+    let listed = api.list_refusals(newest).await?.into_inner();
+    Ok(listed.refusals.first().map_or(0, |r| r.number))
+}
+
+async fn run(server: String, broker: &str, rounds: usize) -> Result<bool, Error> {
+    let mut api = OiClient::connect(server).await?;
+    let client = async_nats::connect(broker).await?;
+    // The same ids each time: decided once.
+    let id = |n| Uuid::from_u128(n).to_string();
+    let decided = v1::SubmitRequest {
+        command_id: id(1),
+        ..submit(Asked::RegisterHypervisor(hypervisor()))
+    };
+    let there = submit(Asked::CreateCluster(cluster(THERE)));
+    for request in [decided.clone(), v1::SubmitRequest { command_id: id(2), ..there }] {
+        api.submit(request).await?;
+    }
+    let before = api.get_status(v1::GetStatusRequest {}).await?.into_inner();
+    let mut well = true;
+    let mut count = 0;
+    for round in 0..rounds {
+        let first = refusals(&mut api).await?;
+        let mut rows = grpc::rows(&mut api, before.position, &decided).await?;
+        rows.extend(messages::rows(&client, &decided).await?);
+        let recorded = rows.iter().filter(|row| row.recorded).count() as u64;
+        for row in &rows {
+            let fits = row.got == row.want;
+            well &= fits;
+            if round == 0 || !fits {
+                let mark = if fits { "ok" } else { "NOT OK" };
+                println!("{mark:<6} {:<22} {}", row.got, row.what);
+            }
+            if !fits {
+                println!("       must be {}", row.want);
+            }
+        }
+        let found = refusals(&mut api).await? - first;
+        if found != recorded {
+            println!("NOT OK {recorded} refusals must be recorded, {found} are");
+            well = false;
+        }
+        count += rows.len();
+    }
+    let after = api.get_status(v1::GetStatusRequest {}).await?.into_inner();
+    if (after.position, &after.state_hash) != (before.position, &before.state_hash) {
+        println!("NOT OK the log has moved from {} to {}", before.position, after.position);
+        well = false;
+    }
+    println!(
+        "{count} bad requests in {rounds} round(s); the log is where it was: {}",
+        after.position
+    );
+    Ok(well)
+}
+
+/// A command as postcard, with the words that its headers have.
+pub fn postcard(command: &Command) -> Result<(String, Vec<u8>), Error> {
+    let kind = command.kind();
+    Ok((format!("{} {} {}", kind.kind, kind.version, kind.name), command.encode()?))
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [server, broker, rounds] = args.as_slice() else {
+        eprintln!("usage: oi-abuse SERVER BROKER ROUNDS");
+        return ExitCode::from(2);
+    };
+    match run(server.clone(), broker, rounds.parse().unwrap_or(1)).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Bad messages of producers.
+
+use crate::{Error, HYPERVISOR, Row, cluster, postcard, submit};
+use async_nats::{Client, HeaderMap};
+use futures::StreamExt;
+use oi_events::{Command, JobId, JobResult, ReportJobV1};
+use oi_proto::v1::{self, command_outcome::Outcome, submit_request::Command as Asked};
+use prost::Message;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+struct Sent {
+    want: &'static str,
+    what: &'static str,
+    headers: Vec<(&'static str, String)>,
+    payload: Vec<u8>,
+}
+
+fn bad() -> Result<Vec<Sent>, Error> {
+    let good = || submit(Asked::CreateCluster(cluster("new")));
+    let protobuf = "application/x-protobuf";
+    let truncated = {
+        let mut bytes = good().encode_to_vec();
+        bytes.truncate(bytes.len() / 2);
+        bytes
+    };
+    let internal = Command::ReportJob(ReportJobV1 {
+        job: JobId("hypervisor.hv-1.1.probe".to_owned()),
+        result: JobResult::Succeeded,
+        took_ms: 1,
+    });
+    let (kinds, report) = postcard(&internal)?;
+    let headers = |kinds: &str| {
+        vec![
+            ("Content-Type", "application/x-oi-postcard".to_owned()),
+            ("Oi-Kinds", kinds.to_owned()),
+            ("Oi-Command-Id", uuid::Uuid::now_v7().to_string()),
+            ("Oi-Correlation", uuid::Uuid::now_v7().to_string()),
+            ("Oi-Actor", "mallory".to_owned()),
+            ("Oi-Time", "1790000000000".to_owned()),
+        ]
+    };
+    let one = |want, what, headers, payload| Sent { want, what, headers, payload };
+    let mut all = vec![
+        one("malformed", "an empty message", vec![], vec![]),
+        one("malformed", "junk", vec![], b"\xff\xff\xff\xffjunk".to_vec()),
+        one("malformed", "a text", vec![], b"create a cluster, please".to_vec()),
+        one("malformed", "JSON", vec![], br#"{"command_id": "x"}"#.to_vec()),
+        one("malformed", "half a request", vec![("Content-Type", protobuf.to_owned())], truncated),
+        one(
+            "malformed",
+            "another content type",
+            vec![("Content-Type", "text/plain".to_owned())],
+            good().encode_to_vec(),
+        ),
+        one("malformed", "zeros", vec![], vec![0; 1000]),
+        one(
+            "malformed",
+            "a length that there is not",
+            vec![],
+            vec![0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f],
+        ),
+        one("malformed", "nesting", vec![], vec![0x6a; 10_000]),
+        one("too-large", "a message of 300 KiB", vec![], vec![1; 300 * 1024]),
+        one("forbidden", "a worker's report", headers(&kinds), report.clone()),
+        one(
+            "malformed",
+            "postcard with a byte too many",
+            headers(&kinds),
+            [report.clone(), vec![0]].concat(),
+        ),
+        one("malformed", "postcard cut off", headers(&kinds), report[..3].to_vec()),
+        one("malformed", "postcard of an unknown kind", headers("999 1 Banana"), report.clone()),
+        one(
+            "malformed",
+            "postcard of an unknown version",
+            headers("1 99 CreateCluster"),
+            report.clone(),
+        ),
+        one(
+            "malformed",
+            "postcard without headers",
+            vec![("Content-Type", "application/x-oi-postcard".to_owned())],
+            report,
+        ),
+        one(
+            "malformed",
+            "a request for oi itself",
+            vec![],
+            v1::SubmitRequest { actor: "a\nb".to_owned(), ..good() }.encode_to_vec(),
+        ),
+        one(
+            "hypervisor-unknown",
+            "an unknown hypervisor",
+            vec![],
+            submit(Asked::UnregisterHypervisor(v1::UnregisterHypervisor {
+                name: "nowhere".to_owned(),
+            }))
+            .encode_to_vec(),
+        ),
+    ];
+    for name in ["", "A", "../x", "a b"] {
+        all.push(one(
+            "malformed",
+            "a name that cannot be",
+            vec![],
+            submit(Asked::DeleteCluster(v1::DeleteCluster {
+                name: name.to_owned(),
+                abandon: false,
+            }))
+            .encode_to_vec(),
+        ));
+    }
+    all.push(one(
+        "position-moved",
+        "a stale position",
+        vec![],
+        v1::SubmitRequest { expected_position: 1, ..good() }.encode_to_vec(),
+    ));
+    Ok(all)
+}
+
+/// Publishes as a stock client would, and waits for the outcome.
+async fn outcome(client: &Client, sent: &Sent) -> Result<String, Error> {
+    let inbox = client.new_inbox();
+    let mut answers = client.subscribe(inbox.clone()).await?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in &sent.headers {
+        headers.insert(*name, value.as_str());
+    }
+    headers.insert("Oi-Reply-To", inbox);
+    let context = async_nats::jetstream::new(client.clone());
+    let payload = sent.payload.clone().into();
+    context.publish_with_headers("oi.submit.abuse", headers, payload).await?.await?;
+    let answer = tokio::time::timeout(LIMIT, answers.next()).await?.ok_or("no answer")?;
+    Ok(match v1::CommandOutcome::decode(answer.payload)?.outcome {
+        Some(Outcome::Refused(refused)) => refused.code,
+        Some(Outcome::Decided(decided)) if decided.duplicate => "duplicate".to_owned(),
+        Some(Outcome::Decided(_)) => "accepted".to_owned(),
+        None => "nothing".to_owned(),
+    })
+}
+
+pub async fn rows(client: &Client, decided: &v1::SubmitRequest) -> Result<Vec<Row>, Error> {
+    let mut rows = Vec::new();
+    for sent in bad()? {
+        let got = outcome(client, &sent).await.unwrap_or_else(|e| e.to_string());
+        rows.push(Row {
+            what: format!("as a message: {}", sent.what),
+            want: sent.want,
+            got,
+            recorded: true,
+        });
+    }
+    let again = Sent {
+        want: "duplicate",
+        what: "a command that was decided",
+        headers: Vec::new(),
+        payload: decided.encode_to_vec(),
+    };
+    let got = outcome(client, &again).await.unwrap_or_else(|e| e.to_string());
+    let what = format!("as a message: {}", again.what);
+    rows.push(Row { what, want: again.want, got, recorded: true });
+    // Where an outcome may not go, nothing is told, and it is recorded all the same.
+    for reply in ["oi.events.x", "oi.decide", "_INBOX.*", "$JS.API.STREAM.DELETE.OI_EVENTS"] {
+        let mut heard = client.subscribe("oi.events.x").await?;
+        let mut headers = HeaderMap::new();
+        headers.insert("Oi-Reply-To", reply);
+        let context = async_nats::jetstream::new(client.clone());
+        let cordon = v1::CordonHypervisor { name: HYPERVISOR.to_owned(), cordoned: true };
+        let payload = submit(Asked::CordonHypervisor(cordon)).encode_to_vec().into();
+        context.publish_with_headers("oi.submit.abuse", headers, payload).await?.await?;
+        let told = tokio::time::timeout(Duration::from_millis(100), heard.next()).await.is_ok();
+        let got = if told { "told" } else { "not told" }.to_owned();
+        rows.push(Row {
+            what: format!("an outcome to {reply}"),
+            want: "not told",
+            got,
+            recorded: true,
+        });
+    }
+    Ok(rows)
+}
