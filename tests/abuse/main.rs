@@ -76,10 +76,8 @@ async fn run(server: String, broker: &str, rounds: usize) -> Result<bool, Error>
     let client = async_nats::connect(broker).await?;
     // The same ids each time: decided once.
     let id = |n| Uuid::from_u128(n).to_string();
-    let decided = v1::SubmitRequest {
-        command_id: id(1),
-        ..submit(Asked::RegisterHypervisor(hypervisor()))
-    };
+    let decided =
+        v1::SubmitRequest { command_id: id(1), ..submit(Asked::RegisterHypervisor(hypervisor())) };
     let there = submit(Asked::CreateCluster(cluster(THERE)));
     for request in [decided.clone(), v1::SubmitRequest { command_id: id(2), ..there }] {
         api.submit(request).await?;

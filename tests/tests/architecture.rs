@@ -41,6 +41,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("oi-cli", &["oi-events", "oi-proto"]),
     ("oi-local", &["oi-proto"]),
+    ("oi-example", &["oi-proto"]),
     (
         "oi-tests",
         &[
@@ -54,6 +55,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "oi-journal",
             "oi-pki",
             "oi-proof",
+            "oi-proto",
             "oi-view",
             "oi-worker",
         ],
@@ -62,7 +64,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// What only these crates may use.
 const ONLY: &[(&str, &[&str])] = &[
-    ("async-nats", &["oi-journal", "oi-tests"]),
+    ("async-nats", &["oi-journal", "oi-tests", "oi-example"]),
     ("k8s-cri", &["oi-cri"]),
     ("rcgen", &["oi-pki"]),
     ("object_store", &["oi-backup"]),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Status};
 use uuid::Uuid;
 
@@ -68,11 +68,17 @@ impl Client {
     ///
     /// # Errors
     /// Where the address is malformed.
-    pub fn new(server: &str, actor: Option<String>) -> Result<Client, Failure> {
-        let endpoint = Endpoint::from_shared(server.to_owned())
-            .map_err(|_| Failure::Server(server.to_owned()))?
-            .connect_timeout(Duration::from_secs(5))
-            .tcp_nodelay(true);
+    pub fn new(
+        server: &str,
+        tls: Option<ClientTlsConfig>,
+        actor: Option<String>,
+    ) -> Result<Client, Failure> {
+        let malformed = |_| Failure::Server(server.to_owned());
+        let mut endpoint = Endpoint::from_shared(server.to_owned()).map_err(malformed)?;
+        if let Some(tls) = tls {
+            endpoint = endpoint.tls_config(tls).map_err(malformed)?;
+        }
+        let endpoint = endpoint.connect_timeout(Duration::from_secs(5)).tcp_nodelay(true);
         Ok(Client {
             server: server.to_owned(),
             actor: actor.unwrap_or_else(default_actor),

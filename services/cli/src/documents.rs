@@ -15,9 +15,9 @@ pub fn read(path: &Path) -> Result<Vec<Document>, Failure> {
     let io = |what: &str| {
         let what = what.to_owned();
         move |source: std::io::Error| match source.kind() {
-            std::io::ErrorKind::InvalidData => {
-                Failure::Input(format!("{what} is not text (UTF-8), so there are no documents in it"))
-            }
+            std::io::ErrorKind::InvalidData => Failure::Input(format!(
+                "{what} is not text (UTF-8), so there are no documents in it"
+            )),
             _ => Failure::Io { what, source },
         }
     };

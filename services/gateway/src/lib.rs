@@ -7,6 +7,7 @@
 
 mod command;
 mod feed;
+mod identity;
 mod kubeconfig;
 mod operation;
 mod query;
@@ -14,6 +15,8 @@ mod refusals;
 mod refused;
 mod service;
 mod submissions;
+mod tls;
 mod watch;
 
 pub use service::{Gateway, GatewayError};
+pub use tls::{Tls, TlsError, TlsFiles};

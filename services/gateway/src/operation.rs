@@ -1,10 +1,11 @@
 //! How far what a command asked for is.
 
 use crate::command::parse;
+use crate::identity::{Identity, Role};
 use crate::query;
 use crate::refused::{NOT_FOUND, Refused, UNAVAILABLE};
 use crate::service::Gateway;
-use oi_domain::{Scope, jobs_in};
+use oi_domain::{Scope, describe, jobs_in};
 use oi_events::{ClusterName, CommandId, chain};
 use oi_proto::v1;
 use std::collections::BTreeSet;
@@ -24,6 +25,7 @@ impl Gateway {
     pub(crate) async fn operation(
         &self,
         request: v1::GetOperationRequest,
+        who: &Identity,
     ) -> Result<v1::GetOperationResponse, Refused> {
         let id: CommandId = parse("command_id", &request.command_id)?;
         let position = self.view.read(|s| s.processed.position(&id)).ok_or_else(|| {
@@ -33,10 +35,13 @@ impl Gateway {
             )
         })?;
         let away = |e: oi_journal::ReadError| Refused::new(UNAVAILABLE, chain(&e));
-        let mut log = self.journal.replay(position, position).await.map_err(away)?;
-        let recorded = log.next().await.map_err(away)?;
-        let scopes: BTreeSet<Scope> =
-            recorded.iter().flat_map(|r| &r.commit.events).map(Scope::of).collect();
+        let recorded = self.journal.commit_at(position).await.map_err(away)?;
+        let events = || recorded.iter().flat_map(|r| &r.commit.events);
+        for event in events() {
+            let cluster = describe(event).cluster.map(|c| c.to_string()).unwrap_or_default();
+            who.needs_on(Role::Viewer, &cluster)?;
+        }
+        let scopes: BTreeSet<Scope> = events().map(Scope::of).collect();
         let deadline = Instant::now() + Duration::from_millis(request.wait_ms).min(LONGEST);
         let mut positions = self.view.positions();
         loop {

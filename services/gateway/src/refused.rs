@@ -88,10 +88,8 @@ impl Refused {
 
     /// As it is recorded and told to producers.
     pub fn told(&self, command_id: &str, actor: &str, command: &str) -> v1::Refusal {
-        let violation = |field: &String| v1::FieldViolation {
-            field: field.clone(),
-            description: self.said(),
-        };
+        let violation =
+            |field: &String| v1::FieldViolation { field: field.clone(), description: self.said() };
         v1::Refusal {
             command_id: command_id.chars().take(LONGEST).collect(),
             actor: actor.chars().take(LONGEST).collect(),
@@ -116,8 +114,7 @@ impl From<Refused> for Status {
         if refused.passes() {
             details.set_retry_info(Some(RETRY));
         }
-        let mut status =
-            Status::with_error_details(refused.grpc(), refused.said(), details);
+        let mut status = Status::with_error_details(refused.grpc(), refused.said(), details);
         if let Ok(value) = MetadataValue::try_from(refused.code.as_str()) {
             status.metadata_mut().insert("oi-code", value);
         }

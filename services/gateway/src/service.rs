@@ -1,8 +1,10 @@
 //! The service itself, with health and reflection.
 
+use crate::identity::{Identity, Role};
 use crate::operation::unknown;
 use crate::refusals::Digest;
 use crate::refused::{BUSY, ID_REUSED, Refused, UNAVAILABLE};
+use crate::tls::Tls;
 use crate::{command, feed, query};
 use oi_domain::Hypervisor;
 use oi_events::{ClusterName, CommandEnvelope, NodeName, Outcome, chain};
@@ -16,6 +18,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
 /// How long a command waits for its decision unless the client says less.
@@ -65,13 +68,15 @@ impl Gateway {
         Gateway { journal, view, keyring, version, permits: Arc::new(Semaphore::new(WAITING)) }
     }
 
-    /// Serves until `stop` resolves; requests in hand are finished.
+    /// Serves until `stop` resolves; requests in hand are finished. Without TLS whoever
+    /// reaches the address may do everything.
     ///
     /// # Errors
     /// Where the address is taken.
     pub async fn serve(
         self,
         address: SocketAddr,
+        tls: Option<Tls>,
         stop: impl Future<Output = ()>,
     ) -> Result<(), GatewayError> {
         let listener = tokio::net::TcpListener::bind(address)
@@ -87,17 +92,23 @@ impl Gateway {
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .build_v1()
             .map_err(GatewayError::Reflection)?;
-        tracing::info!(%address, "API served");
-        let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
-        tonic::transport::Server::builder()
-            .tcp_nodelay(true)
+        tracing::info!(%address, tls = tls.is_some(), "API served");
+        let router = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(30)))
             .add_service(health_service)
             .add_service(reflection)
-            .add_service(OiServer::new(self).max_decoding_message_size(LARGEST))
-            .serve_with_incoming_shutdown(incoming, stop)
-            .await
-            .map_err(GatewayError::Serve)
+            .add_service(OiServer::new(self).max_decoding_message_size(LARGEST));
+        let served = match tls {
+            Some(tls) => {
+                let incoming = ReceiverStream::new(tls.accept(listener));
+                router.serve_with_incoming_shutdown(incoming, stop).await
+            }
+            None => {
+                let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+                router.serve_with_incoming_shutdown(incoming, stop).await
+            }
+        };
+        served.map_err(GatewayError::Serve)
     }
 
     /// Asks for a decision and waits for it.
@@ -133,8 +144,7 @@ impl Gateway {
     /// Whether what was decided under an id is what is asked under it now.
     async fn check_same(&self, asked: &CommandEnvelope, position: u64) -> Result<(), Refused> {
         let away = |e: ReadError| Refused::new(UNAVAILABLE, chain(&e));
-        let mut log = self.journal.replay(position, position).await.map_err(away)?;
-        match log.next().await.map_err(away)? {
+        match self.journal.commit_at(position).await.map_err(away)? {
             Some(decided) if decided.commit.command != asked.command => Err(Refused::new(
                 ID_REUSED,
                 format!(
@@ -180,11 +190,15 @@ impl Oi for Gateway {
     type WatchStream = ReceiverStream<Result<v1::WatchResponse, Status>>;
 
     async fn submit(&self, request: Request<v1::SubmitRequest>) -> Reply<v1::SubmitResponse> {
+        let who = Identity::of(&request)?;
         let request = request.into_inner();
         let digest = Digest::of(&request.encode_to_vec());
-        let (id, actor) = (request.command_id.clone(), request.actor.clone());
+        let (id, actor) = (request.command_id.clone(), who.actor(&request.actor));
+        let may = who.may(&request);
         let mut kind = "";
-        let decided = match command::envelope(request) {
+        let decided = match may
+            .and_then(|()| command::envelope(v1::SubmitRequest { actor: actor.clone(), ..request }))
+        {
             Ok(envelope) => {
                 kind = envelope.command.kind().name;
                 self.decide(&envelope).await
@@ -200,7 +214,11 @@ impl Oi for Gateway {
         }
     }
 
-    async fn get_status(&self, _: Request<v1::GetStatusRequest>) -> Reply<v1::GetStatusResponse> {
+    async fn get_status(
+        &self,
+        request: Request<v1::GetStatusRequest>,
+    ) -> Reply<v1::GetStatusResponse> {
+        Identity::of(&request)?.needs(Role::Viewer)?;
         let (position, hash, head) = self.view.read(|s| (s.position, s.hash(), s.head));
         Ok(Response::new(v1::GetStatusResponse {
             position,
@@ -211,6 +229,8 @@ impl Oi for Gateway {
     }
 
     async fn plan(&self, request: Request<v1::PlanRequest>) -> Reply<v1::PlanResponse> {
+        let who = Identity::of(&request)?;
+        request.get_ref().commands.iter().try_for_each(|command| who.may(command))?;
         let commands: Vec<CommandEnvelope> = request
             .into_inner()
             .commands
@@ -226,7 +246,9 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::ListBackupsRequest>,
     ) -> Reply<v1::ListBackupsResponse> {
-        let name = command::parse("cluster", &request.into_inner().cluster)?;
+        let who = Identity::of(&request)?;
+        let name: ClusterName = command::parse("cluster", &request.into_inner().cluster)?;
+        who.needs_on(Role::Viewer, name.as_str())?;
         let found = self.view.read(|s| s.clusters.get(&name).map(|c| query::backups(c)));
         found.map(Response::new).ok_or_else(|| unknown(&name).into())
     }
@@ -235,7 +257,9 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::ListKubeconfigsRequest>,
     ) -> Reply<v1::ListKubeconfigsResponse> {
+        let who = Identity::of(&request)?;
         let name: ClusterName = command::parse("cluster", &request.into_inner().cluster)?;
+        who.needs_on(Role::Viewer, name.as_str())?;
         let found = self.view.read(|s| s.clusters.get(&name).map(|c| query::kubeconfigs(c)));
         let kubeconfigs = found.ok_or_else(|| unknown(&name))?;
         Ok(Response::new(v1::ListKubeconfigsResponse { kubeconfigs }))
@@ -245,6 +269,7 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::ListHypervisorsRequest>,
     ) -> Reply<v1::ListHypervisorsResponse> {
+        Identity::of(&request)?.needs_all(Role::Viewer)?;
         let r = request.into_inner();
         Ok(Response::new(self.view.read(|s| {
             let name = |h: &&Arc<Hypervisor>| h.spec.name.to_string();
@@ -261,10 +286,13 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::ListClustersRequest>,
     ) -> Reply<v1::ListClustersResponse> {
+        let who = Identity::of(&request)?;
+        who.needs(Role::Viewer)?;
         let r = request.into_inner();
         let wanted = cluster_filter(&r.name)?;
         Ok(Response::new(self.view.read(|s| {
-            let clusters = query::clusters(s, wanted.as_ref());
+            let clusters =
+                query::clusters(s, wanted.as_ref()).filter(|(name, _)| who.sees(name.as_str()));
             let (found, next) =
                 page(clusters, |(name, _)| name.to_string(), r.page_size, &r.page_token);
             v1::ListClustersResponse {
@@ -279,10 +307,13 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::ListNodesRequest>,
     ) -> Reply<v1::ListNodesResponse> {
+        let who = Identity::of(&request)?;
+        who.needs(Role::Viewer)?;
         let r = request.into_inner();
         let wanted = cluster_filter(&r.cluster)?;
         Ok(Response::new(self.view.read(|s| {
-            let clusters = query::clusters(s, wanted.as_ref());
+            let clusters =
+                query::clusters(s, wanted.as_ref()).filter(|(name, _)| who.sees(name.as_str()));
             let nodes =
                 clusters.flat_map(|(cluster, c)| c.nodes.iter().map(move |(n, v)| (cluster, n, v)));
             let key =
@@ -300,10 +331,13 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::ListJobsRequest>,
     ) -> Reply<v1::ListJobsResponse> {
+        let who = Identity::of(&request)?;
+        who.needs(Role::Viewer)?;
         let r = request.into_inner();
         let wanted = cluster_filter(&r.cluster)?;
         Ok(Response::new(self.view.read(|s| {
             let mut jobs = query::jobs(s, wanted.as_ref());
+            jobs.retain(|job| who.sees(&job.cluster));
             if r.page_size > 0 || !r.page_token.is_empty() {
                 jobs.sort_by(|a, b| a.id.cmp(&b.id));
             }
@@ -316,13 +350,16 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::GetOperationRequest>,
     ) -> Reply<v1::GetOperationResponse> {
-        Ok(Response::new(self.operation(request.into_inner()).await?))
+        let who = Identity::of(&request)?;
+        who.needs(Role::Viewer)?;
+        Ok(Response::new(self.operation(request.into_inner(), &who).await?))
     }
 
     async fn list_refusals(
         &self,
         request: Request<v1::ListRefusalsRequest>,
     ) -> Reply<v1::ListRefusalsResponse> {
+        Identity::of(&request)?.needs_all(Role::Admin)?;
         Ok(Response::new(self.refusals(request.into_inner()).await?))
     }
 
@@ -330,10 +367,18 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::CreateKubeconfigRequest>,
     ) -> Reply<v1::CreateKubeconfigResponse> {
+        let who = Identity::of(&request)?;
         let request = request.into_inner();
         let digest = Digest::of(&request.encode_to_vec());
-        let actor = request.actor.clone();
-        match self.issue(request).await {
+        let actor = who.actor(&request.actor);
+        let issued = match who.needs_on(Role::Operator, &request.cluster) {
+            Ok(()) => {
+                let request = v1::CreateKubeconfigRequest { actor: actor.clone(), ..request };
+                self.issue(request).await
+            }
+            Err(refused) => Err(refused),
+        };
+        match issued {
             Ok(response) => Ok(Response::new(response)),
             Err(refused) => {
                 let told = refused.told("", &actor, "RecordKubeconfig");
@@ -344,6 +389,8 @@ impl Oi for Gateway {
     }
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Reply<Self::WatchStream> {
-        Ok(Response::new(ReceiverStream::new(self.stream(request.into_inner())?)))
+        let who = Identity::of(&request)?;
+        who.needs(Role::Viewer)?;
+        Ok(Response::new(ReceiverStream::new(self.stream(request.into_inner(), who)?)))
     }
 }

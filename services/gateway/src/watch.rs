@@ -1,6 +1,7 @@
 //! Pushing events as they happen.
 
 use crate::command::parse;
+use crate::identity::Identity;
 use crate::refused::Refused;
 use crate::service::Gateway;
 use oi_domain::describe;
@@ -96,6 +97,7 @@ impl Gateway {
     pub(crate) fn stream(
         &self,
         request: v1::WatchRequest,
+        who: Identity,
     ) -> Result<mpsc::Receiver<Result<v1::WatchResponse, Status>>, Refused> {
         let filter = Filter::new(&request)?;
         let (sender, receiver) = mpsc::channel(BACKLOG);
@@ -123,7 +125,9 @@ impl Gateway {
                 if view.wait_for(recorded.position).await.is_err() {
                     return;
                 }
-                for message in messages(&recorded).filter(|m| filter.takes(m)) {
+                for message in
+                    messages(&recorded).filter(|m| filter.takes(m) && who.sees(&m.cluster))
+                {
                     if sender.send(Ok(message)).await.is_err() {
                         return;
                     }

@@ -57,6 +57,14 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// Whether the broker could not say now, and may say later. Otherwise it is the log
+    /// that cannot be read.
+    pub fn is_passing(&self) -> bool {
+        !matches!(self, ReadError::Gap { .. } | ReadError::Message { .. })
+    }
+}
+
 /// A reader of the positions up to a captured end.
 pub struct Replay {
     messages: Option<pull::Ordered>,
@@ -252,6 +260,21 @@ impl Journal {
     /// Where the broker does not answer.
     pub async fn ends_at(&self, position: u64) -> Result<bool, ReadError> {
         Ok(self.tail().await?.position <= position)
+    }
+
+    /// The commit at a position; none where there is none. For a single look: it leaves
+    /// nothing on the broker, as a reader does for a while.
+    ///
+    /// # Errors
+    /// Where the broker does not answer, or it cannot be read.
+    pub async fn commit_at(&self, position: u64) -> Result<Option<RecordedCommit>, ReadError> {
+        let found = self.read_message(self.locate(position).await?).await?;
+        match found.into_iter().find(|stored| stored.position == position) {
+            None => Ok(None),
+            Some(stored) => {
+                stored.decode().map(Some).map_err(|source| ReadError::Message { position, source })
+            }
+        }
     }
 
     /// Reads the positions `from` to `to`, both included.

@@ -228,11 +228,30 @@ fn differences(wanted: &Config, live: &Config) -> Result<Vec<String>, serde_json
 }
 
 impl Journal {
-    /// Makes what is absent and compares what is present.
+    /// Makes what is absent and compares what is present. Waits for brokers that are
+    /// choosing a leader, as long as for a connection.
     ///
     /// # Errors
     /// [`SetupError::Drift`] names each difference; nothing is changed then.
     pub async fn ensure_streams(&self) -> Result<(), SetupError> {
+        let deadline = tokio::time::Instant::now() + self.config.connect_timeout;
+        loop {
+            match self.try_ensure_streams().await {
+                Ok(()) => return Ok(()),
+                Err(drift @ SetupError::Drift { .. }) => return Err(drift),
+                Err(error) if tokio::time::Instant::now() >= deadline => return Err(error),
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "streams are not usable yet"
+                    );
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+            }
+        }
+    }
+
+    async fn try_ensure_streams(&self) -> Result<(), SetupError> {
         for config in wanted(self.config.replicas) {
             self.ensure_stream(config).await?;
         }
@@ -329,7 +348,8 @@ impl Journal {
         &self,
     ) -> Result<async_nats::jetstream::consumer::PullConsumer, SetupError> {
         let config = pull::Config {
-            ack_wait: Duration::from_secs(30),
+            // What a gateway that died had in hand stands still for so long.
+            ack_wait: Duration::from_secs(3),
             max_ack_pending: 1024,
             ..pull::Config::default()
         };

@@ -1,6 +1,7 @@
 //! Flags, which environment variables can set as well; flags win.
 
 use clap::{Parser, ValueEnum};
+use oi_gateway::TlsFiles;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -37,9 +38,21 @@ pub struct Config {
     /// Replicas of each stream.
     #[arg(long, env = "OI_REPLICAS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     pub replicas: u8,
-    /// Where the API listens (role gateway). Without TLS: keep it on loopback.
+    /// Where the API listens (role gateway). Without --tls-cert whoever reaches it may do
+    /// everything: keep it on loopback then.
     #[arg(long, env = "OI_LISTEN", default_value = "127.0.0.1:7440")]
     pub listen: SocketAddr,
+    /// The API's certificate, PEM; read again when it changes (role gateway).
+    #[arg(long, env = "OI_TLS_CERT", requires = "tls_key", requires = "tls_client_ca")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its key, PEM.
+    #[arg(long, env = "OI_TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// The authorities of clients, PEM. A client's common name is the actor; its
+    /// organization is its role: oi:viewer, oi:operator or oi:admin, and for a tenant
+    /// oi:tenant:NAME beside it.
+    #[arg(long, env = "OI_TLS_CLIENT_CA", requires = "tls_cert")]
+    pub tls_client_ca: Option<PathBuf>,
     /// Where the web page is served (role gateway). It only reads, and asks nobody who
     /// they are: keep it on loopback.
     #[arg(long, env = "OI_PAGE_LISTEN", default_value = "127.0.0.1:7445")]
@@ -77,6 +90,15 @@ pub struct Config {
 }
 
 impl Config {
+    /// The files of mutual TLS, if it is wanted.
+    pub fn tls_files(&self) -> Option<TlsFiles> {
+        Some(TlsFiles {
+            certificate: self.tls_cert.clone()?,
+            key: self.tls_key.clone()?,
+            client_ca: self.tls_client_ca.clone()?,
+        })
+    }
+
     /// What this process calls itself.
     pub fn process_name(&self) -> String {
         self.name.clone().unwrap_or_else(|| {

@@ -4,7 +4,7 @@ use crate::config::{Config, Role};
 use crate::metrics::{self, Endpoints};
 use oi_backup::{Store, StoreError};
 use oi_decider::{Decider, DeciderSettings};
-use oi_gateway::{Gateway, GatewayError};
+use oi_gateway::{Gateway, GatewayError, Tls, TlsError};
 use oi_journal::{ConnectError, Journal, JournalConfig, SetupError};
 use oi_page::{History, PageError};
 use oi_pki::{KeyEncryptionKey, KeyFileError};
@@ -24,6 +24,8 @@ const VERSION: &str = match option_env!("OI_VERSION") {
     Some(version) => version,
     None => env!("CARGO_PKG_VERSION"),
 };
+/// How long a log may not be readable at the start.
+const LOADING: Duration = Duration::from_secs(60);
 /// How long roles may take to finish what they have in hand.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -57,6 +59,9 @@ pub enum RunError {
     /// The API.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
+    /// The API's TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The page.
     #[error(transparent)]
     Page(#[from] PageError),
@@ -85,6 +90,22 @@ fn load_key(config: &Config) -> Result<KeyEncryptionKey, RunError> {
     Ok(KeyEncryptionKey::load_or_create(&config.key_file)?)
 }
 
+/// Folds the log, and waits for brokers that are choosing a leader.
+async fn load(journal: &Journal) -> Result<View, ViewError> {
+    let deadline = tokio::time::Instant::now() + LOADING;
+    loop {
+        match View::load(journal).await {
+            Err(ViewError::Read(error))
+                if error.is_passing() && tokio::time::Instant::now() < deadline =>
+            {
+                tracing::warn!(error = &error as &dyn std::error::Error, "log not readable yet");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            loaded => return loaded,
+        }
+    }
+}
+
 /// Runs the roles until SIGTERM or SIGINT, or until one fails.
 ///
 /// # Errors
@@ -100,7 +121,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     })
     .await?;
     journal.ensure_streams().await?;
-    let view = View::load(&journal).await?;
+    let view = load(&journal).await?;
     let keyring = Keyring::new(journal.clone(), Arc::new(key));
     let registry = Registry::new();
     let stop = CancellationToken::new();
@@ -146,10 +167,11 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     }
     if is(Role::Gateway) {
         let gateway = Gateway::new(journal.clone(), view.clone(), keyring.clone(), VERSION);
+        let tls = config.tls_files().map(Tls::load).transpose()?;
         let (address, page, stop_page) = (config.listen, config.page_listen, stop.clone());
         let stop = stop.clone();
         graceful.spawn(async move {
-            Ok(gateway.serve(address, async move { stop.cancelled().await }).await?)
+            Ok(gateway.serve(address, tls, async move { stop.cancelled().await }).await?)
         });
         let history = History::new(journal.clone(), view.clone());
         graceful.spawn(async move { Ok(oi_page::serve(page, history, stop_page).await?) });

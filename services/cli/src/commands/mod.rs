@@ -14,18 +14,37 @@ use crate::{output, reconcile};
 use clap::{CommandFactory, Parser};
 use serde_json::json;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::time::Duration;
+use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
 /// Does one command.
 ///
 /// # Errors
 /// Why it failed.
 pub async fn run(cli: Cli) -> Result<(), Failure> {
-    let client = Client::new(&cli.server, cli.actor)?.expecting(cli.expect_seq);
+    let tls = tls(&cli)?;
+    let client = Client::new(&cli.server, tls, cli.actor)?.expecting(cli.expect_seq);
     match cli.command {
         Command::Plan { output, command } => plan(client.planning(), output, command).await,
         command => with(client, command).await,
     }
+}
+
+/// How an https:// server is spoken to.
+fn tls(cli: &Cli) -> Result<Option<ClientTlsConfig>, Failure> {
+    let read = |path: &Path| {
+        let io = |source| Failure::Io { what: path.display().to_string(), source };
+        std::fs::read(path).map_err(io)
+    };
+    let mut config = match &cli.tls_ca {
+        Some(ca) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?)),
+        None => return Ok(None),
+    };
+    if let (Some(certificate), Some(key)) = (&cli.tls_cert, &cli.tls_key) {
+        config = config.identity(Identity::from_pem(read(certificate)?, read(key)?));
+    }
+    Ok(Some(config))
 }
 
 /// Does another command with a client that only gathers what it would submit.

@@ -43,6 +43,15 @@ pub struct Cli {
     /// Where oi-server's API is.
     #[arg(long, global = true, env = "OI_SERVER", default_value = "http://127.0.0.1:7440")]
     pub server: String,
+    /// The authorities by which an https:// server is trusted, PEM.
+    #[arg(long, global = true, env = "OI_TLS_CA")]
+    pub tls_ca: Option<PathBuf>,
+    /// The client certificate that says who asks, PEM.
+    #[arg(long, global = true, env = "OI_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its key, PEM.
+    #[arg(long, global = true, env = "OI_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
     /// Who asks, for the record; user@host where absent.
     #[arg(long, global = true, env = "OI_ACTOR")]
     pub actor: Option<String>,
