@@ -65,7 +65,7 @@ impl Producer {
         servers: &[String],
         counts: Arc<Counts>,
     ) -> Result<Producer, Error> {
-        let way = if n % 2 == 0 {
+        let way = if n.is_multiple_of(2) {
             let connect = |server: &String| -> Result<_, Error> {
                 let endpoint = Endpoint::from_shared(server.clone())?
                     .connect_timeout(PATIENCE)

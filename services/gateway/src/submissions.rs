@@ -23,7 +23,7 @@ const PROTOBUF: [&str; 2] = ["application/x-protobuf", "application/protobuf"];
 /// Where outcomes may be sent: nowhere that oi itself listens.
 const REPLIES: [&str; 2] = ["_INBOX.", "oi.outcomes."];
 /// So many messages of one producer are in hand here.
-const LANE: usize = 64;
+const LANE: usize = 8;
 /// A producer that is silent for so long is forgotten.
 const SILENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(200);

@@ -37,14 +37,14 @@ async fn who_asks_after_an_event_is_answered_with_it_folded_in() {
     let keyring = Keyring::new(journal.clone(), Arc::new(key));
     let port = free_port();
     let gateway = Gateway::new(journal.clone(), view.clone(), keyring, "test");
-    tokio::spawn(gateway.serve(([127, 0, 0, 1], port).into(), std::future::pending()));
+    tokio::spawn(gateway.serve(([127, 0, 0, 1], port).into(), None, std::future::pending()));
     let mut client = loop {
         match OiClient::connect(format!("http://127.0.0.1:{port}")).await {
             Ok(client) => break client,
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     };
-    let request = v1::WatchRequest { from_position: 1, cluster: String::new() };
+    let request = v1::WatchRequest { from_position: 1, ..v1::WatchRequest::default() };
     let mut events = client.watch(request).await.unwrap().into_inner();
 
     // The view is not kept here: it is as far behind as can be.

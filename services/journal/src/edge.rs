@@ -15,6 +15,8 @@ use std::error::Error;
 /// Where the outcome of a submission is to go.
 const REPLY_TO: &str = "Oi-Reply-To";
 const CONTENT_TYPE: &str = "Content-Type";
+/// Each waits for a decision of its own.
+const AHEAD: usize = 32;
 /// Names an event of the feed, as CloudEvents has it.
 pub const CLOUD_EVENT_ID: &str = "ce-id";
 
@@ -94,6 +96,7 @@ impl Journal {
                 })
             },
         )
+        .ahead(AHEAD)
     }
 
     /// Sends something to whoever waits there, if somebody does.

@@ -28,7 +28,7 @@ pub struct Asked {
 
 enum From {
     Direct { reply: Subject },
-    Stored(Delivered<CommandEnvelope>),
+    Stored(Box<Delivered<CommandEnvelope>>),
 }
 
 impl Asked {
@@ -88,7 +88,7 @@ impl Journal {
             loop {
                 let delivered = queue.next().await;
                 let envelope = delivered.value.clone();
-                let (journal, from) = (self.clone(), From::Stored(delivered));
+                let (journal, from) = (self.clone(), From::Stored(Box::new(delivered)));
                 if to.send(Asked { envelope, journal, from }).await.is_err() {
                     return;
                 }

@@ -82,6 +82,8 @@ pub struct Queue<T> {
     journal: Journal,
     messages: Option<pull::Stream>,
     connections: watch::Receiver<u64>,
+    /// So many messages are in hand here before the first of them is looked at.
+    ahead: usize,
     open: fn(&Journal) -> Opening<'_>,
     decode: fn(&jetstream::Message) -> Result<T, MessageError>,
 }
@@ -93,7 +95,13 @@ impl<T> Queue<T> {
         decode: fn(&jetstream::Message) -> Result<T, MessageError>,
     ) -> Queue<T> {
         let (journal, connections) = (journal.clone(), journal.connections.clone());
-        Queue { journal, messages: None, connections, open, decode }
+        Queue { journal, messages: None, connections, ahead: 256, open, decode }
+    }
+
+    /// Takes fewer messages ahead: where each takes long, those that wait here for longer
+    /// than the broker does would be delivered again, and again.
+    pub(crate) fn ahead(self, ahead: usize) -> Queue<T> {
+        Queue { ahead, ..self }
     }
 }
 
@@ -144,7 +152,7 @@ impl<T> Queue<T> {
         let consumer = (self.open)(&self.journal).await?;
         Ok(consumer
             .stream()
-            .max_messages_per_batch(256)
+            .max_messages_per_batch(self.ahead)
             .expires(Duration::from_secs(30))
             .heartbeat(Duration::from_secs(3))
             .messages()

@@ -349,7 +349,7 @@ impl Journal {
     ) -> Result<async_nats::jetstream::consumer::PullConsumer, SetupError> {
         let config = pull::Config {
             // What a gateway that died had in hand stands still for so long.
-            ack_wait: Duration::from_secs(3),
+            ack_wait: Duration::from_secs(5),
             max_ack_pending: 1024,
             ..pull::Config::default()
         };
