@@ -5,7 +5,8 @@ mod blocks;
 
 use blocks::{Blocks, Record};
 use clap::{Parser, ValueEnum};
-use oi_events::{Commit, CommitHeader, Event, Hash};
+use oi_events::{BATCH_FORMAT, Commit, CommitHeader, Event, Hash, read_batch};
+use oi_journal::kinds;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,6 +80,45 @@ fn header(record: &Record) -> io::Result<CommitHeader> {
         time_ms: get(record, "Oi-Time").parse().map_err(|_| failed())?,
         previous: get(record, "Oi-Previous-Hash").parse().map_err(|_| failed())?,
     })
+}
+
+/// The same log with a message for each commit: where it is a commit's place in the log.
+fn apart(records: Vec<Record>) -> io::Result<Vec<Record>> {
+    let mut all: Vec<Record> = Vec::new();
+    for mut record in records {
+        if get(&record, "Oi-Format") != BATCH_FORMAT.to_string() {
+            let text = String::from_utf8_lossy(&record.headers).into_owned();
+            let lines: Vec<_> =
+                text.split("\r\n").filter(|line| !line.starts_with("Oi-Position:")).collect();
+            record.headers = lines.join("\r\n").into_bytes();
+            all.push(record);
+            continue;
+        }
+        let failed = || bad("a message of several commits does not decode");
+        let mut previous: Hash = get(&record, "Oi-Previous-Hash").parse().map_err(|_| failed())?;
+        for one in read_batch(&record.payload).map_err(|_| failed())? {
+            let commit = Commit::decode(one.header(previous), one.body).map_err(|_| failed())?;
+            let headers = format!(
+                "NATS/1.0\r\nOi-Format: 1\r\nOi-Kinds: {}\r\nOi-Command-Id: {}\r\nOi-Correlation: {}\r\nOi-Actor: {}\r\nOi-Time: {}\r\nOi-Previous-Hash: {previous}\r\nOi-Hash: {}\r\nNats-Msg-Id: {}\r\n\r\n",
+                kinds(&commit),
+                one.command_id,
+                one.correlation,
+                one.actor,
+                one.time_ms,
+                one.hash,
+                one.command_id,
+            );
+            all.push(Record {
+                subject: one.subject.to_owned(),
+                headers: headers.into_bytes(),
+                payload: one.body.to_vec(),
+                ..record.clone()
+            });
+            previous = one.hash;
+        }
+    }
+    (1..).zip(&mut all).for_each(|(sequence, record)| record.sequence = sequence);
+    Ok(all)
 }
 
 /// Gives a commit and all that follow hashes that fit.
@@ -179,7 +219,8 @@ fn tamper(records: &mut Vec<Record>, kind: Kind) -> io::Result<usize> {
 }
 
 fn run(cli: &Cli) -> io::Result<usize> {
-    let (blocks, mut records) = Blocks::read(&cli.store, "OI_EVENTS")?;
+    let (blocks, records) = Blocks::read(&cli.store, "OI_EVENTS")?;
+    let mut records = apart(records)?;
     let position = tamper(&mut records, cli.kind)?;
     blocks.write(&records)?;
     Ok(position)
