@@ -121,33 +121,43 @@ impl Decider {
         }
     }
 
+    /// Decides what waits, and answers as soon as something is stored.
     async fn handle(&self, batch: impl Iterator<Item = Asked>) {
         let started = Instant::now();
-        let batch: Vec<Asked> = batch.collect();
-        let envelopes: Vec<&CommandEnvelope> = batch.iter().map(|asked| &asked.envelope).collect();
-        let (outcomes, failed) = self.decide_all(&envelopes).await;
-        if let Some(error) = failed {
-            tracing::warn!(error = &error as &dyn std::error::Error, "not decided, trying again");
-        }
-        self.metrics.batch_commands.observe(batch.len() as f64);
-        for (asked, outcome) in batch.into_iter().zip(outcomes) {
-            let Some(outcome) = outcome else {
-                asked.give_back().await;
-                continue;
-            };
-            let kind = asked.envelope.command.kind().name;
-            let word = match &outcome {
-                Outcome::Committed { .. } => "committed",
-                Outcome::Unchanged { .. } => "unchanged",
-                Outcome::Rejected { .. } => "rejected",
-            };
-            tracing::info!(command = %asked.envelope.id, kind, actor = asked.envelope.actor, ?outcome, "decided");
-            self.metrics.commands.with_label_values(&[kind, word]).inc();
-            self.metrics.decision_seconds.observe(started.elapsed().as_secs_f64());
-            asked.settle(&outcome).await;
+        let mut waiting: Vec<Asked> = batch.collect();
+        self.metrics.batch_commands.observe(waiting.len() as f64);
+        while !waiting.is_empty() {
+            let envelopes: Vec<&CommandEnvelope> = waiting.iter().map(|a| &a.envelope).collect();
+            let mut outcomes = vec![None; envelopes.len()];
+            let failed = self.decide_some(&envelopes, &mut outcomes).await.err();
+            if let Some(error) = &failed {
+                tracing::warn!(error = error as &dyn std::error::Error, "not decided, trying again");
+            }
+            let mut undecided = Vec::new();
+            for (asked, outcome) in waiting.into_iter().zip(outcomes) {
+                match outcome {
+                    Some(outcome) => self.settle(asked, outcome, started).await,
+                    None if failed.is_some() => asked.give_back().await,
+                    None => undecided.push(asked),
+                }
+            }
+            waiting = undecided;
         }
         let position = self.view.position();
         self.metrics.position.set(i64::try_from(position).unwrap_or(i64::MAX));
+    }
+
+    async fn settle(&self, asked: Asked, outcome: Outcome, started: Instant) {
+        let kind = asked.envelope.command.kind().name;
+        let word = match &outcome {
+            Outcome::Committed { .. } => "committed",
+            Outcome::Unchanged { .. } => "unchanged",
+            Outcome::Rejected { .. } => "rejected",
+        };
+        tracing::info!(command = %asked.envelope.id, kind, actor = asked.envelope.actor, ?outcome, "decided");
+        self.metrics.commands.with_label_values(&[kind, word]).inc();
+        self.metrics.decision_seconds.observe(started.elapsed().as_secs_f64());
+        asked.settle(&outcome).await;
     }
 
     /// Decides commands in their order, each against the state at the end of the log,

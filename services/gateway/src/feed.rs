@@ -6,7 +6,7 @@
 
 use crate::watch::{Place, messages, place};
 use futures::FutureExt;
-use oi_journal::{CLOUD_EVENT_ID, EdgeError, FeedMessage, Journal, ReadError};
+use oi_journal::{CLOUD_EVENT_ID, EdgeError, FeedMessage, Follower, Journal, ReadError};
 use oi_proto::v1;
 use prost::Message;
 use std::time::Duration;
@@ -35,23 +35,42 @@ pub async fn extend_for_ever(journal: Journal) {
 
 async fn extend(journal: &Journal) -> Result<(), FeedError> {
     let (mut sequence, id) = journal.feed_end().await?;
-    let last: Option<Place> = id.as_deref().and_then(place);
+    let mut last: Option<Place> = id.as_deref().and_then(place);
     let mut follower = journal.follow(last.map_or(1, |(position, _)| position));
     loop {
-        let mut batch = Vec::new();
-        let mut next = Some(follower.next().await);
-        while let Some(recorded) = next {
-            let recorded = recorded?;
-            let events = messages(&recorded).filter(|e| Some((e.position, e.index)) > last);
-            batch.extend(events.map(|event| feed_message(&event)));
-            // What is there already.
-            next = if batch.len() < BATCH { follower.next().now_or_never() } else { None };
-        }
-        if !batch.is_empty() {
-            journal.extend_feed(&batch, sequence).await?;
-            sequence += batch.len() as u64;
+        let mut batch = gather(&mut follower).await?;
+        loop {
+            batch.retain(|(place, _)| Some(*place) > last);
+            let Some((through, _)) = batch.last() else { break };
+            let through = *through;
+            let events: Vec<FeedMessage> = batch.iter().map(|(_, event)| event.clone()).collect();
+            let Err(error) = journal.extend_feed(&events, sequence).await else {
+                sequence += events.len() as u64;
+                last = Some(through);
+                break;
+            };
+            // Another gateway was faster: what it wrote is left out here.
+            let (end, id) = journal.feed_end().await?;
+            let there = id.as_deref().and_then(place);
+            if end <= sequence || there <= last {
+                return Err(error.into());
+            }
+            (sequence, last) = (end, there);
         }
     }
+}
+
+/// The next events, and those that are there already.
+async fn gather(follower: &mut Follower) -> Result<Vec<(Place, FeedMessage)>, ReadError> {
+    let mut batch = Vec::new();
+    let mut next = Some(follower.next().await);
+    while let Some(recorded) = next {
+        let recorded = recorded?;
+        let events = messages(&recorded);
+        batch.extend(events.map(|e| ((e.position, e.index), feed_message(&e))));
+        next = if batch.len() < BATCH { follower.next().now_or_never() } else { None };
+    }
+    Ok(batch)
 }
 
 /// An event in the binary mode of CloudEvents 1.0 for NATS.
