@@ -131,7 +131,10 @@ impl Decider {
             let mut outcomes = vec![None; envelopes.len()];
             let failed = self.decide_some(&envelopes, &mut outcomes).await.err();
             if let Some(error) = &failed {
-                tracing::warn!(error = error as &dyn std::error::Error, "not decided, trying again");
+                tracing::warn!(
+                    error = error as &dyn std::error::Error,
+                    "not decided, trying again"
+                );
             }
             let mut undecided = Vec::new();
             for (asked, outcome) in waiting.into_iter().zip(outcomes) {
