@@ -3,10 +3,10 @@
 use crate::command::parse;
 use crate::identity::{Identity, Role};
 use crate::query;
-use crate::refused::{NOT_FOUND, Refused, UNAVAILABLE};
+use crate::refused::{NOT_FOUND, Refused};
 use crate::service::Gateway;
 use oi_domain::{Scope, describe, jobs_in};
-use oi_events::{ClusterName, CommandId, chain};
+use oi_events::{ClusterName, CommandId};
 use oi_proto::v1;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -34,8 +34,8 @@ impl Gateway {
                 format!("command {id} changed nothing, is not decided, or is no longer remembered"),
             )
         })?;
-        let away = |e: oi_journal::ReadError| Refused::new(UNAVAILABLE, chain(&e));
-        let recorded = self.journal.commit_at(position).await.map_err(away)?;
+        let recorded = self.journal.commit_at(position).await;
+        let recorded = recorded.map_err(|e| Refused::unavailable(&e))?;
         let events = || recorded.iter().flat_map(|r| &r.commit.events);
         for event in events() {
             let cluster = describe(event).cluster.map(|c| c.to_string()).unwrap_or_default();

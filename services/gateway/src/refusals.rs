@@ -1,9 +1,9 @@
 //! The record of refusals.
 
 use crate::command::parse;
-use crate::refused::{Refused, UNAVAILABLE};
+use crate::refused::Refused;
 use crate::service::Gateway;
-use oi_events::{Hash, chain};
+use oi_events::Hash;
 use oi_proto::v1;
 use prost::Message;
 use prost::bytes::Bytes;
@@ -11,25 +11,14 @@ use prost::bytes::Bytes;
 const PAGE: u32 = 100;
 const LARGEST_PAGE: u32 = 1000;
 
-/// What was sent, without its content: a refused message may hold anything.
-pub struct Digest {
-    sha256: Hash,
-    bytes: u64,
-}
-
-impl Digest {
-    pub fn of(payload: &[u8]) -> Digest {
-        Digest { sha256: Hash::plain(payload), bytes: payload.len() as u64 }
-    }
-
-    /// A refusal with it, and with the way in.
-    pub fn on(&self, refusal: v1::Refusal, source: &str) -> v1::Refusal {
-        v1::Refusal {
-            source: source.to_owned(),
-            payload_sha256: self.sha256.to_string(),
-            payload_bytes: self.bytes,
-            ..refusal
-        }
+/// A refusal with the way in, and with the digest of what was sent: that itself may hold
+/// anything, and is not kept.
+pub fn noted(refusal: v1::Refusal, source: &str, sent: &[u8]) -> v1::Refusal {
+    v1::Refusal {
+        source: source.to_owned(),
+        payload_sha256: Hash::plain(sent).to_string(),
+        payload_bytes: sent.len() as u64,
+        ..refusal
     }
 }
 
@@ -45,7 +34,7 @@ impl Gateway {
             token => Some(parse("page_token", token)?),
         };
         let found = self.journal.refusals(from, size as usize).await;
-        let found = found.map_err(|e| Refused::new(UNAVAILABLE, chain(&e)))?;
+        let found = found.map_err(|e| Refused::unavailable(&e))?;
         let next = found.last().map(|(number, _)| number - 1).filter(|next| *next > 0);
         let full = found.len() == size as usize;
         let read = |(number, bytes): &(u64, Bytes)| {

@@ -45,6 +45,11 @@ impl Refused {
         Refused { code: code.to_owned(), message: message.into(), field: None }
     }
 
+    /// What is needed to answer is away.
+    pub fn unavailable(error: &dyn std::error::Error) -> Refused {
+        Refused::new(UNAVAILABLE, oi_events::chain(error))
+    }
+
     /// A field does not hold what it must.
     pub fn field(field: &str, problem: impl std::fmt::Display) -> Refused {
         Refused {
@@ -63,7 +68,7 @@ impl Refused {
     }
 
     /// Whether the same request may well succeed a moment later.
-    fn passes(&self) -> bool {
+    pub fn passes(&self) -> bool {
         self.code == BUSY || self.code == UNAVAILABLE
     }
 

@@ -2,13 +2,13 @@
 
 use crate::identity::{Identity, Role};
 use crate::operation::unknown;
-use crate::refusals::Digest;
+use crate::refusals::noted;
 use crate::refused::{BUSY, ID_REUSED, Refused, UNAVAILABLE};
 use crate::tls::Tls;
 use crate::{command, feed, query};
 use oi_domain::Hypervisor;
-use oi_events::{ClusterName, CommandEnvelope, NodeName, Outcome, chain};
-use oi_journal::{Journal, ReadError};
+use oi_events::{ClusterName, CommandEnvelope, NodeName, Outcome};
+use oi_journal::Journal;
 use oi_proto::v1::{self, oi_server::Oi, oi_server::OiServer};
 use oi_view::{Keyring, View};
 use prost::Message;
@@ -123,7 +123,7 @@ impl Gateway {
         };
         let before = self.view.position();
         let outcome = self.journal.request(envelope, DECISION).await;
-        let outcome = outcome.map_err(|e| Refused::new(UNAVAILABLE, chain(&e)))?;
+        let outcome = outcome.map_err(|e| Refused::unavailable(&e))?;
         let (position, unchanged) = match outcome {
             Outcome::Committed { position } => (position, false),
             Outcome::Unchanged { position } => (position, true),
@@ -145,8 +145,8 @@ impl Gateway {
 
     /// Whether what was decided under an id is what is asked under it now.
     async fn check_same(&self, asked: &CommandEnvelope, position: u64) -> Result<(), Refused> {
-        let away = |e: ReadError| Refused::new(UNAVAILABLE, chain(&e));
-        match self.journal.commit_at(position).await.map_err(away)? {
+        let decided = self.journal.commit_at(position).await;
+        match decided.map_err(|e| Refused::unavailable(&e))? {
             Some(decided) if decided.commit.command != asked.command => Err(Refused::new(
                 ID_REUSED,
                 format!(
@@ -155,6 +155,22 @@ impl Gateway {
                 ),
             )),
             _ => Ok(()),
+        }
+    }
+
+    /// Answers what was sent; a refusal is recorded.
+    async fn answer<T>(
+        &self,
+        decided: Result<T, Refused>,
+        sent: &impl Message,
+        told: impl FnOnce(&Refused) -> v1::Refusal,
+    ) -> Reply<T> {
+        match decided {
+            Ok(response) => Ok(Response::new(response)),
+            Err(refused) => {
+                self.record(&noted(told(&refused), "grpc", &sent.encode_to_vec())).await;
+                Err(refused.into())
+            }
         }
     }
 
@@ -175,8 +191,8 @@ fn page<T>(
     token: &str,
 ) -> (Vec<T>, String) {
     let size = if size == 0 { usize::MAX } else { size as usize };
-    let mut rest = all.filter(|one| token.is_empty() || key(one).as_str() > token);
-    let mut found: Vec<T> = rest.by_ref().take(size.saturating_add(1)).collect();
+    let rest = all.filter(|one| token.is_empty() || key(one).as_str() > token);
+    let mut found: Vec<T> = rest.take(size.saturating_add(1)).collect();
     let mut next = String::new();
     if found.len() > size {
         found.truncate(size);
@@ -193,27 +209,17 @@ impl Oi for Gateway {
 
     async fn submit(&self, request: Request<v1::SubmitRequest>) -> Reply<v1::SubmitResponse> {
         let who = Identity::of(&request)?;
-        let request = request.into_inner();
-        let digest = Digest::of(&request.encode_to_vec());
-        let (id, actor) = (request.command_id.clone(), who.actor(&request.actor));
-        let may = who.may(&request);
-        let mut kind = "";
-        let decided = match may
-            .and_then(|()| command::envelope(v1::SubmitRequest { actor: actor.clone(), ..request }))
-        {
-            Ok(envelope) => {
-                kind = envelope.command.kind().name;
-                self.decide(&envelope).await
-            }
+        let sent = request.into_inner();
+        let actor = who.actor(&sent.actor);
+        let asked = who.may(&sent).and_then(|()| {
+            command::envelope(v1::SubmitRequest { actor: actor.clone(), ..sent.clone() })
+        });
+        let kind = asked.as_ref().map_or("", |envelope| envelope.command.kind().name);
+        let decided = match asked {
+            Ok(envelope) => self.decide(&envelope).await,
             Err(refused) => Err(refused),
         };
-        match decided {
-            Ok(response) => Ok(Response::new(response)),
-            Err(refused) => {
-                self.record(&digest.on(refused.told(&id, &actor, kind), "grpc")).await;
-                Err(refused.into())
-            }
-        }
+        self.answer(decided, &sent, |r| r.told(&sent.command_id, &actor, kind)).await
     }
 
     async fn get_status(
@@ -370,24 +376,16 @@ impl Oi for Gateway {
         request: Request<v1::CreateKubeconfigRequest>,
     ) -> Reply<v1::CreateKubeconfigResponse> {
         let who = Identity::of(&request)?;
-        let request = request.into_inner();
-        let digest = Digest::of(&request.encode_to_vec());
-        let actor = who.actor(&request.actor);
-        let issued = match who.needs_on(Role::Operator, &request.cluster) {
+        let sent = request.into_inner();
+        let actor = who.actor(&sent.actor);
+        let issued = match who.needs_on(Role::Operator, &sent.cluster) {
             Ok(()) => {
-                let request = v1::CreateKubeconfigRequest { actor: actor.clone(), ..request };
+                let request = v1::CreateKubeconfigRequest { actor: actor.clone(), ..sent.clone() };
                 self.issue(request).await
             }
             Err(refused) => Err(refused),
         };
-        match issued {
-            Ok(response) => Ok(Response::new(response)),
-            Err(refused) => {
-                let told = refused.told("", &actor, "RecordKubeconfig");
-                self.record(&digest.on(told, "grpc")).await;
-                Err(refused.into())
-            }
-        }
+        self.answer(issued, &sent, |r| r.told("", &actor, "RecordKubeconfig")).await
     }
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Reply<Self::WatchStream> {

@@ -2,12 +2,12 @@
 //!
 //! The broker's permissions say who may publish under which name, so the name is the actor.
 //! Commands of one producer are decided one after the other, in their order; producers
-//! wait for each other only where one has more than a lane holds. Whatever is wrong with a message, it is answered, recorded, and
-//! gone.
+//! wait for each other only where one has more than a lane holds. Whatever is wrong with a
+//! message, it is answered, recorded, and gone.
 
 use crate::command;
-use crate::refusals::Digest;
-use crate::refused::{BUSY, DUPLICATE, FORBIDDEN, MALFORMED, Refused, TOO_LARGE, UNAVAILABLE};
+use crate::refusals::noted;
+use crate::refused::{DUPLICATE, FORBIDDEN, MALFORMED, Refused, TOO_LARGE};
 use crate::service::{Gateway, LARGEST};
 use oi_events::{Command, CommandEnvelope, chain};
 use oi_journal::{Delivered, Submission};
@@ -152,8 +152,9 @@ impl Gateway {
             Ok(envelope) => self.decide_patiently(&envelope).await,
             Err(refused) => Err(refused),
         };
-        let digest = Digest::of(&submission.payload);
-        let told = |refused: Refused| digest.on(refused.told(&id, &actor, kind), "jetstream");
+        let told = |refused: Refused| {
+            noted(refused.told(&id, &actor, kind), "jetstream", &submission.payload)
+        };
         let (record, outcome) = match decided {
             Ok(response) => {
                 let again = response.duplicate && delivered.attempt == 1;
@@ -192,7 +193,7 @@ impl Gateway {
     ) -> Result<v1::SubmitResponse, Refused> {
         loop {
             match self.decide(envelope).await {
-                Err(refused) if refused.code == BUSY || refused.code == UNAVAILABLE => {
+                Err(refused) if refused.passes() => {
                     tokio::time::sleep(PAUSE).await;
                 }
                 decided => return decided,

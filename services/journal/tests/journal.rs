@@ -121,10 +121,8 @@ async fn swallowing_proxy(to: String) -> (u16, tokio::sync::watch::Sender<bool>)
     (port, swallow)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_broker_killed_between_publish_and_acknowledgement_doubles_nothing() {
-    let mut broker = Broker::start();
-    fill(&broker.journal().await, 0, 3).await;
+/// A connection to a broker with three commits that does not hear it any more.
+async fn unheard(broker: &Broker) -> (Journal, tokio::sync::watch::Sender<bool>) {
     let (port, swallow) = swallowing_proxy(broker.url().replace("nats://", "")).await;
     let mut config = broker.config();
     config.url = format!("nats://127.0.0.1:{port}");
@@ -132,6 +130,14 @@ async fn a_broker_killed_between_publish_and_acknowledgement_doubles_nothing() {
     // It knows where the log ends.
     assert_eq!(journal.last_position().await.unwrap(), 3);
     swallow.send(true).unwrap();
+    (journal, swallow)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_killed_between_publish_and_acknowledgement_doubles_nothing() {
+    let mut broker = Broker::start();
+    fill(&broker.journal().await, 0, 3).await;
+    let (journal, swallow) = unheard(&broker).await;
     let writing = tokio::spawn({
         let journal = journal.clone();
         async move { journal.append(&commit(99, Hash::ZERO), 3).await }
@@ -193,13 +199,7 @@ async fn commits_of_one_message_have_positions_of_their_own() {
 async fn a_broker_killed_amid_several_commits_stores_all_of_them_once_or_none() {
     let mut broker = Broker::start();
     fill(&broker.journal().await, 0, 3).await;
-    let (port, swallow) = swallowing_proxy(broker.url().replace("nats://", "")).await;
-    let mut config = broker.config();
-    config.url = format!("nats://127.0.0.1:{port}");
-    let journal = Journal::connect(config).await.unwrap();
-    // It knows where the log ends.
-    assert_eq!(journal.last_position().await.unwrap(), 3);
-    swallow.send(true).unwrap();
+    let (journal, swallow) = unheard(&broker).await;
     let writing = tokio::spawn({
         let journal = journal.clone();
         async move { journal.append_all(&chained(98, 20, Hash::ZERO), 3).await }
