@@ -15,15 +15,28 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("oi-proof", &[]),
     ("oi-domain", &["oi-events"]),
     ("oi-journal", &["oi-events"]),
+    ("oi-trace", &["oi-events"]),
     ("oi-cri", &["oi-helper"]),
     ("oi-view", &["oi-domain", "oi-events", "oi-journal", "oi-pki"]),
-    ("oi-decider", &["oi-domain", "oi-events", "oi-journal", "oi-pki", "oi-view"]),
+    ("oi-decider", &["oi-domain", "oi-events", "oi-journal", "oi-pki", "oi-trace", "oi-view"]),
     ("oi-backup", &["oi-pki"]),
     (
         "oi-worker",
-        &["oi-backup", "oi-cri", "oi-domain", "oi-events", "oi-journal", "oi-pki", "oi-view"],
+        &[
+            "oi-backup",
+            "oi-cri",
+            "oi-domain",
+            "oi-events",
+            "oi-journal",
+            "oi-pki",
+            "oi-trace",
+            "oi-view",
+        ],
     ),
-    ("oi-gateway", &["oi-domain", "oi-events", "oi-journal", "oi-pki", "oi-proto", "oi-view"]),
+    (
+        "oi-gateway",
+        &["oi-domain", "oi-events", "oi-journal", "oi-pki", "oi-proto", "oi-trace", "oi-view"],
+    ),
     ("oi-audit", &["oi-domain", "oi-events", "oi-journal", "oi-proof", "oi-proto"]),
     ("oi-page", &["oi-audit", "oi-domain", "oi-events", "oi-journal", "oi-view"]),
     (
@@ -35,6 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "oi-journal",
             "oi-page",
             "oi-pki",
+            "oi-trace",
             "oi-view",
             "oi-worker",
         ],
@@ -68,6 +82,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("k8s-cri", &["oi-cri"]),
     ("rcgen", &["oi-pki"]),
     ("object_store", &["oi-backup"]),
+    ("opentelemetry", &["oi-trace"]),
 ];
 
 /// What makes a crate impure.

@@ -17,6 +17,15 @@ pub struct Cli {
     /// The broker: nats://host:port, several separated by commas.
     #[arg(long, global = true, env = "OI_NATS_URL", default_value = "nats://127.0.0.1:7442")]
     pub nats_url: String,
+    /// The seed of this process's nkey, where the broker asks for one.
+    #[arg(long, global = true, env = "OI_NATS_NKEY", value_name = "FILE")]
+    pub nats_nkey: Option<PathBuf>,
+    /// The broker's authorities, PEM, where it speaks TLS.
+    #[arg(long, global = true, env = "OI_NATS_CA", value_name = "FILE")]
+    pub nats_ca: Option<PathBuf>,
+    /// Where the broker lets this process hear answers.
+    #[arg(long, global = true, env = "OI_NATS_INBOX", value_name = "PREFIX")]
+    pub nats_inbox: Option<String>,
     /// Read this exported log instead of the broker's.
     #[arg(long, global = true, value_name = "FILE")]
     pub archive: Option<PathBuf>,

@@ -138,7 +138,7 @@ impl Client {
     fn failure(&self, status: Status) -> Failure {
         match code(&status) {
             // The rules were not asked.
-            None | Some("malformed" | "not-found" | "unavailable") => {}
+            None | Some("malformed" | "not-found" | "unavailable" | "undecided") => {}
             Some(code) => {
                 let message = status.message().to_owned();
                 return Failure::Refused { code: code.to_owned(), message };

@@ -2,11 +2,11 @@
 
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::spec::{ContainerSpec, Labels, PodSpec, label};
+use crate::traced::Traced;
 use k8s_cri::v1 as cri;
 use k8s_cri::v1::image_service_client::ImageServiceClient;
 use k8s_cri::v1::runtime_service_client::RuntimeServiceClient;
 use std::time::Duration;
-use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
 /// A call that is given up after this long, unless it says otherwise.
@@ -98,8 +98,8 @@ pub struct ExecOutput {
 #[derive(Clone)]
 pub struct CriClient {
     endpoint: String,
-    runtime: RuntimeServiceClient<Channel>,
-    images: ImageServiceClient<Channel>,
+    runtime: RuntimeServiceClient<Traced>,
+    images: ImageServiceClient<Traced>,
 }
 
 type Result<T> = std::result::Result<T, CriError>;
@@ -116,7 +116,7 @@ impl CriClient {
     /// # Errors
     /// Where the endpoint's TLS files are no use.
     pub fn new(endpoint: &Endpoint) -> Result<CriClient> {
-        let channel = endpoint.channel()?;
+        let channel = Traced::new(endpoint.channel()?, &endpoint.to_string());
         Ok(CriClient {
             endpoint: endpoint.to_string(),
             runtime: RuntimeServiceClient::new(channel.clone()).max_decoding_message_size(64 << 20),

@@ -15,6 +15,7 @@ pub mod fake;
 mod helper;
 mod pod;
 mod spec;
+mod traced;
 
 pub use client::{CriClient, CriError, ExecOutput};
 pub use endpoint::{Endpoint, EndpointError, TlsFiles};

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 use uuid::Uuid;
 
 /// How often time is asked what it owes.
@@ -83,6 +84,23 @@ fn millis(d: Duration) -> u64 {
     u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// A decision's span, below the root that the gateway made; or the root itself of what
+/// oi asks of itself.
+fn decision_span(envelope: &CommandEnvelope) -> Span {
+    let kind = envelope.command.kind().name;
+    let (id, actor) = (envelope.id, &envelope.actor);
+    let outcome = tracing::field::Empty;
+    if actor.starts_with("system:") {
+        let span = tracing::info_span!("decide", otel.name = kind, otel.kind = "consumer", %id, actor, outcome);
+        oi_trace::root(&span, id);
+        span
+    } else {
+        let span = tracing::info_span!("decide", otel.kind = "consumer", %id, actor, outcome);
+        oi_trace::within(&span, id);
+        span
+    }
+}
+
 impl Decider {
     /// A decider over a log and its view.
     pub fn new(
@@ -125,6 +143,10 @@ impl Decider {
     async fn handle(&self, batch: impl Iterator<Item = Asked>) {
         let started = Instant::now();
         let mut waiting: Vec<Asked> = batch.collect();
+        let mut spans: BTreeMap<CommandId, Span> = match oi_trace::is_on() {
+            true => waiting.iter().map(|a| (a.envelope.id, decision_span(&a.envelope))).collect(),
+            false => BTreeMap::new(),
+        };
         self.metrics.batch_commands.observe(waiting.len() as f64);
         while !waiting.is_empty() {
             let envelopes: Vec<&CommandEnvelope> = waiting.iter().map(|a| &a.envelope).collect();
@@ -139,7 +161,12 @@ impl Decider {
             let mut undecided = Vec::new();
             for (asked, outcome) in waiting.into_iter().zip(outcomes) {
                 match outcome {
-                    Some(outcome) => self.settle(asked, outcome, started).await,
+                    Some(outcome) => {
+                        if let Some(span) = spans.remove(&asked.envelope.id) {
+                            span.record("outcome", tracing::field::debug(&outcome));
+                        }
+                        self.settle(asked, outcome, started).await;
+                    }
                     None if failed.is_some() => asked.give_back().await,
                     None => undecided.push(asked),
                 }

@@ -1,5 +1,6 @@
 //! Refusals in the words of each way in: gRPC, messages, and the record of them.
 
+use oi_journal::RequestError;
 use oi_proto::v1;
 use oi_view::now_ms;
 use std::collections::HashMap;
@@ -22,7 +23,9 @@ pub const FORBIDDEN: &str = "forbidden";
 pub const ID_REUSED: &str = "command-id-reused";
 /// The command was decided before.
 pub const DUPLICATE: &str = "duplicate";
-/// Nobody decided in time, or the broker is away.
+/// The command is stored, but nobody has decided it yet.
+pub const UNDECIDED: &str = "undecided";
+/// The broker is away.
 pub const UNAVAILABLE: &str = "unavailable";
 
 /// Messages quote what was sent, which may be anything; they travel in headers.
@@ -50,6 +53,15 @@ impl Refused {
         Refused::new(UNAVAILABLE, oi_events::chain(error))
     }
 
+    /// There is no decision: whether one may still come.
+    pub fn undecided(error: &RequestError) -> Refused {
+        let code = match error {
+            RequestError::Timeout { .. } => UNDECIDED,
+            RequestError::Submit(_) | RequestError::Listen(_) => UNAVAILABLE,
+        };
+        Refused::new(code, oi_events::chain(error))
+    }
+
     /// A field does not hold what it must.
     pub fn field(field: &str, problem: impl std::fmt::Display) -> Refused {
         Refused {
@@ -69,7 +81,7 @@ impl Refused {
 
     /// Whether the same request may well succeed a moment later.
     pub fn passes(&self) -> bool {
-        self.code == BUSY || self.code == UNAVAILABLE
+        [BUSY, UNDECIDED, UNAVAILABLE].contains(&self.code.as_str())
     }
 
     /// The gRPC code that says most about it.
@@ -85,6 +97,7 @@ impl Refused {
             }
             BUSY | TOO_LARGE | "ports-exhausted" | "no-hypervisor" => Code::ResourceExhausted,
             FORBIDDEN => Code::PermissionDenied,
+            UNDECIDED => Code::DeadlineExceeded,
             UNAVAILABLE => Code::Unavailable,
             "position-moved" => Code::Aborted,
             _ => Code::FailedPrecondition,

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
+use tracing::Instrument;
 
 /// How long a command waits for its decision unless the client says less.
 const DECISION: Duration = Duration::from_secs(10);
@@ -87,6 +88,7 @@ impl Gateway {
         beside.spawn(self.clone().take_submissions());
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<OiServer<Gateway>>().await;
+        beside.spawn(tell_health(health, self.journal.clone()));
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -123,7 +125,7 @@ impl Gateway {
         };
         let before = self.view.position();
         let outcome = self.journal.request(envelope, DECISION).await;
-        let outcome = outcome.map_err(|e| Refused::unavailable(&e))?;
+        let outcome = outcome.map_err(|e| Refused::undecided(&e))?;
         let (position, unchanged) = match outcome {
             Outcome::Committed { position } => (position, false),
             Outcome::Unchanged { position } => (position, true),
@@ -182,6 +184,28 @@ impl Gateway {
     }
 }
 
+/// Says that it serves while the broker is there, and only then.
+async fn tell_health(health: tonic_health::server::HealthReporter, journal: Journal) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tick.tick().await;
+        if journal.is_connected() {
+            health.set_serving::<OiServer<Gateway>>().await;
+        } else {
+            health.set_not_serving::<OiServer<Gateway>>().await;
+        }
+    }
+}
+
+/// The root of a command's trace.
+pub(crate) fn command_span(envelope: &CommandEnvelope) -> tracing::Span {
+    let kind = envelope.command.kind().name;
+    let (id, actor) = (envelope.id, &envelope.actor);
+    let span = tracing::info_span!("command", otel.name = kind, otel.kind = "server", %id, actor);
+    oi_trace::root(&span, id);
+    span
+}
+
 /// A page of what is ordered by name: those after `token`, at most `size`, and the token
 /// for those after them.
 fn page<T>(
@@ -209,6 +233,8 @@ impl Oi for Gateway {
 
     async fn submit(&self, request: Request<v1::SubmitRequest>) -> Reply<v1::SubmitResponse> {
         let who = Identity::of(&request)?;
+        let asking = request.metadata().get("traceparent").and_then(|v| v.to_str().ok());
+        let asking = asking.unwrap_or_default().to_owned();
         let sent = request.into_inner();
         let actor = who.actor(&sent.actor);
         let asked = who.may(&sent).and_then(|()| {
@@ -216,7 +242,11 @@ impl Oi for Gateway {
         });
         let kind = asked.as_ref().map_or("", |envelope| envelope.command.kind().name);
         let decided = match asked {
-            Ok(envelope) => self.decide(&envelope).await,
+            Ok(envelope) => {
+                let span = command_span(&envelope);
+                oi_trace::link(&span, &asking);
+                self.decide(&envelope).instrument(span).await
+            }
             Err(refused) => Err(refused),
         };
         self.answer(decided, &sent, |r| r.told(&sent.command_id, &actor, kind)).await

@@ -8,7 +8,7 @@
 use crate::command;
 use crate::refusals::noted;
 use crate::refused::{DUPLICATE, FORBIDDEN, MALFORMED, Refused, TOO_LARGE};
-use crate::service::{Gateway, LARGEST};
+use crate::service::{Gateway, LARGEST, command_span};
 use oi_events::{Command, CommandEnvelope, chain};
 use oi_journal::{Delivered, Submission};
 use oi_proto::v1::{self, command_outcome};
@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 const POSTCARD: &str = "application/x-oi-postcard";
 const PROTOBUF: [&str; 2] = ["application/x-protobuf", "application/protobuf"];
@@ -149,7 +150,10 @@ impl Gateway {
         let actor = format!("producer:{}", submission.producer);
         let Read { id, kind, envelope } = read(submission, &actor);
         let decided = match envelope {
-            Ok(envelope) => self.decide_patiently(&envelope).await,
+            Ok(envelope) => {
+                let span = command_span(&envelope);
+                self.decide_patiently(&envelope).instrument(span).await
+            }
             Err(refused) => Err(refused),
         };
         let told = |refused: Refused| {

@@ -1,6 +1,7 @@
 //! Connecting to the broker.
 
 use crate::append::Tail;
+use crate::credentials::{Credentials, CredentialsError};
 use async_nats::jetstream;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,6 +17,8 @@ pub struct JournalConfig {
     pub url: String,
     /// The connection's name, as the broker's monitoring shows it.
     pub name: String,
+    /// Who this is to the broker.
+    pub credentials: Credentials,
     /// Replicas of each stream.
     pub replicas: usize,
     /// How long a worker may be silent about a job.
@@ -30,6 +33,7 @@ impl JournalConfig {
         JournalConfig {
             url: url.to_owned(),
             name: name.to_owned(),
+            credentials: Credentials::default(),
             replicas: 1,
             job_ack_wait: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(30),
@@ -40,6 +44,29 @@ impl JournalConfig {
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
+    /// Who this is cannot be said.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The broker does not know this process.
+    #[error(
+        "the broker at {url} refuses these credentials: is the public key of this role's nkey among the broker's users?"
+    )]
+    Refused {
+        /// Where.
+        url: String,
+        /// Why.
+        #[source]
+        source: async_nats::ConnectError,
+    },
+    /// The broker is not to be trusted.
+    #[error("the broker at {url} is not one of the authority that was named, or speaks no TLS")]
+    Tls {
+        /// Where.
+        url: String,
+        /// Why.
+        #[source]
+        source: async_nats::ConnectError,
+    },
     /// Nothing answers.
     #[error("the broker at {url} does not answer: is nats-server running there?")]
     Unreachable {
@@ -66,6 +93,19 @@ pub enum ConnectError {
         /// Where.
         url: String,
     },
+}
+
+impl ConnectError {
+    fn of(url: String, source: async_nats::ConnectError) -> ConnectError {
+        use async_nats::ConnectErrorKind as Kind;
+        match source.kind() {
+            Kind::Authentication | Kind::AuthorizationViolation => {
+                ConnectError::Refused { url, source }
+            }
+            Kind::Tls => ConnectError::Tls { url, source },
+            _ => ConnectError::Unreachable { url, source },
+        }
+    }
 }
 
 /// A connection to the event log and its queues. Cheap to clone.
@@ -98,12 +138,15 @@ impl Journal {
     /// # Errors
     /// Where nothing answers in time, or what answers is not fit.
     pub async fn connect(config: JournalConfig) -> Result<Journal, ConnectError> {
+        config.credentials.check()?;
         let deadline = tokio::time::Instant::now() + config.connect_timeout;
         let (count, connections) = watch::channel(0);
         let servers: Vec<String> = config.url.split(',').map(str::to_owned).collect();
         let client = loop {
             let count = count.clone();
-            let options = async_nats::ConnectOptions::new()
+            let options = config
+                .credentials
+                .options()
                 .name(&config.name)
                 .connection_timeout(Duration::from_secs(5))
                 .request_timeout(Some(Duration::from_secs(5)))
@@ -119,7 +162,7 @@ impl Journal {
             match options.connect(servers.clone()).await {
                 Ok(client) => break client,
                 Err(source) if tokio::time::Instant::now() >= deadline => {
-                    return Err(ConnectError::Unreachable { url: config.url, source });
+                    return Err(ConnectError::of(config.url, source));
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }

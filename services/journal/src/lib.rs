@@ -19,6 +19,7 @@
 
 mod append;
 mod connect;
+mod credentials;
 mod edge;
 mod import;
 mod intake;
@@ -34,6 +35,7 @@ pub mod testing;
 
 pub use append::{AppendError, TailError};
 pub use connect::{ConnectError, Journal, JournalConfig};
+pub use credentials::{Credentials, CredentialsError, make_nkey};
 pub use edge::{CLOUD_EVENT_ID, EdgeError, FeedMessage, Submission};
 pub use import::ImportError;
 pub use intake::Asked;

@@ -56,6 +56,12 @@ pub enum MessageError {
     /// The body is not several commits.
     #[error("the body does not hold several commits")]
     Batch(#[source] oi_events::CodecError),
+    /// It came by another way than its kind does.
+    #[error("the command does not belong on {subject}")]
+    Subject {
+        /// Where it came.
+        subject: String,
+    },
     /// There is nothing in it.
     #[error("the message holds no commit")]
     Empty,
@@ -370,6 +376,10 @@ pub fn kinds(commit: &Commit) -> String {
     kinds
 }
 
+fn command_subject(command: &Command) -> String {
+    format!("oi.commands.{}", command.kind().name)
+}
+
 pub(crate) fn encode_command(
     envelope: &CommandEnvelope,
 ) -> Result<(String, HeaderMap, Bytes), MessageError> {
@@ -384,7 +394,20 @@ pub(crate) fn encode_command(
     if let Some(position) = envelope.expected_position {
         put(&mut headers, EXPECTED, &position.to_string())?;
     }
-    Ok((format!("oi.commands.{}", kind.name), headers, envelope.command.encode()?.into()))
+    Ok((command_subject(&envelope.command), headers, envelope.command.encode()?.into()))
+}
+
+/// What the broker's permissions say about subjects holds for kinds of commands too.
+pub(crate) fn decode_stored_command(
+    subject: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<CommandEnvelope, MessageError> {
+    let envelope = decode_command(headers, body)?;
+    if subject != command_subject(&envelope.command) {
+        return Err(MessageError::Subject { subject: subject.to_owned() });
+    }
+    Ok(envelope)
 }
 
 pub(crate) fn decode_command(

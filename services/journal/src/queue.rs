@@ -2,7 +2,7 @@
 
 use crate::append::server_code;
 use crate::connect::Journal;
-use crate::message::{MessageError, decode_command, encode_command};
+use crate::message::{MessageError, decode_stored_command, encode_command};
 use crate::streams::{JOBS, SetupError};
 use async_nats::jetstream::consumer::{PullConsumer, pull};
 use async_nats::jetstream::context::PublishError;
@@ -200,7 +200,10 @@ impl Journal {
         Queue::new(
             self,
             |j| Box::pin(j.command_consumer()),
-            |m| decode_command(&m.headers.clone().unwrap_or_default(), &m.payload),
+            |m| {
+                let headers = m.headers.clone().unwrap_or_default();
+                decode_stored_command(&m.subject, &headers, &m.payload)
+            },
         )
     }
 

@@ -1,7 +1,9 @@
-//! Flags, which environment variables can set as well; flags win.
+//! The settings. A flag wins over the environment, that over the file, and that over what
+//! is built in.
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use oi_gateway::TlsFiles;
+use oi_journal::{Credentials, JournalConfig};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -25,16 +27,71 @@ pub enum LogFormat {
     Json,
 }
 
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// For both.
+    Yaml,
+}
+
 /// Kubernetes masters as a service on an event log.
 #[derive(Debug, Parser)]
-#[command(name = "oi-server", version)]
+#[command(name = "oi-server", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// Something else than running.
+    #[command(subcommand)]
+    pub action: Option<Action>,
+    /// How to run.
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// What there is to do beside running.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Prints each setting and where it is from, and tries what can be tried without
+    /// starting: exits with 1 where it would not start. Nothing is changed.
+    CheckConfig {
+        /// How it is printed.
+        #[arg(short, long, default_value = "table")]
+        output: Format,
+        /// The settings.
+        #[command(flatten)]
+        config: Box<Config>,
+    },
+    /// Makes an nkey for the broker: the seed goes to a new file, the public key to stdout.
+    MakeNkey {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// How it runs.
+#[derive(Debug, Args)]
 pub struct Config {
+    /// A YAML file of settings, named as the flags are without the two hyphens.
+    #[arg(long, env = "OI_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Which roles run in this process.
     #[arg(long, env = "OI_ROLES", value_delimiter = ',', default_value = "gateway,decider,worker")]
     pub roles: Vec<Role>,
     /// The broker: nats://host:port, several separated by commas.
     #[arg(long, env = "OI_NATS_URL", default_value = "nats://127.0.0.1:7442")]
     pub nats_url: String,
+    /// The seed of this process's nkey, mode 0600, where the broker asks for one; read
+    /// again at each connection.
+    #[arg(long, env = "OI_NATS_NKEY", value_name = "FILE")]
+    pub nats_nkey: Option<PathBuf>,
+    /// The broker's authorities, PEM, where it speaks TLS; read again at each connection.
+    #[arg(long, env = "OI_NATS_CA", value_name = "FILE")]
+    pub nats_ca: Option<PathBuf>,
+    /// Where the broker lets this process hear answers, for example _INBOX.worker.
+    #[arg(long, env = "OI_NATS_INBOX", value_name = "PREFIX")]
+    pub nats_inbox: Option<String>,
     /// Replicas of each stream.
     #[arg(long, env = "OI_REPLICAS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     pub replicas: u8,
@@ -81,6 +138,9 @@ pub struct Config {
     /// Jobs at a time (role worker). Most of them wait for something.
     #[arg(long, env = "OI_CONCURRENCY", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
+    /// The OpenTelemetry collector that gets traces, OTLP over gRPC: http://host:port.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
     /// What this process calls itself; its host name and pid where absent.
     #[arg(long, env = "OI_NAME")]
     pub name: Option<String>,
@@ -90,6 +150,19 @@ pub struct Config {
 }
 
 impl Config {
+    /// How to reach the broker, as whom.
+    pub fn journal(&self) -> JournalConfig {
+        JournalConfig {
+            replicas: self.replicas.into(),
+            credentials: Credentials {
+                nkey: self.nats_nkey.clone(),
+                ca: self.nats_ca.clone(),
+                inbox: self.nats_inbox.clone(),
+            },
+            ..JournalConfig::new(&self.nats_url, &self.process_name())
+        }
+    }
+
     /// The files of mutual TLS, if it is wanted.
     pub fn tls_files(&self) -> Option<TlsFiles> {
         Some(TlsFiles {

@@ -1,41 +1,55 @@
 //! `oi-server`: any set of the roles gateway, decider and worker in one process.
 
+mod check;
 mod config;
+mod log;
 mod metrics;
 mod run;
+mod settings;
 
-use clap::Parser;
+use config::{Action, Config};
+use std::error::Error;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
-fn main() -> ExitCode {
-    let config = config::Config::parse();
-    let filter = EnvFilter::try_from_env("OI_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.log_format {
-        config::LogFormat::Text => log.with_ansi(false).init(),
-        config::LogFormat::Json => log.json().init(),
-    }
+/// What this build calls itself: its package's version, unless OI_VERSION says another
+/// when it is built.
+const VERSION: &str = match option_env!("OI_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
+fn serve(config: Config) -> Result<ExitCode, Box<dyn Error>> {
     // Two threads: the work is waiting, and memory counts.
     let runtime =
-        match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                eprintln!("error: no runtime: {error}");
-                return ExitCode::FAILURE;
-            }
-        };
-    match runtime.block_on(run::run(config)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprint!("error: {error}");
-            let mut source = std::error::Error::source(&error);
-            while let Some(cause) = source {
-                eprint!(": {cause}");
-                source = cause.source();
-            }
-            eprintln!();
-            ExitCode::FAILURE
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let exporter = log::start(&config, VERSION)?;
+        let ended = run::run(config).await;
+        if let Some(exporter) = exporter {
+            // It waits for the collector, on its own thread.
+            let _ = tokio::task::spawn_blocking(move || exporter.shutdown()).await;
+        }
+        Ok(ended.map(|()| ExitCode::SUCCESS)?)
+    })
+}
+
+fn act() -> Result<ExitCode, Box<dyn Error>> {
+    let (cli, settings) = settings::load(std::env::args_os().collect())?;
+    match cli.action {
+        None => serve(cli.config),
+        Some(Action::CheckConfig { output, config }) => {
+            Ok(check::check(&config, &settings, output)?)
+        }
+        Some(Action::MakeNkey { file }) => {
+            println!("{}", oi_journal::make_nkey(&file)?);
+            Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn main() -> ExitCode {
+    act().unwrap_or_else(|error| {
+        eprintln!("error: {}", check::chain(&*error));
+        ExitCode::FAILURE
+    })
 }

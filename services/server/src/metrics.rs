@@ -5,9 +5,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use oi_journal::Journal;
+use oi_view::View;
 use prometheus::{Registry, TextEncoder};
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// Whoever asks whether it is ready waits no longer than this.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the endpoints look at.
 #[derive(Clone)]
@@ -16,6 +21,8 @@ pub struct Endpoints {
     pub registry: Registry,
     /// The connection to the broker.
     pub journal: Journal,
+    /// The state.
+    pub view: View,
 }
 
 async fn metrics(State(endpoints): State<Endpoints>) -> Result<String, StatusCode> {
@@ -24,11 +31,27 @@ async fn metrics(State(endpoints): State<Endpoints>) -> Result<String, StatusCod
         .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-async fn ready(State(endpoints): State<Endpoints>) -> (StatusCode, &'static str) {
-    if endpoints.journal.is_connected() {
-        (StatusCode::OK, "ready\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "no connection to the broker\n")
+/// Why this process cannot serve now; none where it can: the broker answers, and the log
+/// is folded to its end.
+async fn unready(Endpoints { journal, view, .. }: &Endpoints) -> Option<String> {
+    if !journal.is_connected() {
+        return Some("no connection to the broker".to_owned());
+    }
+    let end = match tokio::time::timeout(PATIENCE, journal.last_position()).await {
+        Ok(Ok(end)) => end,
+        Ok(Err(error)) => return Some(crate::check::chain(&error)),
+        Err(_) => return Some("the broker does not say where the log ends".to_owned()),
+    };
+    match tokio::time::timeout(PATIENCE, view.wait_for(end)).await {
+        Ok(Ok(())) => None,
+        _ => Some(format!("the log is folded to {} of {end}", view.position())),
+    }
+}
+
+async fn ready(State(endpoints): State<Endpoints>) -> (StatusCode, String) {
+    match unready(&endpoints).await {
+        None => (StatusCode::OK, "ready\n".to_owned()),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
     }
 }
 

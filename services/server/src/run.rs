@@ -1,11 +1,12 @@
 //! Putting the roles together.
 
+use crate::VERSION;
 use crate::config::{Config, Role};
 use crate::metrics::{self, Endpoints};
 use oi_backup::{Store, StoreError};
 use oi_decider::{Decider, DeciderSettings};
 use oi_gateway::{Gateway, GatewayError, Tls, TlsError};
-use oi_journal::{ConnectError, Journal, JournalConfig, SetupError};
+use oi_journal::{ConnectError, Journal, SetupError};
 use oi_page::{History, PageError};
 use oi_pki::{KeyEncryptionKey, KeyFileError};
 use oi_view::{Keyring, View, ViewError};
@@ -18,12 +19,6 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// What this build calls itself: its package's version, unless OI_VERSION says another
-/// when it is built.
-const VERSION: &str = match option_env!("OI_VERSION") {
-    Some(version) => version,
-    None => env!("CARGO_PKG_VERSION"),
-};
 /// How long a log may not be readable at the start.
 const LOADING: Duration = Duration::from_secs(60);
 /// How long roles may take to finish what they have in hand.
@@ -115,11 +110,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
     let key = load_key(&config)?;
-    let journal = Journal::connect(JournalConfig {
-        replicas: config.replicas.into(),
-        ..JournalConfig::new(&config.nats_url, &name)
-    })
-    .await?;
+    let journal = Journal::connect(config.journal()).await?;
     journal.ensure_streams().await?;
     let view = load(&journal).await?;
     let keyring = Keyring::new(journal.clone(), Arc::new(key));
@@ -178,7 +169,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     }
     {
         let (address, stop) = (config.metrics_listen, stop.clone());
-        let endpoints = Endpoints { registry, journal: journal.clone() };
+        let endpoints = Endpoints { registry, journal: journal.clone(), view: view.clone() };
         graceful.spawn(async move {
             let served = metrics::serve(address, endpoints, stop).await;
             served.map_err(|source| RunError::Metrics { address, source })

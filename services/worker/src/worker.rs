@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 /// How often a job is said to be worked on: a third of the queue's patience.
@@ -74,23 +74,32 @@ impl Worker {
             let (worker, stop) = (self.clone(), stop.clone());
             let span = tracing::info_span!(
                 "job",
+                otel.name = job.value.kind.token(),
+                otel.kind = "consumer",
                 id = %job.value.id,
                 cluster = job.value.cluster.as_ref().map(tracing::field::display),
                 node = job.value.node.as_ref().map(tracing::field::display),
                 hypervisor = job.value.hypervisor.as_ref().map(tracing::field::display),
             );
-            running.spawn(
-                async move {
-                    worker.metrics.running.inc();
-                    worker.handle(job, &stop).await;
-                    worker.metrics.running.dec();
-                    drop(permit);
-                }
-                .instrument(span),
-            );
+            running.spawn(async move {
+                worker.trace(&span, &job.value).await;
+                worker.metrics.running.inc();
+                worker.handle(job, &stop).instrument(span).await;
+                worker.metrics.running.dec();
+                drop(permit);
+            });
             while running.try_join_next().is_some() {}
         }
         while running.join_next().await.is_some() {}
+    }
+
+    /// A job belongs to the trace of the command that made it owed.
+    async fn trace(&self, span: &Span, job: &Job) {
+        if oi_trace::is_on()
+            && let Ok(Some(cause)) = self.journal.commit_at(job.generation.0).await
+        {
+            oi_trace::within(span, cause.commit.header.command_id);
+        }
     }
 
     async fn handle(&self, delivered: Delivered<Job>, stop: &CancellationToken) {
@@ -154,6 +163,7 @@ impl Worker {
             Err(error) => {
                 let message = chain(error);
                 tracing::warn!(took_ms, error = message, "failed");
+                oi_trace::failed(&Span::current(), &message);
                 self.metrics.jobs.with_label_values(&[kind, "failed"]).inc();
                 JobResult::Failed(message)
             }

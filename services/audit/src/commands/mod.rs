@@ -12,7 +12,7 @@ use crate::flags::{Cli, Command, Prove};
 use crate::output::Results;
 use indicatif::{ProgressBar, ProgressStyle};
 use oi_audit::{AuditError, Source};
-use oi_journal::{Journal, JournalConfig};
+use oi_journal::{Credentials, Journal, JournalConfig};
 use std::time::Duration;
 
 /// What a command is given.
@@ -57,6 +57,11 @@ async fn source(cli: &Cli) -> Result<Source, Failure> {
     }
     let config = JournalConfig {
         connect_timeout: Duration::from_secs(5),
+        credentials: Credentials {
+            nkey: cli.nats_nkey.clone(),
+            ca: cli.nats_ca.clone(),
+            inbox: cli.nats_inbox.clone(),
+        },
         ..JournalConfig::new(&cli.nats_url, "oi-audit")
     };
     Ok(Journal::connect(config).await.map_err(AuditError::from)?.into())

@@ -1,0 +1,27 @@
+//! Log lines on stderr, and spans to a collector where one is named.
+
+use crate::config::{Config, LogFormat};
+use oi_trace::{Exporter, TraceError};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
+
+/// From here on what is logged is written. The result is to be shut down at the end.
+///
+/// # Errors
+/// Where the collector's address is none.
+pub fn start(config: &Config, version: &'static str) -> Result<Option<Exporter>, TraceError> {
+    let exporter = match &config.otlp_endpoint {
+        Some(endpoint) => Some(Exporter::new(endpoint, &config.process_name(), version)?),
+        None => None,
+    };
+    let filter = EnvFilter::try_from_env("OI_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match config.log_format {
+        LogFormat::Text => lines.with_ansi(false).boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    let spans = exporter.as_ref().map(Exporter::layer);
+    registry().with(spans).with(lines.with_filter(filter)).init();
+    Ok(exporter)
+}

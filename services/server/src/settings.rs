@@ -1,0 +1,161 @@
+//! Settings from a file: each one is taken as the flag of its name, where neither a flag nor
+//! the environment says otherwise.
+
+use crate::config::Cli;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
+use serde_yaml_ng::Value;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// What is about the command line itself.
+const NOT_IN_FILES: [&str; 4] = ["config", "output", "help", "version"];
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("cannot read the settings in {path}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is not YAML.
+    #[error("{path} is not a mapping of settings to values")]
+    Parse {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_yaml_ng::Error,
+    },
+    /// There is no such setting.
+    #[error("{path}: there is no setting {name:?}: `oi-server --help` lists them")]
+    Unknown {
+        /// Which file.
+        path: PathBuf,
+        /// Which name.
+        name: String,
+    },
+    /// A setting has no usable form.
+    #[error("{path}: {name} must be a text, a number, or a list of those")]
+    Form {
+        /// Which file.
+        path: PathBuf,
+        /// Which.
+        name: String,
+    },
+}
+
+/// A setting as it counts.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Setting {
+    /// As in the file.
+    pub name: String,
+    /// In the words of whoever set it; empty for none.
+    pub value: String,
+    /// `flag`, `environment`, `file` or `default`.
+    pub source: &'static str,
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(s) => Some(s.clone()),
+        Value::Number(n) => Some(n.to_string()),
+        Value::Sequence(all) => {
+            all.iter().map(scalar).collect::<Option<Vec<_>>>().map(|v| v.join(","))
+        }
+        _ => None,
+    }
+}
+
+/// The settings in a file, by the names of the flags, as texts.
+fn read(path: &Path, command: &Command) -> Result<BTreeMap<String, String>, SettingsError> {
+    let path = path.to_owned();
+    let text = std::fs::read_to_string(&path)
+        .map_err(|source| SettingsError::Read { path: path.clone(), source })?;
+    let values: Option<BTreeMap<String, Value>> = serde_yaml_ng::from_str(&text)
+        .map_err(|source| SettingsError::Parse { path: path.clone(), source })?;
+    let mut settings = BTreeMap::new();
+    for (name, value) in values.unwrap_or_default() {
+        let known = command.get_arguments().any(|a| a.get_long() == Some(name.as_str()));
+        if !known || NOT_IN_FILES.contains(&name.as_str()) {
+            return Err(SettingsError::Unknown { path, name });
+        }
+        match scalar(&value) {
+            Some(value) => settings.insert(name, value),
+            None => return Err(SettingsError::Form { path, name }),
+        };
+    }
+    Ok(settings)
+}
+
+/// The matches of the settings, wherever they stand on the command line.
+fn matches_of(matches: &ArgMatches) -> &ArgMatches {
+    match matches.subcommand() {
+        Some(("check-config", inner)) => inner,
+        _ => matches,
+    }
+}
+
+fn source(matches: &ArgMatches, id: &str) -> Option<ValueSource> {
+    matches.try_contains_id(id).ok().and_then(|_| matches.value_source(id))
+}
+
+/// Reads the command line, the environment, and the file that either names.
+///
+/// # Errors
+/// Where the file is of no use; a command line of no use ends the process with clap's words.
+pub fn load(mut args: Vec<OsString>) -> Result<(Cli, Vec<Setting>), SettingsError> {
+    let command = Cli::command();
+    // What is wrong with the command line is said below, when the file is known.
+    let lenient = command.clone().ignore_errors(true);
+    let first = command.clone().try_get_matches_from(&args);
+    let first = first.or_else(|_| lenient.try_get_matches_from(&args));
+    let mut from_file = BTreeMap::new();
+    if let Ok(first) = &first {
+        let first = matches_of(first);
+        if let Ok(Some(path)) = first.try_get_one::<PathBuf>("config") {
+            from_file = read(path, &command)?;
+            from_file.retain(|name, _| {
+                let id = name.replace('-', "_");
+                !matches!(
+                    source(first, &id),
+                    Some(ValueSource::CommandLine | ValueSource::EnvVariable)
+                )
+            });
+        }
+    }
+    args.extend(from_file.iter().map(|(name, value)| format!("--{name}={value}").into()));
+    let matches = command.clone().get_matches_from(args);
+    let settings = settings(&command, matches_of(&matches), &from_file);
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+    Ok((cli, settings))
+}
+
+fn settings(
+    command: &Command,
+    matches: &ArgMatches,
+    from_file: &BTreeMap<String, String>,
+) -> Vec<Setting> {
+    let longs = command.get_arguments().filter_map(|a| a.get_long().map(|l| (a.get_id(), l)));
+    longs
+        .filter(|(_, name)| !NOT_IN_FILES.contains(name))
+        .map(|(id, name)| {
+            let raw = matches.try_get_raw(id.as_str()).ok().flatten();
+            let values = raw.map(|v| v.map(|s| s.to_string_lossy()).collect::<Vec<_>>());
+            let source = match source(matches, id.as_str()) {
+                Some(ValueSource::CommandLine) if from_file.contains_key(name) => "file",
+                Some(ValueSource::CommandLine) => "flag",
+                Some(ValueSource::EnvVariable) => "environment",
+                _ => "default",
+            };
+            let value = values.unwrap_or_default().join(",");
+            Setting { name: name.to_owned(), value, source }
+        })
+        .collect()
+}
