@@ -6,7 +6,9 @@ Needs nats-py and protobuf (requirements.txt), and the messages generated beside
 """
 
 import asyncio
+import os
 import pathlib
+import ssl
 import sys
 import uuid
 
@@ -14,6 +16,19 @@ import nats
 from oi.v1 import oi_pb2
 
 PATIENCE = 5
+
+
+async def connect(url, **options):
+    """Connects without end; with an nkey, TLS and an inbox where the environment names them."""
+    if "OI_NATS_NKEY" in os.environ:
+        options["nkeys_seed"] = os.environ["OI_NATS_NKEY"]
+    if "OI_NATS_CA" in os.environ:
+        options["tls"] = ssl.create_default_context(cafile=os.environ["OI_NATS_CA"])
+    if "OI_NATS_INBOX" in os.environ:
+        options["inbox_prefix"] = os.environ["OI_NATS_INBOX"]
+    return await nats.connect(
+        url, max_reconnect_attempts=-1, reconnect_time_wait=0.2, **options
+    )
 
 
 async def submit(client, producer, request):
@@ -36,7 +51,7 @@ async def submit(client, producer, request):
 
 async def produce(url, producer):
     """Registers hypervisors, and prints what became of each."""
-    client = await nats.connect(url, max_reconnect_attempts=-1, reconnect_time_wait=0.2)
+    client = await connect(url)
     for name in sys.stdin.read().split():
         request = oi_pb2.SubmitRequest(command_id=str(uuid.uuid4()))
         request.register_hypervisor.name = name
@@ -64,7 +79,7 @@ async def consume(url, name, file):
     path = pathlib.Path(file)
     written = path.read_text().splitlines() if path.exists() else []
     last = place(written[-1].split()[0]) if written else (0, 0)
-    client = await nats.connect(url, max_reconnect_attempts=-1, reconnect_time_wait=0.2)
+    client = await connect(url)
     with path.open("a") as out:
         while True:
             try:

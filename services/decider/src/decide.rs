@@ -1,10 +1,10 @@
 //! The loop of a decider.
 
-use crate::dispatch::dispatch;
+use crate::dispatch::{Backlog, dispatch};
 use crate::draft::Draft;
 use crate::metrics::Metrics;
 use crate::mint::Minter;
-use oi_domain::{Context, Rejection, decide, due, lost};
+use oi_domain::{Context, Limits, Rejection, decide, due, lost};
 use oi_events::{
     ClusterName, ClusterUid, Command, CommandEnvelope, CommandId, Event, JobResult, Outcome,
     ReportJobV1,
@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
+use tracing::field::Empty;
 use uuid::Uuid;
 
 /// How often time is asked what it owes.
@@ -55,6 +56,7 @@ pub struct Decider {
     keyring: Keyring,
     metrics: Arc<Metrics>,
     settings: DeciderSettings,
+    backlog: Backlog,
 }
 
 /// How a decider decides what nobody asked for.
@@ -67,15 +69,21 @@ pub struct DeciderSettings {
     pub evacuate_after: Option<Duration>,
     /// How long certificates of components last. They are renewed at two thirds of it.
     pub certificate_life: Duration,
+    /// How many jobs are offered at a time.
+    pub limits: Limits,
+    /// While so many jobs are owed, commands that add more are refused.
+    pub most_owed: usize,
 }
 
 impl DeciderSettings {
-    /// Five minutes, and a year.
+    /// Five minutes, a year, and ten thousand jobs.
     pub fn new(name: &str) -> DeciderSettings {
         DeciderSettings {
             name: name.to_owned(),
             evacuate_after: Some(Duration::from_secs(300)),
             certificate_life: Duration::from_secs(365 * 24 * 3600),
+            limits: Limits::default(),
+            most_owed: 10_000,
         }
     }
 }
@@ -84,21 +92,33 @@ fn millis(d: Duration) -> u64 {
     u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Commands that make new work, which nobody needs yet.
+fn adds_work(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::RegisterHypervisor(_)
+            | Command::AddNode(_)
+            | Command::CloneCluster(_)
+            | Command::BackupCluster(_)
+    )
+}
+
 /// A decision's span, below the root that the gateway made; or the root itself of what
 /// oi asks of itself.
 fn decision_span(envelope: &CommandEnvelope) -> Span {
     let kind = envelope.command.kind().name;
     let (id, actor) = (envelope.id, &envelope.actor);
-    let outcome = tracing::field::Empty;
+    let span = tracing::info_span!(
+        "decide", otel.name = Empty, otel.kind = Empty, %id, actor, outcome = Empty
+    );
     if actor.starts_with("system:") {
-        let span = tracing::info_span!("decide", otel.name = kind, otel.kind = "consumer", %id, actor, outcome);
+        oi_trace::name(&span, kind, "consumer");
         oi_trace::root(&span, id);
-        span
     } else {
-        let span = tracing::info_span!("decide", otel.kind = "consumer", %id, actor, outcome);
+        oi_trace::name(&span, "decide", "consumer");
         oi_trace::within(&span, id);
-        span
     }
+    span
 }
 
 impl Decider {
@@ -110,7 +130,7 @@ impl Decider {
         metrics: Arc<Metrics>,
         settings: DeciderSettings,
     ) -> Decider {
-        Decider { journal, view, keyring, metrics, settings }
+        Decider { journal, view, keyring, metrics, settings, backlog: Backlog::default() }
     }
 
     /// Works until it is told to stop, and finishes what it has in hand. Where it is
@@ -119,7 +139,13 @@ impl Decider {
         let (sender, mut asked) = mpsc::channel(WAITING);
         let mut beside = JoinSet::new();
         let intake = beside.spawn(self.journal.clone().take_commands(sender));
-        beside.spawn(dispatch(self.journal.clone(), self.view.clone(), self.metrics.clone()));
+        beside.spawn(dispatch(
+            self.journal.clone(),
+            self.view.clone(),
+            self.settings.limits,
+            self.backlog.clone(),
+            self.metrics.clone(),
+        ));
         let mut abandoned = self.journal.abandoned();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -227,6 +253,10 @@ impl Decider {
             if draft.is_full() || !ids.insert(envelope.id) {
                 continue;
             }
+            if let Some(busy) = self.too_much(&envelope.command) {
+                outcomes[n] = Some(busy);
+                continue;
+            }
             let Some((decision, now_ms)) = self.decide_one(&draft, envelope).await? else {
                 break;
             };
@@ -255,6 +285,15 @@ impl Decider {
             drafted.into_iter().for_each(|(n, outcome)| outcomes[n] = Some(outcome));
         }
         Ok(())
+    }
+
+    /// Refuses new work while more than enough is owed.
+    fn too_much(&self, command: &Command) -> Option<Outcome> {
+        let owed = self.backlog.jobs();
+        (owed >= self.settings.most_owed && adds_work(command)).then(|| Outcome::Rejected {
+            code: "busy".to_owned(),
+            message: format!("{owed} jobs are owed already: try again when some of them are done"),
+        })
     }
 
     /// Stores a draft, and folds it. False where somebody else was faster: what they wrote

@@ -1,14 +1,16 @@
-//! Offering what is owed to the queue. The queue takes each at most once at a time, so
-//! offering again is harmless, and is how a lost queue is refilled.
+//! Offering what is owed to the queue, as much at a time as there is room for. The queue
+//! takes each at most once at a time, so offering again is harmless, and is how a lost
+//! queue is refilled.
 
 use crate::metrics::Metrics;
 use futures::future::join_all;
-use oi_domain::{Scope, owed_in};
+use oi_domain::{Limits, Schedule, Scope};
 use oi_events::{Job, JobId, RecordedCommit};
 use oi_journal::Journal;
 use oi_view::View;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast::{self, error::TryRecvError};
 
@@ -18,14 +20,32 @@ const OFFER_AGAIN: Duration = Duration::from_secs(3);
 /// What is owed is looked through at least this often.
 const SWEEP: Duration = Duration::from_millis(250);
 
+/// How much is owed, for those who would add to it.
+#[derive(Debug, Clone, Default)]
+pub struct Backlog(Arc<AtomicUsize>);
+
+impl Backlog {
+    /// Jobs that are owed, as of a moment ago.
+    pub fn jobs(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Offers what is owed, as it becomes so, without end.
-pub async fn dispatch(journal: Journal, view: View, metrics: Arc<Metrics>) {
+pub async fn dispatch(
+    journal: Journal,
+    view: View,
+    limits: Limits,
+    backlog: Backlog,
+    metrics: Arc<Metrics>,
+) {
     let mut positions = view.positions();
-    let mut dispatcher = Dispatcher::new(&view);
+    let mut dispatcher = Dispatcher::new(&view, limits);
     let mut sweep = tokio::time::interval(SWEEP);
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let owed = dispatcher.dispatch(&journal).await;
+        backlog.0.store(owed, Ordering::Relaxed);
         metrics.owed_jobs.set(i64::try_from(owed).unwrap_or(i64::MAX));
         tokio::select! {
             Ok(()) = positions.changed() => {}
@@ -39,18 +59,18 @@ pub async fn dispatch(journal: Journal, view: View, metrics: Arc<Metrics>) {
 struct Dispatcher {
     view: View,
     commits: broadcast::Receiver<Arc<RecordedCommit>>,
-    owed: BTreeMap<Scope, Vec<Job>>,
+    schedule: Schedule,
     offered: BTreeMap<JobId, Instant>,
 }
 
 impl Dispatcher {
     /// Looks at all of the state once.
-    fn new(view: &View) -> Dispatcher {
+    fn new(view: &View, limits: Limits) -> Dispatcher {
         let mut dispatcher = Dispatcher {
             view: view.clone(),
             // From before the look: nothing is missed between.
             commits: view.commits(),
-            owed: BTreeMap::new(),
+            schedule: Schedule::new(limits),
             offered: BTreeMap::new(),
         };
         dispatcher.look(view.read(|s| Scope::all(s).collect()));
@@ -59,12 +79,7 @@ impl Dispatcher {
 
     fn look(&mut self, scopes: BTreeSet<Scope>) {
         for scope in scopes {
-            let jobs = self.view.read(|s| owed_in(s, &scope));
-            if jobs.is_empty() {
-                self.owed.remove(&scope);
-            } else {
-                self.owed.insert(scope, jobs);
-            }
+            self.view.read(|s| self.schedule.look(s, &scope));
         }
     }
 
@@ -75,7 +90,7 @@ impl Dispatcher {
             match self.commits.try_recv() {
                 Ok(recorded) => scopes.extend(recorded.commit.events.iter().map(Scope::of)),
                 Err(TryRecvError::Lagged(_)) => {
-                    scopes.extend(self.owed.keys().cloned());
+                    scopes.extend(self.schedule.scopes().cloned());
                     scopes.extend(self.view.read(|s| Scope::all(s).collect::<Vec<_>>()));
                 }
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return scopes,
@@ -83,17 +98,15 @@ impl Dispatcher {
         }
     }
 
-    /// Offers what is owed and was not offered lately; returns how much is owed.
+    /// Offers what is next, and what was not offered lately; returns how much is owed.
     async fn dispatch(&mut self, journal: &Journal) -> usize {
         let changed = self.changed();
         self.look(changed);
         let now = Instant::now();
-        let due: Vec<&Job> = self
-            .owed
-            .values()
-            .flatten()
-            .filter(|job| self.offered.get(&job.id).is_none_or(|at| now - *at >= OFFER_AGAIN))
-            .collect();
+        while self.schedule.next().is_some() {}
+        let lately =
+            |job: &&Job| self.offered.get(&job.id).is_none_or(|at| now - *at >= OFFER_AGAIN);
+        let due: Vec<&Job> = self.schedule.in_flight().filter(lately).collect();
         let offers = due.iter().map(|job| journal.enqueue(job));
         for (job, offer) in due.iter().zip(join_all(offers).await) {
             match offer {
@@ -105,8 +118,8 @@ impl Dispatcher {
                 Err(error) => tracing::warn!(job = %job.id, %error, "job not offered"),
             }
         }
-        let owed: BTreeSet<&JobId> = self.owed.values().flatten().map(|j| &j.id).collect();
-        self.offered.retain(|id, _| owed.contains(id));
-        owed.len()
+        let in_flight: BTreeSet<&JobId> = self.schedule.in_flight().map(|j| &j.id).collect();
+        self.offered.retain(|id, _| in_flight.contains(id));
+        self.schedule.owed()
     }
 }

@@ -14,3 +14,4 @@ mod mint;
 pub use decide::{Decider, DeciderError, DeciderSettings};
 pub use metrics::Metrics;
 pub use mint::Minter;
+pub use oi_domain::Limits;

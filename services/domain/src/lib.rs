@@ -20,6 +20,7 @@ mod placement;
 mod plan;
 mod recheck;
 mod rejection;
+mod schedule;
 mod state;
 
 pub use decide::{Context, decide};
@@ -33,4 +34,5 @@ pub use placement::place;
 pub use plan::{Plan, PlannedJob, plan, restarts};
 pub use recheck::{Differs, decide_again, recheck};
 pub use rejection::Rejection;
+pub use schedule::{Limits, Schedule, Urgency};
 pub use state::*;

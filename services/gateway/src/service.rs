@@ -21,6 +21,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
+use tracing::field::Empty;
 
 /// How long a command waits for its decision unless the client says less.
 const DECISION: Duration = Duration::from_secs(10);
@@ -201,7 +202,8 @@ async fn tell_health(health: tonic_health::server::HealthReporter, journal: Jour
 pub(crate) fn command_span(envelope: &CommandEnvelope) -> tracing::Span {
     let kind = envelope.command.kind().name;
     let (id, actor) = (envelope.id, &envelope.actor);
-    let span = tracing::info_span!("command", otel.name = kind, otel.kind = "server", %id, actor);
+    let span = tracing::info_span!("command", otel.name = Empty, otel.kind = Empty, %id, actor);
+    oi_trace::name(&span, kind, "server");
     oi_trace::root(&span, id);
     span
 }

@@ -131,6 +131,16 @@ pub struct Config {
     /// of that (role decider).
     #[arg(long, env = "OI_CERTIFICATE_LIFE", default_value_t = 365 * 24 * 3600, value_parser = clap::value_parser!(u64).range(60..))]
     pub certificate_life: u64,
+    /// How many jobs are offered to workers at a time: as many as all of them do. What heals
+    /// may take all of that, what is new three quarters, what tidies up half (role decider).
+    #[arg(long, env = "OI_JOBS", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: u16,
+    /// How many of them on one hypervisor (role decider).
+    #[arg(long, env = "OI_JOBS_PER_HYPERVISOR", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs_per_hypervisor: u16,
+    /// While so many jobs are owed, commands that add more are refused as busy (role decider).
+    #[arg(long, env = "OI_MOST_OWED", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub most_owed: u32,
     /// Where backups go: file:///directory, or s3://bucket/prefix with the usual AWS_*
     /// variables (role worker).
     #[arg(long, env = "OI_BACKUP_STORE", default_value = "file:///var/lib/oi/backups")]

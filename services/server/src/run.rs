@@ -4,7 +4,7 @@ use crate::VERSION;
 use crate::config::{Config, Role};
 use crate::metrics::{self, Endpoints};
 use oi_backup::{Store, StoreError};
-use oi_decider::{Decider, DeciderSettings};
+use oi_decider::{Decider, DeciderSettings, Limits};
 use oi_gateway::{Gateway, GatewayError, Tls, TlsError};
 use oi_journal::{ConnectError, Journal, SetupError};
 use oi_page::{History, PageError};
@@ -131,6 +131,11 @@ pub async fn run(config: Config) -> Result<(), RunError> {
             name: name.clone(),
             evacuate_after: Some(config.evacuate_after).filter(|&s| s > 0).map(Duration::from_secs),
             certificate_life: Duration::from_secs(config.certificate_life),
+            limits: Limits {
+                jobs: config.jobs.into(),
+                per_hypervisor: config.jobs_per_hypervisor.into(),
+            },
+            most_owed: config.most_owed as usize,
         };
         let decider =
             Decider::new(journal.clone(), view.clone(), keyring.clone(), metrics, settings);

@@ -29,6 +29,14 @@ fn ids_of(id: CommandId) -> (TraceId, SpanId) {
     (TraceId::from_bytes(*id.0.as_bytes()), SpanId::from_bytes(low.to_be_bytes()))
 }
 
+/// Names a span whose fields `otel.name` and `otel.kind` are empty until now: lines in the
+/// log are for people, and have them only where spans are sent.
+pub fn name(span: &Span, name: &str, kind: &str) {
+    if is_on() {
+        span.record("otel.name", name).record("otel.kind", kind);
+    }
+}
+
 /// Makes a span, not entered yet, the root of a command's trace.
 pub fn root(span: &Span, id: CommandId) {
     if is_on() {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
 use tracing::{Instrument, Span};
 use uuid::Uuid;
 
@@ -74,8 +75,8 @@ impl Worker {
             let (worker, stop) = (self.clone(), stop.clone());
             let span = tracing::info_span!(
                 "job",
-                otel.name = job.value.kind.token(),
-                otel.kind = "consumer",
+                otel.name = Empty,
+                otel.kind = Empty,
                 id = %job.value.id,
                 cluster = job.value.cluster.as_ref().map(tracing::field::display),
                 node = job.value.node.as_ref().map(tracing::field::display),
@@ -95,6 +96,7 @@ impl Worker {
 
     /// A job belongs to the trace of the command that made it owed.
     async fn trace(&self, span: &Span, job: &Job) {
+        oi_trace::name(span, job.kind.token(), "consumer");
         if oi_trace::is_on()
             && let Ok(Some(cause)) = self.journal.commit_at(job.generation.0).await
         {

@@ -1,0 +1,184 @@
+//! In which order owed jobs are done when not all can be done at once: what heals comes
+//! before what is new, and that before what only tidies up; among those, clusters take
+//! turns; and no hypervisor gets more at a time than it can do.
+
+use crate::owed::{Scope, owed_in};
+use crate::state::{ClusterPhase, State};
+use oi_events::{Generation, HypervisorName, Job, JobId, JobKind};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// How soon a job is due beside others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// Something that served already, or a hypervisor, needs it.
+    Heal,
+    /// Something new, or a backup.
+    Create,
+    /// What is left when somebody has what they wanted.
+    Tidy,
+}
+
+impl Urgency {
+    /// How urgent a job is.
+    pub fn of(state: &State, job: &Job) -> Urgency {
+        match job.kind {
+            JobKind::ProbeHypervisor => return Urgency::Heal,
+            JobKind::TakeBackup => return Urgency::Create,
+            JobKind::DropBackup | JobKind::ShredKey | JobKind::RemoveLeftover => {
+                return Urgency::Tidy;
+            }
+            _ => {}
+        }
+        let cluster = job.cluster.as_ref().and_then(|name| state.clusters.get(name));
+        match cluster.map(|c| c.phase) {
+            Some(ClusterPhase::Ready) => Urgency::Heal,
+            Some(ClusterPhase::Creating) => Urgency::Create,
+            Some(ClusterPhase::Deleting) | None => Urgency::Tidy,
+        }
+    }
+
+    /// What it may take of a limit: the rest is kept for what is more urgent.
+    fn share(self, limit: usize) -> usize {
+        let share = match self {
+            Urgency::Heal => limit,
+            Urgency::Create => limit * 3 / 4,
+            Urgency::Tidy => limit / 2,
+        };
+        share.max(1)
+    }
+}
+
+/// How many jobs there are at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// In all.
+    pub jobs: usize,
+    /// On one hypervisor.
+    pub per_hypervisor: usize,
+}
+
+impl Default for Limits {
+    /// As many as one worker does, and a quarter of that.
+    fn default() -> Limits {
+        Limits { jobs: 128, per_hypervisor: 32 }
+    }
+}
+
+/// The place of a scope among those that have something to do.
+type Place = (Urgency, usize, Generation, Scope);
+
+#[derive(Debug, Default)]
+struct Part {
+    waiting: VecDeque<(Urgency, Job)>,
+    in_flight: usize,
+    place: Option<Place>,
+}
+
+/// What is owed: what is being done, and what waits for its turn.
+#[derive(Debug)]
+pub struct Schedule {
+    limits: Limits,
+    parts: BTreeMap<Scope, Part>,
+    /// Scopes in which something waits, the next first.
+    places: BTreeSet<Place>,
+    in_flight: BTreeMap<JobId, (Scope, Job)>,
+    on: BTreeMap<HypervisorName, usize>,
+}
+
+impl Schedule {
+    /// Nothing is owed yet.
+    pub fn new(limits: Limits) -> Schedule {
+        Schedule {
+            limits,
+            parts: BTreeMap::new(),
+            places: BTreeSet::new(),
+            in_flight: BTreeMap::new(),
+            on: BTreeMap::new(),
+        }
+    }
+
+    /// Takes over what a scope owes now: what it no longer owes is no longer in flight.
+    pub fn look(&mut self, state: &State, scope: &Scope) {
+        let owed = owed_in(state, scope);
+        let ids: BTreeSet<&JobId> = owed.iter().map(|j| &j.id).collect();
+        let of_scope = self.in_flight.iter().filter(|(_, (s, _))| s == scope);
+        let ended: Vec<JobId> =
+            of_scope.map(|(id, _)| id).filter(|id| !ids.contains(id)).cloned().collect();
+        for id in &ended {
+            self.end(id);
+        }
+        let waiting = owed.into_iter().filter(|j| !self.in_flight.contains_key(&j.id));
+        let mut waiting: Vec<(Urgency, Job)> =
+            waiting.map(|j| (Urgency::of(state, &j), j)).collect();
+        // The order of their steps stays within.
+        waiting.sort_by_key(|(urgency, job)| (*urgency, job.generation));
+        self.parts.entry(scope.clone()).or_default().waiting = waiting.into();
+        self.put_in_place(scope);
+    }
+
+    fn end(&mut self, id: &JobId) {
+        let Some((scope, job)) = self.in_flight.remove(id) else { return };
+        if let Some(part) = self.parts.get_mut(&scope) {
+            part.in_flight -= 1;
+        }
+        if let Some(on) = job.hypervisor.as_ref().and_then(|h| self.on.get_mut(h)) {
+            *on -= 1;
+        }
+    }
+
+    fn put_in_place(&mut self, scope: &Scope) {
+        let Some(part) = self.parts.get_mut(scope) else { return };
+        if let Some(place) = part.place.take() {
+            self.places.remove(&place);
+        }
+        if let Some((urgency, job)) = part.waiting.front() {
+            let place = (*urgency, part.in_flight, job.generation, scope.clone());
+            self.places.insert(place.clone());
+            part.place = Some(place);
+        } else if part.in_flight == 0 {
+            self.parts.remove(scope);
+        }
+    }
+
+    /// The job that is to be done next, which is in flight from here on; none where the
+    /// limits are reached, or nothing waits.
+    pub fn next(&mut self) -> Option<Job> {
+        // What comes after is less urgent, and has a smaller share.
+        let room = |place: &&Place| self.in_flight.len() < place.0.share(self.limits.jobs);
+        let (scope, at) = self.places.iter().take_while(room).find_map(|place| {
+            let part = self.parts.get(&place.3)?;
+            let fits = |(urgency, job): &(Urgency, Job)| self.fits(*urgency, job);
+            Some((place.3.clone(), part.waiting.iter().position(fits)?))
+        })?;
+        let part = self.parts.get_mut(&scope)?;
+        let (_, job) = part.waiting.remove(at)?;
+        part.in_flight += 1;
+        if let Some(hypervisor) = &job.hypervisor {
+            *self.on.entry(hypervisor.clone()).or_default() += 1;
+        }
+        self.in_flight.insert(job.id.clone(), (scope.clone(), job.clone()));
+        self.put_in_place(&scope);
+        Some(job)
+    }
+
+    fn fits(&self, urgency: Urgency, job: &Job) -> bool {
+        let on = job.hypervisor.as_ref().and_then(|h| self.on.get(h)).copied().unwrap_or(0);
+        self.in_flight.len() < urgency.share(self.limits.jobs)
+            && on < urgency.share(self.limits.per_hypervisor)
+    }
+
+    /// What is being done.
+    pub fn in_flight(&self) -> impl Iterator<Item = &Job> {
+        self.in_flight.values().map(|(_, job)| job)
+    }
+
+    /// How much is owed.
+    pub fn owed(&self) -> usize {
+        self.in_flight.len() + self.parts.values().map(|p| p.waiting.len()).sum::<usize>()
+    }
+
+    /// The scopes that owe something.
+    pub fn scopes(&self) -> impl Iterator<Item = &Scope> {
+        self.parts.keys()
+    }
+}
