@@ -239,6 +239,13 @@ pub struct RetryJobV1 {
     pub job: JobId,
 }
 
+/// Do not do what is owed, where nothing else depends on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelJobV1 {
+    /// The job.
+    pub job: JobId,
+}
+
 /// A client certificate was signed for a user of a cluster. Recorded before it
 /// is handed out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -504,5 +511,7 @@ records!(
         CloneCluster = 25 [; 1 => CloneClusterV1],
         /// See [`RotateAuthoritiesV1`].
         RotateAuthorities = 26 [; 1 => RotateAuthoritiesV1],
+        /// See [`CancelJobV1`].
+        CancelJob = 27 [; 1 => CancelJobV1],
     }
 );

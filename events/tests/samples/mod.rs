@@ -119,6 +119,7 @@ pub fn commands() -> Vec<(&'static str, Command)> {
             }),
         ),
         ("", RetryJobV1 { job: job() }.into()),
+        ("", CancelJobV1 { job: job() }.into()),
         (
             "",
             RecordKubeconfigV2 {

@@ -229,9 +229,25 @@ impl Client {
 
     /// All jobs, or those for a cluster.
     pub async fn jobs(&self, cluster: &str) -> Result<Vec<v1::Job>, Failure> {
-        let request = v1::ListJobsRequest { cluster: cluster.to_owned(), ..Default::default() };
+        self.jobs_in(cluster, v1::JobState::Unspecified).await
+    }
+
+    /// The same, only those in a state.
+    pub async fn jobs_in(
+        &self,
+        cluster: &str,
+        state: v1::JobState,
+    ) -> Result<Vec<v1::Job>, Failure> {
+        let (cluster, state) = (cluster.to_owned(), state.into());
+        let request = v1::ListJobsRequest { cluster, state, ..Default::default() };
         let reply = self.call(request, async |mut api, r| api.list_jobs(r).await);
         Ok(reply.await?.jobs)
+    }
+
+    /// A job with its cause and its attempts.
+    pub async fn job(&self, id: &str) -> Result<v1::GetJobResponse, Failure> {
+        let request = v1::GetJobRequest { id: id.to_owned() };
+        self.call(request, async |mut api, r| api.get_job(r).await).await
     }
 
     /// A new kubeconfig; the actor is filled in.

@@ -164,10 +164,38 @@ pub fn plan(format: Format, plan: &v1::PlanResponse) -> Result<(), Failure> {
     rows(format, jobs, false)
 }
 
+pub fn job_state(j: &v1::Job) -> &'static str {
+    match j.state() {
+        v1::JobState::Unspecified => "",
+        v1::JobState::Due => "due",
+        v1::JobState::Paused => "paused",
+        v1::JobState::Abandoned => "abandoned",
+        v1::JobState::Done => "done",
+        v1::JobState::Obsolete => "obsolete",
+    }
+}
+
+/// What happened to a job as rows: what made it owed first, then each attempt.
+pub fn attempts(found: &v1::GetJobResponse) -> Vec<Value> {
+    let cause = found.cause.iter().map(|c| {
+        json!({
+            "position": c.position, "time": moment(c.time_ms), "event": c.command,
+            "actor": c.actor, "commandId": c.command_id, "tookMs": 0, "message": "",
+        })
+    });
+    let attempts = found.attempts.iter().map(|a| {
+        json!({
+            "position": a.position, "time": moment(a.time_ms), "event": a.event,
+            "actor": a.actor, "commandId": "", "tookMs": a.took_ms, "message": a.message,
+        })
+    });
+    cause.chain(attempts).collect()
+}
+
 /// A job as a row.
 pub fn job(j: &v1::Job) -> Value {
     json!({
-        "id": j.id, "hypervisor": j.hypervisor, "failures": j.failures,
+        "id": j.id, "hypervisor": j.hypervisor, "state": job_state(j), "failures": j.failures,
         "retryAt": moment(j.retry_at_ms), "message": j.message,
     })
 }

@@ -109,6 +109,8 @@ pub enum Rejection {
     Overlap { a_field: &'static str, a: String, b_field: String, b: String },
     #[error("job {0} is not known, or already done")]
     JobUnknown(JobId),
+    #[error("job {job} cannot be left out: {instead}")]
+    JobNeeded { job: JobId, instead: &'static str },
     #[error(
         "the log is at position {actual}, not at {expected} as the command requires: look at what changed and ask again"
     )]
@@ -158,6 +160,7 @@ impl Rejection {
             Rejection::Invalid { .. } => "invalid",
             Rejection::Overlap { .. } => "overlap",
             Rejection::JobUnknown(_) => "job-unknown",
+            Rejection::JobNeeded { .. } => "job-needed",
             Rejection::PositionMoved { .. } => "position-moved",
             Rejection::TooOld(_) => "too-old",
             Rejection::Mint(_) => "key-material",

@@ -98,3 +98,20 @@ fn job_ids_say_what_they_are_for() {
         assert_eq!(target.cluster(), job.cluster.as_ref());
     }
 }
+
+#[test]
+fn only_what_nothing_depends_on_can_be_cancelled() {
+    let mut world = World::with_cluster();
+    world.run(BackupClusterV1 { name: name("test") });
+    let backup = world.owed().remove(0);
+    let cancel = |job: &str| CancelJobV1 { job: JobId(job.to_owned()) };
+    assert_eq!(kinds(&world.run(cancel(&backup))), ["BackupExpired"]);
+    assert!(!world.owed().contains(&backup));
+    assert_eq!(world.refusal(cancel(&backup)), "job-unknown", "once is enough");
+    world.finish_all();
+    world.run(node("test", "cp-2", Role::ControlPlane));
+    let etcd = world.owed().into_iter().find(|j| j.ends_with(".etcd")).unwrap();
+    assert_eq!(world.refusal(cancel(&etcd)), "job-needed");
+    world.run(hypervisor(5));
+    assert_eq!(world.refusal(cancel(&world.owed()[0].clone())), "job-needed");
+}

@@ -177,5 +177,6 @@ fn command(asked: Asked) -> Result<Command, Refused> {
         Asked::UndeleteCluster(r) => UndeleteClusterV1 { name: parse("name", &r.name)? }.into(),
         Asked::AbandonHypervisor(r) => AbandonHypervisorV1 { name: parse("name", &r.name)? }.into(),
         Asked::RetryJob(r) => RetryJobV1 { job: JobId(r.job) }.into(),
+        Asked::CancelJob(r) => CancelJobV1 { job: JobId(r.job) }.into(),
     })
 }

@@ -7,6 +7,8 @@
 //! everything.
 
 use crate::refused::{FORBIDDEN, Refused};
+use oi_domain::JobTarget;
+use oi_events::JobId;
 use oi_proto::v1::{self, submit_request::Command as Asked};
 use tonic::Request;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -48,12 +50,13 @@ fn clusters(asked: &Asked) -> Option<Vec<&str>> {
         Asked::AddNode(c) => vec![&c.cluster],
         Asked::RemoveNode(c) => vec![&c.cluster],
         Asked::ReplaceNode(c) => vec![&c.cluster],
-        // The second part of a job's id is what it is for.
-        Asked::RetryJob(c) => {
-            let mut parts = c.job.split('.');
-            match parts.next() {
-                Some("hypervisor") => return None,
-                _ => vec![parts.next().unwrap_or_default()],
+        Asked::RetryJob(v1::RetryJob { job }) | Asked::CancelJob(v1::CancelJob { job }) => {
+            match JobTarget::parse(&JobId(job.clone())) {
+                Some(target) if target.cluster().is_none() => return None,
+                // The second part of such an id.
+                Some(_) => vec![job.split('.').nth(1).unwrap_or_default()],
+                // No tenant's.
+                None => vec![""],
             }
         }
         Asked::UpgradeCluster(c) => vec![&c.name],

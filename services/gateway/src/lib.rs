@@ -8,6 +8,7 @@
 mod command;
 mod feed;
 mod identity;
+mod job;
 mod kubeconfig;
 mod operation;
 mod query;

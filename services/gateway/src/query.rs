@@ -2,7 +2,7 @@
 
 use oi_domain::{
     Authority, Backup, Cluster, ClusterPhase, Hypervisor, Node, Plan, PlannedJob, Reach, Scope,
-    State, describe, jobs_in, restarts,
+    State, Trouble, describe, jobs_in, restarts,
 };
 use oi_events::{
     BackupId, ClusterName, Event, Job, JobKind, NodeName, PortUse, RegisterHypervisorV1, Role,
@@ -155,6 +155,15 @@ pub fn jobs(state: &State, of: Option<&ClusterName>) -> Vec<v1::Job> {
     jobs.map(|j| job(state, &j)).collect()
 }
 
+/// How it stands with a job that is owed.
+fn job_state(trouble: Option<&Trouble>) -> v1::JobState {
+    match trouble.and_then(|t| t.retry_at_ms) {
+        None => v1::JobState::Due,
+        Some(u64::MAX) => v1::JobState::Abandoned,
+        Some(_) => v1::JobState::Paused,
+    }
+}
+
 pub fn job(state: &State, j: &Job) -> v1::Job {
     let text = |t: Option<&dyn std::fmt::Display>| t.map(ToString::to_string).unwrap_or_default();
     let trouble = state.troubles.get(&j.id);
@@ -166,7 +175,8 @@ pub fn job(state: &State, j: &Job) -> v1::Job {
         node: text(j.node.as_ref().map(|n| n as _)),
         failures: trouble.map_or(0, |t| t.attempts),
         message: trouble.map(|t| t.message.clone()).unwrap_or_default(),
-        retry_at_ms: trouble.and_then(|t| t.retry_at_ms).unwrap_or(0),
+        retry_at_ms: trouble.and_then(|t| t.retry_at_ms).filter(|&at| at < u64::MAX).unwrap_or(0),
+        state: job_state(trouble).into(),
     }
 }
 

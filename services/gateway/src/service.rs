@@ -377,13 +377,20 @@ impl Oi for Gateway {
         let wanted = cluster_filter(&r.cluster)?;
         Ok(Response::new(self.view.read(|s| {
             let mut jobs = query::jobs(s, wanted.as_ref());
-            jobs.retain(|job| who.sees(&job.cluster));
+            let wanted =
+                |job: &v1::Job| r.state == v1::JobState::Unspecified as i32 || r.state == job.state;
+            jobs.retain(|job| who.sees(&job.cluster) && wanted(job));
             if r.page_size > 0 || !r.page_token.is_empty() {
                 jobs.sort_by(|a, b| a.id.cmp(&b.id));
             }
             let (jobs, next) = page(jobs.into_iter(), |j| j.id.clone(), r.page_size, &r.page_token);
             v1::ListJobsResponse { position: s.position, jobs, next_page_token: next }
         })))
+    }
+
+    async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Reply<v1::GetJobResponse> {
+        let who = Identity::of(&request)?;
+        Ok(Response::new(self.job(&request.into_inner().id, &who).await?))
     }
 
     async fn get_operation(

@@ -1,7 +1,18 @@
 //! Flags of `oi job …`.
 
 use super::Output;
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
+
+/// How it stands with a job that is owed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum JobState {
+    /// It waits for its turn, or is being done.
+    Due,
+    /// It failed, and waits until it is tried again.
+    Paused,
+    /// A dead letter: it waits until it is retried by hand.
+    Abandoned,
+}
 
 #[derive(Subcommand)]
 pub enum Job {
@@ -10,11 +21,26 @@ pub enum Job {
         /// Only those for this cluster.
         #[arg(long, default_value = "")]
         cluster: String,
+        /// Only those in this state.
+        #[arg(long)]
+        state: Option<JobState>,
         #[command(flatten)]
         output: Output,
     },
-    /// Do not wait for the pause after a failure.
+    /// A job, owed or ended: the command that made it owed, and each attempt.
+    Get {
+        /// Its id.
+        id: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Do not wait for the pause after a failure; a job that was given up is tried again.
     Retry {
+        /// Its id.
+        id: String,
+    },
+    /// Leave it out, where nothing else depends on it: a backup that is not taken yet.
+    Cancel {
         /// Its id.
         id: String,
     },

@@ -9,7 +9,7 @@ mod node;
 pub use backup::Backup;
 pub use cluster::{Cluster, ClusterFlags};
 pub use hypervisor::Hypervisor;
-pub use job::Job;
+pub use job::{Job, JobState};
 pub use node::{Node, NodeFlags, Role};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -1,14 +1,14 @@
 //! Decisions about the outcomes of jobs.
 
-use super::next_generation;
 use super::node::members_changed;
+use super::{backup, next_generation};
 use crate::owed::{JobTarget, is_unfinished};
 use crate::rejection::Rejection;
 use crate::state::State;
 use oi_events::{
-    BackupDeletedV1, ClusterDeletedV1, ClusterName, Event, JobAbandonedV1, JobFailedV1, JobKind,
-    JobResult, JobRetriedV1, JobSucceededV1, LeftoverRemovedV1, NodeName, NodeRemovedV1,
-    ReportJobV1, RetryJobV1,
+    BackupDeletedV1, CancelJobV1, ClusterDeletedV1, ClusterName, DeleteBackupV1, Event,
+    JobAbandonedV1, JobFailedV1, JobKind, JobResult, JobRetriedV1, JobSucceededV1,
+    LeftoverRemovedV1, NodeName, NodeRemovedV1, ReportJobV1, RetryJobV1,
 };
 
 /// The pause after the nth failure: 1 s, 2 s, 4 s … up to a minute.
@@ -75,6 +75,36 @@ fn first_join(state: &State, name: &ClusterName, node: &NodeName) -> Vec<Event> 
         return Vec::new();
     }
     members_changed(cluster, name, next_generation(state))
+}
+
+/// What is owed follows from what was asked for: but for a backup, it is the asking that
+/// has to be taken back.
+pub(super) fn cancel(state: &State, c: &CancelJobV1) -> Result<Vec<Event>, Rejection> {
+    let unknown = || Rejection::JobUnknown(c.job.clone());
+    let target =
+        JobTarget::parse(&c.job).filter(|_| is_unfinished(state, &c.job)).ok_or_else(unknown)?;
+    let instead = match target {
+        JobTarget::Backup { cluster, backup, step: JobKind::TakeBackup, .. } => {
+            return backup::delete(state, &DeleteBackupV1 { cluster, backup });
+        }
+        JobTarget::Node { step, .. } => match step {
+            JobKind::EnsureEtcd | JobKind::EnsureControlPlane | JobKind::EnsureIngress => {
+                "its node is wanted: remove the node instead"
+            }
+            JobKind::StopNode | JobKind::RestoreEtcd => {
+                "the cluster hibernates or is restored: wake it up, or delete it, instead"
+            }
+            _ => "its node was removed, and what runs of it must not stay",
+        },
+        JobTarget::Hypervisor { .. } => "its hypervisor is registered: unregister it instead",
+        JobTarget::Leftover { .. } => {
+            "what is left of a node must not stay: abandon the hypervisor instead, if it is lost"
+        }
+        JobTarget::Backup { .. } | JobTarget::Cluster { .. } => {
+            "what was deleted must not stay readable"
+        }
+    };
+    Err(Rejection::JobNeeded { job: c.job.clone(), instead })
 }
 
 pub(super) fn retry(state: &State, c: &RetryJobV1) -> Result<Vec<Event>, Rejection> {

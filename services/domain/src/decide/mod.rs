@@ -78,6 +78,7 @@ fn answer(
         Command::RemoveNode(c) => node::remove(state, c),
         Command::ReportJob(c) => job::report(state, c, context.now_ms),
         Command::RetryJob(c) => job::retry(state, c),
+        Command::CancelJob(c) => job::cancel(state, c),
         Command::ReplaceNode(c) => replace::replace(state, c, context),
         Command::UpgradeCluster(c) => upgrade::start(state, c),
         Command::ChangeUpgrade(c) => upgrade::change(state, c),

@@ -1,0 +1,125 @@
+//! One job, with why it is owed and what became of each attempt.
+
+use crate::identity::{Identity, Role};
+use crate::query;
+use crate::refused::{NOT_FOUND, Refused};
+use crate::service::Gateway;
+use oi_domain::{JobTarget, Scope, jobs_in};
+use oi_events::{Event, Generation, JobId, RecordedCommit};
+use oi_journal::ReadError;
+use oi_proto::v1;
+
+/// So many commits are looked through for attempts.
+const LONGEST: u64 = 100_000;
+
+fn generation(target: &JobTarget) -> Generation {
+    match target {
+        JobTarget::Hypervisor { generation, .. }
+        | JobTarget::Node { generation, .. }
+        | JobTarget::Leftover { generation, .. }
+        | JobTarget::Backup { generation, .. }
+        | JobTarget::Cluster { generation, .. } => *generation,
+    }
+}
+
+/// What an event says about a job; none where it is about something else.
+fn attempt(recorded: &RecordedCommit, event: &Event, id: &JobId) -> Option<v1::JobAttempt> {
+    let (job, message, took_ms) = match event {
+        Event::JobSucceeded(e) => (&e.job, String::new(), e.took_ms),
+        Event::JobFailed(e) => (&e.job, e.message.clone(), 0),
+        Event::JobRetried(e) => (&e.job, String::new(), 0),
+        Event::JobAbandoned(e) => (&e.job, String::new(), 0),
+        _ => return None,
+    };
+    (job == id).then(|| v1::JobAttempt {
+        position: recorded.position,
+        time_ms: recorded.commit.header.time_ms,
+        event: event.kind().name.to_owned(),
+        message,
+        took_ms,
+        actor: recorded.commit.header.actor.clone(),
+    })
+}
+
+impl Gateway {
+    /// What is known of a job.
+    pub(crate) async fn job(
+        &self,
+        id: &str,
+        who: &Identity,
+    ) -> Result<v1::GetJobResponse, Refused> {
+        let id = JobId(id.to_owned());
+        let unknown = || Refused::new(NOT_FOUND, format!("job {id} is not known"));
+        let target = JobTarget::parse(&id).ok_or_else(unknown)?;
+        match target.cluster() {
+            Some(cluster) => who.needs_on(Role::Viewer, cluster.as_str())?,
+            None => who.needs_all(Role::Viewer)?,
+        }
+        let from = generation(&target).0;
+        let end = self.view.position();
+        if from == 0 || from > end {
+            return Err(unknown());
+        }
+        let found = self.attempts(&id, from, end.min(from.saturating_add(LONGEST))).await;
+        let (cause, attempts) = found.map_err(|e| Refused::unavailable(&e))?;
+        let owed = self.view.read(|s| {
+            let scope = Scope::of_job(&id)?;
+            jobs_in(s, &scope).iter().find(|j| j.id == id).map(|j| query::job(s, j))
+        });
+        let done = attempts.iter().any(|a| a.event == "JobSucceeded");
+        // Any number makes an id: what was neither tried nor is owed never was a job.
+        if owed.is_none() && attempts.is_empty() {
+            return Err(unknown());
+        }
+        let state = if done { v1::JobState::Done } else { v1::JobState::Obsolete };
+        let ended = || v1::Job { id: id.to_string(), state: state.into(), ..named(&target) };
+        Ok(v1::GetJobResponse {
+            job: Some(owed.unwrap_or_else(ended)),
+            cause,
+            attempts,
+            truncated: end > from.saturating_add(LONGEST),
+        })
+    }
+
+    async fn attempts(
+        &self,
+        id: &JobId,
+        from: u64,
+        to: u64,
+    ) -> Result<(Option<v1::JobCause>, Vec<v1::JobAttempt>), ReadError> {
+        let mut log = self.journal.replay(from, to).await?;
+        let (mut cause, mut attempts) = (None, Vec::new());
+        while let Some(recorded) = log.next().await? {
+            if recorded.position == from {
+                let header = &recorded.commit.header;
+                cause = Some(v1::JobCause {
+                    position: from,
+                    command_id: header.command_id.to_string(),
+                    command: recorded.commit.command.kind().name.to_owned(),
+                    actor: header.actor.clone(),
+                    time_ms: header.time_ms,
+                });
+            }
+            attempts
+                .extend(recorded.commit.events.iter().filter_map(|e| attempt(&recorded, e, id)));
+            if attempts.last().is_some_and(|a| a.event == "JobSucceeded") {
+                break;
+            }
+        }
+        Ok((cause, attempts))
+    }
+}
+
+/// What an id tells of a job that is no longer owed.
+fn named(target: &JobTarget) -> v1::Job {
+    let cluster = target.cluster().map(ToString::to_string).unwrap_or_default();
+    let hypervisor = target.hypervisor().map(ToString::to_string).unwrap_or_default();
+    let (kind, node) = match target {
+        JobTarget::Node { node, step, .. } => (step.token(), node.to_string()),
+        JobTarget::Backup { step, .. } => (step.token(), String::new()),
+        JobTarget::Leftover { node, .. } => ("leftover", node.to_string()),
+        JobTarget::Hypervisor { .. } => ("probe", String::new()),
+        JobTarget::Cluster { .. } => ("shred", String::new()),
+    };
+    v1::Job { kind: kind.to_owned(), cluster, hypervisor, node, ..v1::Job::default() }
+}
