@@ -49,7 +49,7 @@ traces() {
   ls -d /tmp/oi-* /dev/shm/* 2>/dev/null | grep -v "^$work" || true
 }
 # What iproute2, runc, containerd and CNI make once on a machine, and use ever after.
-mkdir -p /run/containerd/runc /run/containerd/s /var/lib/cni/results
+mkdir -p /run/containerd/runc /run/containerd/s /run/containerd/fifo /var/lib/cni/results
 [ -d /run/netns ] || { ip netns add oi-first && ip netns delete oi-first; }
 traces | sort >"$work/traces.before"
 

@@ -19,5 +19,7 @@ mod submissions;
 mod tls;
 mod watch;
 
+pub use command::envelope;
+pub use refused::Refused;
 pub use service::{Gateway, GatewayError};
 pub use tls::{Tls, TlsError, TlsFiles};

@@ -44,6 +44,7 @@ pub struct Refused {
 }
 
 impl Refused {
+    /// A refusal that is not about one field.
     pub fn new(code: &str, message: impl Into<String>) -> Refused {
         Refused { code: code.to_owned(), message: message.into(), field: None }
     }
