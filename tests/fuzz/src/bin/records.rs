@@ -20,10 +20,12 @@ fuzz_target!(|data: &[u8]| {
     }
     if let Ok(job) = from_bytes_strict::<Job>(body) {
         let _ = oi_domain::JobTarget::parse(&job.id);
-        assert_eq!(to_bytes(&job).expect("it was read"), body);
+        let bytes = to_bytes(&job).expect("it was read");
+        assert_eq!(from_bytes_strict::<Job>(&bytes).expect("just written"), job);
     }
     if let Ok(outcome) = from_bytes_strict::<Outcome>(body) {
-        assert_eq!(to_bytes(&outcome).expect("it was read"), body);
+        let bytes = to_bytes(&outcome).expect("it was read");
+        assert_eq!(from_bytes_strict::<Outcome>(&bytes).expect("just written"), outcome);
     }
     let _ = oi_events::read_frames(body);
     let _ = oi_events::read_batch(body);
