@@ -21,7 +21,7 @@ const ROUND: Duration = Duration::from_secs(3);
 const LIMIT: Duration = Duration::from_secs(30);
 /// At low load: so many, one after the other, with pauses.
 const SAMPLES: usize = 300;
-const REGISTRATIONS: usize = 60;
+const REGISTRATIONS: usize = 300;
 const PAUSE: Duration = Duration::from_millis(20);
 
 fn envelope(command: impl Into<Command>) -> CommandEnvelope {

@@ -21,7 +21,9 @@ pub fn start(config: &Config, version: &'static str) -> Result<Option<Exporter>,
         LogFormat::Text => lines.with_ansi(false).boxed(),
         LogFormat::Json => lines.json().boxed(),
     };
-    let spans = exporter.as_ref().map(Exporter::layer);
-    registry().with(spans).with(lines.with_filter(filter)).init();
+    // Only layers that are wanted: an absent one would cost each event that nobody reads.
+    let mut layers = vec![lines.with_filter(filter).boxed()];
+    layers.extend(exporter.as_ref().map(|e| e.layer().boxed()));
+    registry().with(layers).init();
     Ok(exporter)
 }
