@@ -11,6 +11,10 @@ use config::{Action, Config};
 use std::error::Error;
 use std::process::ExitCode;
 
+/// Most of what a decider does is making and dropping small things.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What this build calls itself: its package's version, unless OI_VERSION says another
 /// when it is built.
 const VERSION: &str = match option_env!("OI_VERSION") {
