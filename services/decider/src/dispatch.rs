@@ -103,7 +103,7 @@ impl Dispatcher {
         let changed = self.changed();
         self.look(changed);
         let now = Instant::now();
-        while self.schedule.next().is_some() {}
+        while self.schedule.take().is_some() {}
         let lately =
             |job: &&Job| self.offered.get(&job.id).is_none_or(|at| now - *at >= OFFER_AGAIN);
         let due: Vec<&Job> = self.schedule.in_flight().filter(lately).collect();

@@ -142,7 +142,7 @@ impl Schedule {
 
     /// The job that is to be done next, which is in flight from here on; none where the
     /// limits are reached, or nothing waits.
-    pub fn next(&mut self) -> Option<Job> {
+    pub fn take(&mut self) -> Option<Job> {
         // What comes after is less urgent, and has a smaller share.
         let room = |place: &&Place| self.in_flight.len() < place.0.share(self.limits.jobs);
         let (scope, at) = self.places.iter().take_while(room).find_map(|place| {

@@ -18,7 +18,7 @@ fn schedule(world: &World, limits: Limits) -> Schedule {
 /// All that there is room for: `cluster step` of each.
 fn offered(schedule: &mut Schedule) -> Vec<String> {
     let short = |job: Job| format!("{} {}", job.cluster.unwrap(), job.kind.token());
-    std::iter::from_fn(|| schedule.next()).map(short).collect()
+    std::iter::from_fn(|| schedule.take()).map(short).collect()
 }
 
 /// New clusters of one node each, whose two steps are owed.
