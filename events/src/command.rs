@@ -239,6 +239,13 @@ pub struct RetryJobV1 {
     pub job: JobId,
 }
 
+/// Let releases write what older ones cannot read: all servers are new enough.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RaiseLevelV1 {
+    /// The level from here on.
+    pub level: u16,
+}
+
 /// Do not do what is owed, where nothing else depends on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelJobV1 {
@@ -513,5 +520,7 @@ records!(
         RotateAuthorities = 26 [; 1 => RotateAuthoritiesV1],
         /// See [`CancelJobV1`].
         CancelJob = 27 [; 1 => CancelJobV1],
+        /// See [`RaiseLevelV1`].
+        RaiseLevel = 28 [; 1 => RaiseLevelV1],
     }
 );

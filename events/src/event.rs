@@ -569,6 +569,14 @@ pub struct RotationEndedV1 {
     pub cluster: ClusterName,
 }
 
+/// From here on the log may hold what releases below this level cannot read: one that does
+/// not know the level stops here, rather than misread what follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelRaisedV1 {
+    /// The level.
+    pub level: u16,
+}
+
 records!(
     /// A fact. It cannot be refused.
     Event {
@@ -657,5 +665,7 @@ records!(
         RotationAdvanced = 141 [; 1 => RotationAdvancedV1],
         /// See [`RotationEndedV1`].
         RotationEnded = 142 [; 1 => RotationEndedV1],
+        /// See [`LevelRaisedV1`].
+        LevelRaised = 143 [; 1 => LevelRaisedV1],
     }
 );

@@ -120,6 +120,7 @@ pub fn commands() -> Vec<(&'static str, Command)> {
         ),
         ("", RetryJobV1 { job: job() }.into()),
         ("", CancelJobV1 { job: job() }.into()),
+        ("", RaiseLevelV1 { level: 2 }.into()),
         (
             "",
             RecordKubeconfigV2 {
@@ -466,6 +467,7 @@ pub fn events() -> Vec<(&'static str, Event)> {
         ("", advanced(RotationStage::Switch)),
         ("retire", advanced(RotationStage::Retire)),
         ("", RotationEndedV1 { cluster: name("test") }.into()),
+        ("", LevelRaisedV1 { level: 2 }.into()),
     ]
 }
 

@@ -52,6 +52,10 @@ pub fn describe(event: &Event) -> Description {
             let kind = if h.public { "public" } else { "private" };
             hypervisor(&h.name, format!("{kind} hypervisor registered at {}", h.cri_endpoint))
         }
+        Event::LevelRaised(e) => Description {
+            summary: format!("level {}: servers may write what older ones cannot read", e.level),
+            ..Description::default()
+        },
         Event::HypervisorCordoned(e) if e.cordoned => {
             hypervisor(&e.name, "takes no new nodes".to_owned())
         }

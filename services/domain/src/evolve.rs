@@ -390,6 +390,7 @@ pub fn evolve(state: &mut State, event: &Event) {
                 c.rotation = Some(Rotation { stage, generation, since_ms });
             }
         }
+        Event::LevelRaised(e) => state.raised = e.level,
         Event::RotationEnded(e) => {
             if let Some(c) = cluster_mut(state, &e.cluster) {
                 c.rotation = None;

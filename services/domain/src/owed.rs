@@ -175,7 +175,8 @@ impl Scope {
             | Event::HypervisorUnregistered(_)
             | Event::LeftoverRemoved(_)
             | Event::LeftoverAbandoned(_)
-            | Event::HypervisorAbandoned(_) => Scope::Hypervisors,
+            | Event::HypervisorAbandoned(_)
+            | Event::LevelRaised(_) => Scope::Hypervisors,
             Event::ClusterCreated(e) => cluster(&e.name),
             Event::ClusterDeletionStarted(e) => cluster(&e.name),
             Event::ClusterDeleted(e) => cluster(&e.name),

@@ -109,6 +109,14 @@ pub enum Rejection {
     Overlap { a_field: &'static str, a: String, b_field: String, b: String },
     #[error("job {0} is not known, or already done")]
     JobUnknown(JobId),
+    #[error(
+        "{kind} needs level {needed}, and the log is at {level}: when all servers are of this release, run `oi level raise {needed}`"
+    )]
+    LevelTooLow { kind: &'static str, needed: u16, level: u16 },
+    #[error(
+        "level {level} is not known to this release, whose newest is {newest}: upgrade all servers first"
+    )]
+    LevelUnknown { level: u16, newest: u16 },
     #[error("job {job} cannot be left out: {instead}")]
     JobNeeded { job: JobId, instead: &'static str },
     #[error(
@@ -161,6 +169,8 @@ impl Rejection {
             Rejection::Overlap { .. } => "overlap",
             Rejection::JobUnknown(_) => "job-unknown",
             Rejection::JobNeeded { .. } => "job-needed",
+            Rejection::LevelTooLow { .. } => "level-too-low",
+            Rejection::LevelUnknown { .. } => "level-unknown",
             Rejection::PositionMoved { .. } => "position-moved",
             Rejection::TooOld(_) => "too-old",
             Rejection::Mint(_) => "key-material",

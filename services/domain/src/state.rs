@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// Names the layout of [`State`]: snapshots of another layout are not read.
 /// Change it with each change of the types in this file or of `evolve`.
-pub const STATE_SCHEMA: &str = "oi-state-6";
+pub const STATE_SCHEMA: &str = "oi-state-7";
 
 /// How many processed command ids are remembered.
 pub const PROCESSED_HORIZON: usize = 65_536;
@@ -34,9 +34,16 @@ pub struct State {
     pub troubles: BTreeMap<JobId, Trouble>,
     /// Commands that were decided.
     pub processed: Arc<Processed>,
+    /// What releases may write, as it was raised; see [`State::level`].
+    pub raised: u16,
 }
 
 impl State {
+    /// The level of the log: 1 where it was never raised.
+    pub fn level(&self) -> u16 {
+        self.raised.max(1)
+    }
+
     /// A digest over all of the state. Equal for a replay and the live state at
     /// the same position.
     pub fn hash(&self) -> Hash {

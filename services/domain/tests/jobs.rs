@@ -105,6 +105,7 @@ fn only_what_nothing_depends_on_can_be_cancelled() {
     world.run(BackupClusterV1 { name: name("test") });
     let backup = world.owed().remove(0);
     let cancel = |job: &str| CancelJobV1 { job: JobId(job.to_owned()) };
+    world.run(RaiseLevelV1 { level: LEVEL });
     assert_eq!(kinds(&world.run(cancel(&backup))), ["BackupExpired"]);
     assert!(!world.owed().contains(&backup));
     assert_eq!(world.refusal(cancel(&backup)), "job-unknown", "once is enough");

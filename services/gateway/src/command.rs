@@ -177,6 +177,11 @@ fn command(asked: Asked) -> Result<Command, Refused> {
         Asked::UndeleteCluster(r) => UndeleteClusterV1 { name: parse("name", &r.name)? }.into(),
         Asked::AbandonHypervisor(r) => AbandonHypervisorV1 { name: parse("name", &r.name)? }.into(),
         Asked::RetryJob(r) => RetryJobV1 { job: JobId(r.job) }.into(),
+        Asked::RaiseLevel(r) => {
+            let level =
+                u16::try_from(r.level).map_err(|_| Refused::field("level", "is no level"))?;
+            RaiseLevelV1 { level }.into()
+        }
         Asked::CancelJob(r) => CancelJobV1 { job: JobId(r.job) }.into(),
     })
 }

@@ -37,13 +37,14 @@ fn forbidden(problem: impl Into<String>) -> Refused {
     Refused::new(FORBIDDEN, problem)
 }
 
-/// The clusters that a command is about; none where it is about hypervisors.
+/// The clusters that a command is about; none where it is about hypervisors, or all.
 fn clusters(asked: &Asked) -> Option<Vec<&str>> {
     Some(match asked {
         Asked::RegisterHypervisor(_)
         | Asked::CordonHypervisor(_)
         | Asked::UnregisterHypervisor(_)
-        | Asked::AbandonHypervisor(_) => return None,
+        | Asked::AbandonHypervisor(_)
+        | Asked::RaiseLevel(_) => return None,
         Asked::CreateCluster(c) => vec![&c.name],
         Asked::DeleteCluster(c) => vec![&c.name],
         Asked::ScaleCluster(c) => vec![&c.name],

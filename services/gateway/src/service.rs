@@ -259,12 +259,15 @@ impl Oi for Gateway {
         request: Request<v1::GetStatusRequest>,
     ) -> Reply<v1::GetStatusResponse> {
         Identity::of(&request)?.needs(Role::Viewer)?;
-        let (position, hash, head) = self.view.read(|s| (s.position, s.hash(), s.head));
+        let (position, hash, head, level) =
+            self.view.read(|s| (s.position, s.hash(), s.head, s.level()));
         Ok(Response::new(v1::GetStatusResponse {
             position,
             state_hash: hash.to_string(),
             head: head.to_string(),
             version: self.version.to_owned(),
+            level: level.into(),
+            newest_level: oi_domain::LEVEL.into(),
         }))
     }
 

@@ -1,6 +1,6 @@
 //! The folded state, kept current.
 
-use oi_domain::{STATE_SCHEMA, State, apply};
+use oi_domain::{LEVEL, STATE_SCHEMA, State, apply};
 use oi_events::RecordedCommit;
 use oi_journal::{Journal, ReadError};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,6 +17,12 @@ pub enum ViewError {
     /// The log cannot be read.
     #[error("the log cannot be folded")]
     Read(#[from] ReadError),
+    /// The log is not for this release.
+    #[error("the log is at level {level}, and this release knows none above {LEVEL}: upgrade it")]
+    TooNew {
+        /// Its level.
+        level: u16,
+    },
     /// The view is no longer kept.
     #[error("the view is no longer kept current")]
     Stopped,
@@ -28,6 +34,12 @@ pub struct View {
     state: Arc<RwLock<State>>,
     position: watch::Sender<u64>,
     commits: broadcast::Sender<Arc<RecordedCommit>>,
+}
+
+/// A release that does not know the log's level must not go on.
+fn check(state: &State) -> Result<(), ViewError> {
+    let level = state.level();
+    if level > LEVEL { Err(ViewError::TooNew { level }) } else { Ok(()) }
 }
 
 impl View {
@@ -58,7 +70,7 @@ impl View {
             apply(&mut state, &recorded);
         }
         tracing::info!(from, position = state.position, "log folded");
-        Ok(View::new(state))
+        View::new(state)
     }
 
     async fn load_from_start(journal: &Journal, end: u64) -> Result<View, ViewError> {
@@ -67,15 +79,16 @@ impl View {
         while let Some(recorded) = replay.next().await? {
             apply(&mut state, &recorded);
         }
-        Ok(View::new(state))
+        View::new(state)
     }
 
-    fn new(state: State) -> View {
-        View {
+    fn new(state: State) -> Result<View, ViewError> {
+        check(&state)?;
+        Ok(View {
             position: watch::Sender::new(state.position),
             state: Arc::new(RwLock::new(state)),
             commits: broadcast::Sender::new(BACKLOG),
-        }
+        })
     }
 
     /// Follows the log until dropped, and stores snapshots where `snapshots` says so.
@@ -88,6 +101,7 @@ impl View {
             let recorded = follower.next().await?;
             let position = recorded.position;
             self.fold(recorded);
+            self.read(check)?;
             if snapshots && position.is_multiple_of(SNAPSHOT_EVERY) {
                 self.store_snapshot(journal);
             }

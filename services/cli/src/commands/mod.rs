@@ -9,9 +9,10 @@ mod watch;
 
 use crate::client::Client;
 use crate::error::Failure;
-use crate::flags::{Cli, Command, Format, Refusal};
+use crate::flags::{Cli, Command, Format, Level, Refusal};
 use crate::{output, reconcile};
 use clap::{CommandFactory, Parser};
+use oi_proto::v1::{self, submit_request};
 use serde_json::json;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -86,11 +87,15 @@ async fn with(client: Client, command: Command) -> Result<(), Failure> {
             let rows = client.refusals(count).await?.iter().map(output::refusal).collect();
             output::rows(output.output, rows, false)
         }
+        Command::Level(Level::Raise { level }) => {
+            let command = v1::RaiseLevel { level: level.into() };
+            client.submit(submit_request::Command::RaiseLevel(command)).await.map(drop)
+        }
         Command::Status { output } => {
             let s = client.status().await?;
             let row = json!({
                 "position": s.position, "stateHash": s.state_hash, "head": s.head,
-                "version": s.version,
+                "version": s.version, "level": s.level, "newestLevel": s.newest_level,
             });
             output::rows(output.output, vec![row], true)
         }

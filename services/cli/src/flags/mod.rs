@@ -160,7 +160,10 @@ pub enum Command {
     /// Commands that were refused.
     #[command(subcommand)]
     Refusal(Refusal),
-    /// The log position and state hash of the server.
+    /// What servers may write, while old and new ones run side by side.
+    #[command(subcommand)]
+    Level(Level),
+    /// The log position and state hash of the server, and its level.
     Status {
         #[command(flatten)]
         output: Output,
@@ -176,5 +179,15 @@ pub enum Command {
     Completions {
         /// Which shell.
         shell: Shell,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum Level {
+    /// All servers are new enough: let them write what older ones cannot read. It cannot be
+    /// taken back; `oi status` names the newest level that the server knows.
+    Raise {
+        /// The level from here on.
+        level: u16,
     },
 }

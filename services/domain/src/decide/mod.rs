@@ -13,6 +13,7 @@ mod upgrade;
 
 pub(crate) use replace::can_replace;
 
+use crate::level;
 use crate::mint::Mint;
 use crate::rejection::Rejection;
 use crate::state::{Cluster, ClusterPhase, State};
@@ -66,6 +67,7 @@ fn answer(
     command: &Command,
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Rejection> {
+    level::check(state, command)?;
     match command {
         Command::RegisterHypervisor(c) => hypervisor::register(state, c),
         Command::CordonHypervisor(c) => hypervisor::cordon(state, c),
@@ -94,6 +96,7 @@ fn answer(
         Command::RestoreCluster(c) => backup::restore(state, c),
         Command::CloneCluster(c) => backup::clone(state, id, c, context),
         Command::RotateAuthorities(c) => rotate::rotate(state, c, context),
+        Command::RaiseLevel(c) => level::raise(state, c),
     }
 }
 

@@ -1,0 +1,37 @@
+//! Which release may write what: old and new servers run side by side as long as the new ones
+//! write only what the old ones can read. When all are new, somebody raises the level.
+
+use crate::rejection::Rejection;
+use crate::state::State;
+use oi_events::{Command, Event, LevelRaisedV1, RaiseLevelV1};
+
+/// The highest level that this release knows. See docs/upgrading.md for what came with each.
+pub const LEVEL: u16 = 2;
+
+/// The level at which a command came, or what a decision on it writes.
+fn needed(command: &Command) -> u16 {
+    match command {
+        Command::CancelJob(_) => 2,
+        _ => 1,
+    }
+}
+
+/// Refuses what servers that may still run could not read.
+pub(crate) fn check(state: &State, command: &Command) -> Result<(), Rejection> {
+    let needed = needed(command);
+    if needed <= state.level() {
+        return Ok(());
+    }
+    let kind = command.kind().name;
+    Err(Rejection::LevelTooLow { kind, needed, level: state.level() })
+}
+
+pub(crate) fn raise(state: &State, c: &RaiseLevelV1) -> Result<Vec<Event>, Rejection> {
+    if c.level > LEVEL {
+        return Err(Rejection::LevelUnknown { level: c.level, newest: LEVEL });
+    }
+    if c.level <= state.level() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![LevelRaisedV1 { level: c.level }.into()])
+}

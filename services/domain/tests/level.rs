@@ -1,0 +1,23 @@
+//! What may be written while servers of an older release still run.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod support;
+
+use oi_domain::*;
+use oi_events::*;
+use support::*;
+
+#[test]
+fn what_is_new_waits_until_all_servers_are() {
+    let mut world = World::with_cluster();
+    assert_eq!(world.state.level(), 1, "a log of the first release");
+    world.run(BackupClusterV1 { name: name("test") });
+    let cancel = CancelJobV1 { job: JobId(world.owed().remove(0)) };
+    assert_eq!(world.refusal(cancel.clone()), "level-too-low");
+    assert_eq!(world.refusal(RaiseLevelV1 { level: LEVEL + 1 }), "level-unknown");
+    assert_eq!(kinds(&world.run(RaiseLevelV1 { level: LEVEL })), ["LevelRaised"]);
+    assert_eq!(world.run(RaiseLevelV1 { level: LEVEL }), [], "once");
+    assert_eq!(world.run(RaiseLevelV1 { level: 1 }), [], "never back");
+    assert_eq!(world.state.level(), LEVEL);
+    world.run(cancel);
+}

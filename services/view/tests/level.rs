@@ -1,0 +1,46 @@
+//! A server of an older release beside newer ones: it goes on until the level is raised, and
+//! stops there.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use oi_domain::LEVEL;
+use oi_events::*;
+use oi_journal::testing::Broker;
+use oi_view::{View, ViewError};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// A newer release raises the level beyond what this one knows.
+fn raised() -> Commit {
+    let id = CommandId(Uuid::from_u128(1));
+    Commit {
+        header: CommitHeader {
+            command_id: id,
+            correlation: id,
+            actor: "alice".to_owned(),
+            time_ms: 1_790_000_000_000,
+            previous: Hash::ZERO,
+        },
+        command: RaiseLevelV1 { level: LEVEL + 1 }.into(),
+        events: vec![LevelRaisedV1 { level: LEVEL + 1 }.into()],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_know_the_level_stops() {
+    let broker = Broker::start();
+    let journal = broker.journal().await;
+    let view = View::load(&journal).await.unwrap();
+    let keeping = {
+        let (view, journal) = (view.clone(), journal.clone());
+        tokio::spawn(async move { view.keep(&journal, false).await })
+    };
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!keeping.is_finished(), "it runs beside the others");
+
+    journal.append(&raised(), 0).await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(10), keeping).await.unwrap().unwrap();
+    let error = ended.unwrap_err();
+    assert!(matches!(error, ViewError::TooNew { level } if level == LEVEL + 1), "{error}");
+    assert!(error.to_string().contains("upgrade it"), "{error}");
+    assert!(View::load(&journal).await.is_err(), "nor does it start again");
+}
