@@ -49,14 +49,6 @@ fn checks(config: &Config) -> Vec<Check> {
     {
         checks.push(tried("TLS of the API", Tls::load(files)));
     }
-    if is(Role::Gateway) && config.tls_files().is_none() && !config.listen.ip().is_loopback() {
-        let problem = format!(
-            "{} is reached from elsewhere, and whoever reaches it may do everything: set \
-             tls-cert, tls-key and tls-client-ca, or listen on loopback",
-            config.listen
-        );
-        checks.push(Check { name: "who reaches the API", problem: Some(problem) });
-    }
     let mut listen = vec![("metrics-listen", config.metrics_listen)];
     if is(Role::Gateway) {
         listen.extend([("listen", config.listen), ("page-listen", config.page_listen)]);
@@ -68,6 +60,32 @@ fn checks(config: &Config) -> Vec<Check> {
         }
     }
     checks
+}
+
+/// What is better otherwise.
+fn warning(config: &Config) -> Option<String> {
+    let open = config.roles.contains(&Role::Gateway)
+        && config.tls_files().is_none()
+        && !config.listen.ip().is_loopback();
+    open.then(|| {
+        format!(
+            "{} is reached from elsewhere, and whoever reaches it may do everything: set \
+             tls-cert, tls-key and tls-client-ca, or listen on loopback",
+            config.listen
+        )
+    })
+}
+
+/// Refuses settings that are of no use, before anything is begun.
+///
+/// # Errors
+/// The first problem.
+pub fn refuse(config: &Config) -> Result<(), String> {
+    if let Some(warning) = warning(config) {
+        tracing::warn!("{warning}");
+    }
+    let mut problems = checks(config).into_iter().filter_map(|c| Some((c.name, c.problem?)));
+    problems.next().map_or(Ok(()), |(name, problem)| Err(format!("{name}: {problem}")))
 }
 
 /// Prints the settings, and what is wrong with them.
@@ -93,6 +111,9 @@ pub fn check(
                 println!("{name:<18} {source:<12} {value}");
             }
         }
+    }
+    if let Some(warning) = warning(config) {
+        eprintln!("warning: {warning}");
     }
     let mut code = ExitCode::SUCCESS;
     for Check { name, problem } in &checks {

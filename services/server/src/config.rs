@@ -27,6 +27,13 @@ pub enum LogFormat {
     Json,
 }
 
+fn collector(text: &str) -> Result<String, &'static str> {
+    match text.strip_prefix("http://") {
+        Some(rest) if !rest.is_empty() => Ok(text.to_owned()),
+        _ => Err("write http://host:port; for TLS, run a collector on this machine"),
+    }
+}
+
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -149,7 +156,7 @@ pub struct Config {
     #[arg(long, env = "OI_CONCURRENCY", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
     /// The OpenTelemetry collector that gets traces, OTLP over gRPC: http://host:port.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = collector)]
     pub otlp_endpoint: Option<String>,
     /// What this process calls itself; its host name and pid where absent.
     #[arg(long, env = "OI_NAME")]

@@ -28,6 +28,7 @@ fn serve(config: Config) -> Result<ExitCode, Box<dyn Error>> {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let exporter = log::start(&config, VERSION)?;
+        check::refuse(&config)?;
         let ended = run::run(config).await;
         if let Some(exporter) = exporter {
             // It waits for the collector, on its own thread.

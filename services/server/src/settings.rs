@@ -131,7 +131,15 @@ pub fn load(mut args: Vec<OsString>) -> Result<(Cli, Vec<Setting>), SettingsErro
         }
     }
     args.extend(from_file.iter().map(|(name, value)| format!("--{name}={value}").into()));
-    let matches = command.clone().get_matches_from(args);
+    let matches = command.clone().try_get_matches_from(args).unwrap_or_else(|error| {
+        // Nobody is left, and nothing was begun: what clap says is the whole answer.
+        let _ = error.print();
+        if error.use_stderr() && !from_file.is_empty() {
+            let names = from_file.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            eprintln!("\nThe file of settings says: {names}");
+        }
+        std::process::exit(error.exit_code())
+    });
     let settings = settings(&command, matches_of(&matches), &from_file);
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
     Ok((cli, settings))
