@@ -136,12 +136,31 @@ func consume(js jetstream.JetStream, name, path string) error {
 	}
 }
 
+// connect connects without end; with an nkey, TLS and an inbox where the environment names them.
+func connect(url string) (*nats.Conn, error) {
+	options := []nats.Option{nats.MaxReconnects(-1), nats.ReconnectWait(200 * time.Millisecond)}
+	if seed := os.Getenv("OI_NATS_NKEY"); seed != "" {
+		option, err := nats.NkeyOptionFromSeed(seed)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, option)
+	}
+	if ca := os.Getenv("OI_NATS_CA"); ca != "" {
+		options = append(options, nats.RootCAs(ca))
+	}
+	if inbox := os.Getenv("OI_NATS_INBOX"); inbox != "" {
+		options = append(options, nats.CustomInboxPrefix(inbox))
+	}
+	return nats.Connect(url, options...)
+}
+
 func main() {
 	log.SetFlags(0)
 	if len(os.Args) < 4 {
 		log.Fatal("usage: example produce NATS_URL PRODUCER | consume NATS_URL NAME FILE")
 	}
-	nc, err := nats.Connect(os.Args[2], nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond))
+	nc, err := connect(os.Args[2])
 	if err != nil {
 		log.Fatal(err)
 	}

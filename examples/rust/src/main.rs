@@ -11,9 +11,27 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Connects; with an nkey, TLS and an inbox where the environment names them.
+async fn connect(url: &str) -> Result<async_nats::Client> {
+    let mut options = match std::env::var("OI_NATS_NKEY") {
+        Ok(path) => {
+            let seed = std::fs::read_to_string(path)?;
+            async_nats::ConnectOptions::with_nkey(seed.trim().to_owned())
+        }
+        Err(_) => async_nats::ConnectOptions::new(),
+    };
+    if let Ok(ca) = std::env::var("OI_NATS_CA") {
+        options = options.add_root_certificates(ca.into()).require_tls(true);
+    }
+    if let Ok(inbox) = std::env::var("OI_NATS_INBOX") {
+        options = options.custom_inbox_prefix(inbox);
+    }
+    Ok(options.connect(url).await?)
+}
+
 /// Registers hypervisors, and prints what became of each.
 async fn produce(url: &str, producer: &str) -> Result<()> {
-    let client = async_nats::connect(url).await?;
+    let client = connect(url).await?;
     for name in std::io::stdin().lock().lines() {
         let name = name?;
         let request = v1::SubmitRequest {
@@ -73,7 +91,7 @@ fn place(id: &str) -> Option<(u64, u32)> {
 
 /// Appends each event to a file, once.
 async fn consume(url: &str, name: &str, path: &str) -> Result<()> {
-    let context = jetstream::new(async_nats::connect(url).await?);
+    let context = jetstream::new(connect(url).await?);
     let written = std::fs::read_to_string(path).unwrap_or_default();
     let mut last = written.lines().last().and_then(|line| place(line.split(' ').next()?));
     let mut file = std::fs::File::options().create(true).append(true).open(path)?;

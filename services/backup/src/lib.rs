@@ -96,12 +96,22 @@ impl Store {
     /// Where the URL is none, or names a store that is not known. Nothing is asked of an
     /// S3 store yet.
     pub fn open(text: &str) -> Result<Store, StoreError> {
-        let url = url::Url::parse(text)
-            .map_err(|source| StoreError::Url { url: text.to_owned(), source })?;
-        if let ("file", Ok(path)) = (url.scheme(), url.to_file_path()) {
+        let store = Store::named(text)?;
+        let directory = url::Url::parse(text).ok().filter(|url| url.scheme() == "file");
+        if let Some(Ok(path)) = directory.map(|url| url.to_file_path()) {
             std::fs::create_dir_all(path)
                 .map_err(|source| StoreError::Directory { url: text.to_owned(), source })?;
         }
+        Ok(store)
+    }
+
+    /// The same, and nothing is made.
+    ///
+    /// # Errors
+    /// As [`open`](Store::open), but for the directory.
+    pub fn named(text: &str) -> Result<Store, StoreError> {
+        let url = url::Url::parse(text)
+            .map_err(|source| StoreError::Url { url: text.to_owned(), source })?;
         // Somebody else may have chosen already: as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let options = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));

@@ -49,7 +49,7 @@ fn code(status: &Status) -> Option<&str> {
 
 /// Whether the same call may well succeed a moment later.
 fn passing(status: &Status) -> bool {
-    code(status) == Some("busy")
+    matches!(code(status), Some("busy" | "too-much-owed"))
         || matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled)
         || (status.code() == Code::Unknown && std::error::Error::source(status).is_some())
 }

@@ -98,6 +98,7 @@ fn adds_work(command: &Command) -> bool {
         command,
         Command::RegisterHypervisor(_)
             | Command::AddNode(_)
+            | Command::ScaleCluster(_)
             | Command::CloneCluster(_)
             | Command::BackupCluster(_)
     )
@@ -291,7 +292,7 @@ impl Decider {
     fn too_much(&self, command: &Command) -> Option<Outcome> {
         let owed = self.backlog.jobs();
         (owed >= self.settings.most_owed && adds_work(command)).then(|| Outcome::Rejected {
-            code: "busy".to_owned(),
+            code: "too-much-owed".to_owned(),
             message: format!("{owed} jobs are owed already: try again when some of them are done"),
         })
     }
@@ -436,6 +437,10 @@ impl Decider {
             CommandEnvelope::new(CommandId(Uuid::now_v7()), actor.clone(), now_ms(), command)
         };
         let envelopes: Vec<CommandEnvelope> = commands.into_iter().map(envelope).collect();
+        let _spans: Vec<Span> = match oi_trace::is_on() {
+            true => envelopes.iter().map(decision_span).collect(),
+            false => Vec::new(),
+        };
         let (outcomes, failed) = self.decide_all(&envelopes.iter().collect::<Vec<_>>()).await;
         for (envelope, outcome) in envelopes.iter().zip(outcomes) {
             tracing::debug!(command = %envelope.id, ?outcome, "entered");

@@ -81,7 +81,8 @@ pub struct Schedule {
     parts: BTreeMap<Scope, Part>,
     /// Scopes in which something waits, the next first.
     places: BTreeSet<Place>,
-    in_flight: BTreeMap<JobId, (Scope, Job)>,
+    in_flight: BTreeMap<JobId, (Urgency, Scope, Job)>,
+    of: BTreeMap<Urgency, usize>,
     on: BTreeMap<HypervisorName, usize>,
 }
 
@@ -93,6 +94,7 @@ impl Schedule {
             parts: BTreeMap::new(),
             places: BTreeSet::new(),
             in_flight: BTreeMap::new(),
+            of: BTreeMap::new(),
             on: BTreeMap::new(),
         }
     }
@@ -101,7 +103,7 @@ impl Schedule {
     pub fn look(&mut self, state: &State, scope: &Scope) {
         let owed = owed_in(state, scope);
         let ids: BTreeSet<&JobId> = owed.iter().map(|j| &j.id).collect();
-        let of_scope = self.in_flight.iter().filter(|(_, (s, _))| s == scope);
+        let of_scope = self.in_flight.iter().filter(|(_, (_, s, _))| s == scope);
         let ended: Vec<JobId> =
             of_scope.map(|(id, _)| id).filter(|id| !ids.contains(id)).cloned().collect();
         for id in &ended {
@@ -117,7 +119,10 @@ impl Schedule {
     }
 
     fn end(&mut self, id: &JobId) {
-        let Some((scope, job)) = self.in_flight.remove(id) else { return };
+        let Some((urgency, scope, job)) = self.in_flight.remove(id) else { return };
+        if let Some(of) = self.of.get_mut(&urgency) {
+            *of -= 1;
+        }
         if let Some(part) = self.parts.get_mut(&scope) {
             part.in_flight -= 1;
         }
@@ -143,33 +148,43 @@ impl Schedule {
     /// The job that is to be done next, which is in flight from here on; none where the
     /// limits are reached, or nothing waits.
     pub fn take(&mut self) -> Option<Job> {
-        // What comes after is less urgent, and has a smaller share.
-        let room = |place: &&Place| self.in_flight.len() < place.0.share(self.limits.jobs);
-        let (scope, at) = self.places.iter().take_while(room).find_map(|place| {
-            let part = self.parts.get(&place.3)?;
-            let fits = |(urgency, job): &(Urgency, Job)| self.fits(*urgency, job);
-            Some((place.3.clone(), part.waiting.iter().position(fits)?))
+        let urgencies = [Urgency::Heal, Urgency::Create, Urgency::Tidy];
+        let mut open = urgencies.into_iter().filter(|&urgency| self.has_room(urgency));
+        let (scope, at) = open.find_map(|urgency| {
+            let first = (urgency, 0, Generation(0), Scope::Hypervisors);
+            let places = self.places.range(first..).take_while(|place| place.0 == urgency);
+            places.into_iter().find_map(|(.., scope)| {
+                let fits = |(_, job): &(Urgency, Job)| self.fits(urgency, job);
+                Some((scope.clone(), self.parts.get(scope)?.waiting.iter().position(fits)?))
+            })
         })?;
         let part = self.parts.get_mut(&scope)?;
-        let (_, job) = part.waiting.remove(at)?;
+        let (urgency, job) = part.waiting.remove(at)?;
         part.in_flight += 1;
         if let Some(hypervisor) = &job.hypervisor {
             *self.on.entry(hypervisor.clone()).or_default() += 1;
         }
-        self.in_flight.insert(job.id.clone(), (scope.clone(), job.clone()));
+        *self.of.entry(urgency).or_default() += 1;
+        self.in_flight.insert(job.id.clone(), (urgency, scope.clone(), job.clone()));
         self.put_in_place(&scope);
         Some(job)
     }
 
+    /// Of each urgency one job can always be done: nothing waits for ever.
+    fn has_room(&self, urgency: Urgency) -> bool {
+        self.of.get(&urgency).is_none_or(|&of| of == 0)
+            || self.in_flight.len() < urgency.share(self.limits.jobs)
+    }
+
     fn fits(&self, urgency: Urgency, job: &Job) -> bool {
         let on = job.hypervisor.as_ref().and_then(|h| self.on.get(h)).copied().unwrap_or(0);
-        self.in_flight.len() < urgency.share(self.limits.jobs)
-            && on < urgency.share(self.limits.per_hypervisor)
+        on < urgency.share(self.limits.per_hypervisor)
+            || self.of.get(&urgency).is_none_or(|&of| of == 0)
     }
 
     /// What is being done.
     pub fn in_flight(&self) -> impl Iterator<Item = &Job> {
-        self.in_flight.values().map(|(_, job)| job)
+        self.in_flight.values().map(|(.., job)| job)
     }
 
     /// How much is owed.

@@ -78,3 +78,14 @@ fn a_hypervisor_gets_no_more_than_it_can_do() {
     Scope::all(&world.state).for_each(|scope| schedule.look(&world.state, &scope));
     assert_eq!(offered(&mut schedule).len(), 1);
 }
+
+#[test]
+fn nothing_waits_for_ever() {
+    let mut world = World::with_cluster();
+    create(&mut world, &["gone"]);
+    world.finish_all();
+    create(&mut world, &["a", "b", "c", "d"]);
+    world.run(DeleteClusterV2 { name: name("gone"), abandon: true });
+    let order = offered(&mut schedule(&world, Limits { jobs: 4, ..WIDE }));
+    assert_eq!(order, ["a etcd", "b etcd", "c etcd", "gone remove"], "one, beyond its share");
+}

@@ -56,16 +56,18 @@ impl Gateway {
             None => who.needs_all(Role::Viewer)?,
         }
         let from = generation(&target).0;
-        let end = self.view.position();
+        // As of one moment: what happens later is not told.
+        let (end, owed) = self.view.read(|s| {
+            let scope = Scope::of_job(&id);
+            let jobs = scope.map(|scope| jobs_in(s, &scope)).unwrap_or_default();
+            let owed = jobs.iter().find(|j| j.id == id).map(|j| query::job(s, j));
+            (s.position, owed)
+        });
         if from == 0 || from > end {
             return Err(unknown());
         }
         let found = self.attempts(&id, from, end.min(from.saturating_add(LONGEST))).await;
         let (cause, attempts) = found.map_err(|e| Refused::unavailable(&e))?;
-        let owed = self.view.read(|s| {
-            let scope = Scope::of_job(&id)?;
-            jobs_in(s, &scope).iter().find(|j| j.id == id).map(|j| query::job(s, j))
-        });
         let done = attempts.iter().any(|a| a.event == "JobSucceeded");
         // Any number makes an id: what was neither tried nor is owed never was a job.
         if owed.is_none() && attempts.is_empty() {

@@ -13,6 +13,8 @@ use tonic_types::{ErrorDetails, StatusExt};
 pub const MALFORMED: &str = "malformed";
 /// Too much waits already.
 pub const BUSY: &str = "busy";
+/// Far too much work is owed to add more.
+pub const TOO_MUCH_OWED: &str = "too-much-owed";
 /// What a query is about is not there.
 pub const NOT_FOUND: &str = "not-found";
 /// A message is longer than any command.
@@ -82,7 +84,7 @@ impl Refused {
 
     /// Whether the same request may well succeed a moment later.
     pub fn passes(&self) -> bool {
-        [BUSY, UNDECIDED, UNAVAILABLE].contains(&self.code.as_str())
+        [BUSY, TOO_MUCH_OWED, UNDECIDED, UNAVAILABLE].contains(&self.code.as_str())
     }
 
     /// The gRPC code that says most about it.
@@ -96,7 +98,9 @@ impl Refused {
             MALFORMED | "invalid" | "overlap" | "version-unsupported" | "hypervisor-invalid" => {
                 Code::InvalidArgument
             }
-            BUSY | TOO_LARGE | "ports-exhausted" | "no-hypervisor" => Code::ResourceExhausted,
+            BUSY | TOO_MUCH_OWED | TOO_LARGE | "ports-exhausted" | "no-hypervisor" => {
+                Code::ResourceExhausted
+            }
             FORBIDDEN => Code::PermissionDenied,
             UNDECIDED => Code::DeadlineExceeded,
             UNAVAILABLE => Code::Unavailable,

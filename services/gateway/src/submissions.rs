@@ -7,7 +7,7 @@
 
 use crate::command;
 use crate::refusals::noted;
-use crate::refused::{DUPLICATE, FORBIDDEN, MALFORMED, Refused, TOO_LARGE};
+use crate::refused::{DUPLICATE, FORBIDDEN, MALFORMED, Refused, TOO_LARGE, TOO_MUCH_OWED};
 use crate::service::{Gateway, LARGEST, command_span};
 use oi_events::{Command, CommandEnvelope, chain};
 use oi_journal::{Delivered, Submission};
@@ -37,6 +37,8 @@ fn is_internal(command: &Command) -> bool {
             | Command::ReportObservation(_)
             | Command::RecordKubeconfig(_)
             | Command::RenewCertificates(_)
+            // An administrator's, by name: it cannot be taken back.
+            | Command::RaiseLevel(_)
     )
 }
 
@@ -197,7 +199,8 @@ impl Gateway {
     ) -> Result<v1::SubmitResponse, Refused> {
         loop {
             match self.decide(envelope).await {
-                Err(refused) if refused.passes() => {
+                // Whoever sent it is told: until there is room others would have to wait.
+                Err(refused) if refused.passes() && refused.code != TOO_MUCH_OWED => {
                     tokio::time::sleep(PAUSE).await;
                 }
                 decided => return decided,

@@ -9,7 +9,7 @@ use async_nats::jetstream::message::{PublishMessage, StreamMessage};
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use futures::TryStreamExt;
 use oi_events::ClusterUid;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why the key store did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -66,17 +66,29 @@ impl Journal {
         Ok(self.key_message(uid).await?.map(|m| m.payload.to_vec()))
     }
 
+    /// The clusters whose keys there are. It needs no permission to read them.
+    ///
+    /// # Errors
+    /// Where the broker does not answer.
+    pub async fn key_uids(&self) -> Result<BTreeSet<ClusterUid>, KeyStoreError> {
+        let stream = self.context.get_stream(KEYS).await.map_err(failed)?;
+        let mut subjects = stream.info_with_subjects("oi.keys.>").await.map_err(failed)?;
+        let mut uids = BTreeSet::new();
+        while let Some(subject) = subjects.try_next().await.map_err(failed)? {
+            uids.extend(
+                subject.0.strip_prefix("oi.keys.").and_then(|uid| uid.parse::<ClusterUid>().ok()),
+            );
+        }
+        Ok(uids)
+    }
+
     /// All wrapped keys.
     ///
     /// # Errors
     /// Where the broker does not answer.
     pub async fn keys(&self) -> Result<BTreeMap<ClusterUid, Vec<u8>>, KeyStoreError> {
-        let stream = self.context.get_stream(KEYS).await.map_err(failed)?;
-        let mut subjects = stream.info_with_subjects("oi.keys.>").await.map_err(failed)?;
         let mut keys = BTreeMap::new();
-        while let Some(subject) = subjects.try_next().await.map_err(failed)? {
-            let uid = subject.0.strip_prefix("oi.keys.").and_then(|uid| uid.parse().ok());
-            let Some(uid) = uid else { continue };
+        for uid in self.key_uids().await? {
             if let Some(wrapped) = self.get_key(uid).await? {
                 keys.insert(uid, wrapped);
             }

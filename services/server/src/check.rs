@@ -42,7 +42,7 @@ fn checks(config: &Config) -> Vec<Check> {
         checks.push(tried("key-encryption key", KeyEncryptionKey::load(&config.key_file)));
     }
     if is(Role::Worker) {
-        checks.push(tried("backup store", Store::open(&config.backup_store)));
+        checks.push(tried("backup store", Store::named(&config.backup_store)));
     }
     if is(Role::Gateway)
         && let Some(files) = config.tls_files()

@@ -47,7 +47,12 @@ pub enum Format {
 
 /// Kubernetes masters as a service on an event log.
 #[derive(Debug, Parser)]
-#[command(name = "oi-server", version, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "oi-server",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 pub struct Cli {
     /// Something else than running.
     #[command(subcommand)]
@@ -138,8 +143,9 @@ pub struct Config {
     /// of that (role decider).
     #[arg(long, env = "OI_CERTIFICATE_LIFE", default_value_t = 365 * 24 * 3600, value_parser = clap::value_parser!(u64).range(60..))]
     pub certificate_life: u64,
-    /// How many jobs are offered to workers at a time: as many as all of them do. What heals
-    /// may take all of that, what is new three quarters, what tidies up half (role decider).
+    /// How many jobs this decider offers at a time: as many as its share of the workers does.
+    /// What heals may take all of that, what is new three quarters, what tidies up half (role
+    /// decider).
     #[arg(long, env = "OI_JOBS", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: u16,
     /// How many of them on one hypervisor (role decider).

@@ -73,6 +73,15 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
+/// An address as it can be shown: without who connects, and their password.
+fn without_password(text: &str) -> String {
+    let one = |url: &str| match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        _ => url.to_owned(),
+    };
+    text.split(',').map(one).collect::<Vec<_>>().join(",")
+}
+
 /// The settings in a file, by the names of the flags, as texts.
 fn read(path: &Path, command: &Command) -> Result<BTreeMap<String, String>, SettingsError> {
     let path = path.to_owned();
@@ -117,7 +126,8 @@ pub fn load(mut args: Vec<OsString>) -> Result<(Cli, Vec<Setting>), SettingsErro
     let first = command.clone().try_get_matches_from(&args);
     let first = first.or_else(|_| lenient.try_get_matches_from(&args));
     let mut from_file = BTreeMap::new();
-    if let Ok(first) = &first {
+    let needs_none = |m: &ArgMatches| m.subcommand_name() == Some("make-nkey");
+    if let Some(first) = first.as_ref().ok().filter(|m| !needs_none(m)) {
         let first = matches_of(first);
         if let Ok(Some(path)) = first.try_get_one::<PathBuf>("config") {
             from_file = read(path, &command)?;
@@ -162,8 +172,25 @@ fn settings(
                 Some(ValueSource::EnvVariable) => "environment",
                 _ => "default",
             };
-            let value = values.unwrap_or_default().join(",");
+            let value = without_password(&values.unwrap_or_default().join(","));
             Setting { name: name.to_owned(), value, source }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        for (text, shown) in [
+            ("nats://a:1,nats://u:p@b:2", "nats://a:1,nats://…@b:2"),
+            ("s3://bucket/prefix", "s3://bucket/prefix"),
+            ("gateway,worker", "gateway,worker"),
+            ("", ""),
+        ] {
+            assert_eq!(without_password(text), shown);
+        }
+    }
 }

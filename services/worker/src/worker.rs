@@ -20,6 +20,9 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span};
 use uuid::Uuid;
 
+/// How long is looked for the command that made a job owed.
+const LOOK_UP: Duration = Duration::from_secs(1);
+
 /// How often a job is said to be worked on: a third of the queue's patience.
 const PROGRESS: Duration = Duration::from_secs(3);
 
@@ -97,9 +100,12 @@ impl Worker {
     /// A job belongs to the trace of the command that made it owed.
     async fn trace(&self, span: &Span, job: &Job) {
         oi_trace::name(span, job.kind.token(), "consumer");
-        if oi_trace::is_on()
-            && let Ok(Some(cause)) = self.journal.commit_at(job.generation.0).await
-        {
+        if !oi_trace::is_on() {
+            return;
+        }
+        // The job does not wait for its trace.
+        let cause = self.journal.commit_at(job.generation.0);
+        if let Ok(Ok(Some(cause))) = tokio::time::timeout(LOOK_UP, cause).await {
             oi_trace::within(span, cause.commit.header.command_id);
         }
     }

@@ -100,10 +100,7 @@ struct Life {
 /// The keys that there are: in the store, or in the archive.
 async fn keys(source: &Source) -> Result<BTreeSet<ClusterUid>, Failure> {
     match source {
-        Source::Broker(journal) => {
-            let keys = journal.keys().await.map_err(AuditError::from)?;
-            Ok(keys.into_keys().collect())
-        }
+        Source::Broker(journal) => Ok(journal.key_uids().await.map_err(AuditError::from)?),
         Source::Archive(path) => {
             let mut reader = ArchiveReader::open(path)?;
             while reader.next_stored()?.is_some() {}
