@@ -11,7 +11,10 @@ use producer::{Counts, Producer};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long the brokers may need to serve the log again.
+const LOOK: Duration = Duration::from_secs(120);
 
 /// Whatever went wrong ends the run.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -36,7 +39,7 @@ async fn run(
         let counts = counts.clone();
         tokio::spawn(async move {
             loop {
-                tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+                tokio::time::sleep(Duration::from_secs(10)).await;
                 eprintln!("{counts}");
             }
         })
@@ -52,7 +55,17 @@ async fn run(
         acknowledged.len(),
         acknowledged.len() as f64 / took,
     );
-    compare(brokers, &acknowledged).await
+    // A broker may have been killed just now: the log is looked at when it can be.
+    let deadline = Instant::now() + LOOK;
+    loop {
+        match compare(brokers, &acknowledged).await {
+            Err(error) if Instant::now() < deadline => {
+                eprintln!("the log cannot be read yet: {error}");
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+            compared => return compared,
+        }
+    }
 }
 
 /// Reads the whole log.

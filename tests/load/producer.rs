@@ -181,7 +181,7 @@ async fn over_grpc(
     match api.submit(request.clone()).await {
         Ok(response) => Ok(Some(response.into_inner())),
         Err(status) => match status.metadata().get("oi-code").and_then(|v| v.to_str().ok()) {
-            None | Some("busy" | "unavailable") => Ok(None),
+            None | Some("busy" | "unavailable" | "undecided") => Ok(None),
             Some(code) => Err(format!("refused ({code}): {}", status.message()).into()),
         },
     }
