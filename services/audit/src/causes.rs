@@ -2,8 +2,7 @@
 
 use oi_domain::{JobTarget, State};
 use oi_events::{
-    ClusterName, Command, CommandId, Event, Generation, HypervisorName, NodeName, Observation,
-    RecordedCommit,
+    ClusterName, Command, CommandId, Event, HypervisorName, NodeName, Observation, RecordedCommit,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -35,16 +34,6 @@ pub struct Causes {
     broken: BTreeMap<NodeKey, u64>,
     scheduled: BTreeMap<ClusterName, u64>,
     buried: BTreeMap<ClusterName, u64>,
-}
-
-fn generation(target: &JobTarget) -> Generation {
-    match target {
-        JobTarget::Hypervisor { generation, .. }
-        | JobTarget::Node { generation, .. }
-        | JobTarget::Leftover { generation, .. }
-        | JobTarget::Backup { generation, .. }
-        | JobTarget::Cluster { generation, .. } => *generation,
-    }
 }
 
 impl Causes {
@@ -80,7 +69,7 @@ impl Causes {
         };
         let found = match &recorded.commit.command {
             Command::ReportJob(c) => {
-                (JobTarget::parse(&c.job).map(|t| generation(&t).0), Cause::Job)
+                (JobTarget::parse(&c.job).map(|t| t.generation().0), Cause::Job)
             }
             Command::ReportObservation(c) => {
                 let watched = match &c.observation {
@@ -143,7 +132,7 @@ impl Causes {
             return state.processed.position(&id);
         }
         if let Some(target) = JobTarget::parse(&oi_events::JobId(what.to_owned())) {
-            return Some(generation(&target).0);
+            return Some(target.generation().0);
         }
         let (cluster, node) = match what.split_once('/') {
             Some((cluster, node)) => (cluster, Some(node)),

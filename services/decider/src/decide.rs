@@ -122,6 +122,14 @@ fn decision_span(envelope: &CommandEnvelope) -> Span {
     span
 }
 
+/// The spans of decisions that are made together, where spans are sent.
+fn decision_spans<'a>(
+    envelopes: impl Iterator<Item = &'a CommandEnvelope>,
+) -> BTreeMap<CommandId, Span> {
+    let wanted = envelopes.filter(|_| oi_trace::is_on());
+    wanted.map(|envelope| (envelope.id, decision_span(envelope))).collect()
+}
+
 impl Decider {
     /// A decider over a log and its view.
     pub fn new(
@@ -170,10 +178,7 @@ impl Decider {
     async fn handle(&self, batch: impl Iterator<Item = Asked>) {
         let started = Instant::now();
         let mut waiting: Vec<Asked> = batch.collect();
-        let mut spans: BTreeMap<CommandId, Span> = match oi_trace::is_on() {
-            true => waiting.iter().map(|a| (a.envelope.id, decision_span(&a.envelope))).collect(),
-            false => BTreeMap::new(),
-        };
+        let mut spans = decision_spans(waiting.iter().map(|a| &a.envelope));
         self.metrics.batch_commands.observe(waiting.len() as f64);
         while !waiting.is_empty() {
             let envelopes: Vec<&CommandEnvelope> = waiting.iter().map(|a| &a.envelope).collect();
@@ -437,10 +442,7 @@ impl Decider {
             CommandEnvelope::new(CommandId(Uuid::now_v7()), actor.clone(), now_ms(), command)
         };
         let envelopes: Vec<CommandEnvelope> = commands.into_iter().map(envelope).collect();
-        let _spans: Vec<Span> = match oi_trace::is_on() {
-            true => envelopes.iter().map(decision_span).collect(),
-            false => Vec::new(),
-        };
+        let _spans = decision_spans(envelopes.iter());
         let (outcomes, failed) = self.decide_all(&envelopes.iter().collect::<Vec<_>>()).await;
         for (envelope, outcome) in envelopes.iter().zip(outcomes) {
             tracing::debug!(command = %envelope.id, ?outcome, "entered");

@@ -118,8 +118,7 @@ impl Dispatcher {
                 Err(error) => tracing::warn!(job = %job.id, %error, "job not offered"),
             }
         }
-        let in_flight: BTreeSet<&JobId> = self.schedule.in_flight().map(|j| &j.id).collect();
-        self.offered.retain(|id, _| in_flight.contains(id));
+        self.offered.retain(|id, _| self.schedule.is_in_flight(id));
         self.schedule.owed()
     }
 }

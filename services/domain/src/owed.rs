@@ -106,6 +106,17 @@ impl JobTarget {
         }
     }
 
+    /// The generation of what it is for.
+    pub fn generation(&self) -> Generation {
+        match self {
+            JobTarget::Hypervisor { generation, .. }
+            | JobTarget::Node { generation, .. }
+            | JobTarget::Leftover { generation, .. }
+            | JobTarget::Backup { generation, .. }
+            | JobTarget::Cluster { generation, .. } => *generation,
+        }
+    }
+
     /// The cluster it is for, if any.
     pub fn cluster(&self) -> Option<&ClusterName> {
         match self {

@@ -172,19 +172,26 @@ impl Schedule {
 
     /// Of each urgency one job can always be done: nothing waits for ever.
     fn has_room(&self, urgency: Urgency) -> bool {
-        self.of.get(&urgency).is_none_or(|&of| of == 0)
-            || self.in_flight.len() < urgency.share(self.limits.jobs)
+        self.is_idle(urgency) || self.in_flight.len() < urgency.share(self.limits.jobs)
     }
 
     fn fits(&self, urgency: Urgency, job: &Job) -> bool {
         let on = job.hypervisor.as_ref().and_then(|h| self.on.get(h)).copied().unwrap_or(0);
-        on < urgency.share(self.limits.per_hypervisor)
-            || self.of.get(&urgency).is_none_or(|&of| of == 0)
+        on < urgency.share(self.limits.per_hypervisor) || self.is_idle(urgency)
+    }
+
+    fn is_idle(&self, urgency: Urgency) -> bool {
+        self.of.get(&urgency).is_none_or(|&of| of == 0)
     }
 
     /// What is being done.
     pub fn in_flight(&self) -> impl Iterator<Item = &Job> {
         self.in_flight.values().map(|(.., job)| job)
+    }
+
+    /// Whether it is being done.
+    pub fn is_in_flight(&self, id: &JobId) -> bool {
+        self.in_flight.contains_key(id)
     }
 
     /// How much is owed.

@@ -5,22 +5,12 @@ use crate::query;
 use crate::refused::{NOT_FOUND, Refused};
 use crate::service::Gateway;
 use oi_domain::{JobTarget, Scope, jobs_in};
-use oi_events::{Event, Generation, JobId, RecordedCommit};
+use oi_events::{Event, JobId, JobKind, RecordedCommit};
 use oi_journal::ReadError;
 use oi_proto::v1;
 
 /// So many commits are looked through for attempts.
 const LONGEST: u64 = 100_000;
-
-fn generation(target: &JobTarget) -> Generation {
-    match target {
-        JobTarget::Hypervisor { generation, .. }
-        | JobTarget::Node { generation, .. }
-        | JobTarget::Leftover { generation, .. }
-        | JobTarget::Backup { generation, .. }
-        | JobTarget::Cluster { generation, .. } => *generation,
-    }
-}
 
 /// What an event says about a job; none where it is about something else.
 fn attempt(recorded: &RecordedCommit, event: &Event, id: &JobId) -> Option<v1::JobAttempt> {
@@ -55,7 +45,7 @@ impl Gateway {
             Some(cluster) => who.needs_on(Role::Viewer, cluster.as_str())?,
             None => who.needs_all(Role::Viewer)?,
         }
-        let from = generation(&target).0;
+        let from = target.generation().0;
         // As of one moment: what happens later is not told.
         let (end, owed) = self.view.read(|s| {
             let scope = Scope::of_job(&id);
@@ -119,9 +109,9 @@ fn named(target: &JobTarget) -> v1::Job {
     let (kind, node) = match target {
         JobTarget::Node { node, step, .. } => (step.token(), node.to_string()),
         JobTarget::Backup { step, .. } => (step.token(), String::new()),
-        JobTarget::Leftover { node, .. } => ("leftover", node.to_string()),
-        JobTarget::Hypervisor { .. } => ("probe", String::new()),
-        JobTarget::Cluster { .. } => ("shred", String::new()),
+        JobTarget::Leftover { node, .. } => (JobKind::RemoveLeftover.token(), node.to_string()),
+        JobTarget::Hypervisor { .. } => (JobKind::ProbeHypervisor.token(), String::new()),
+        JobTarget::Cluster { .. } => (JobKind::ShredKey.token(), String::new()),
     };
     v1::Job { kind: kind.to_owned(), cluster, hypervisor, node, ..v1::Job::default() }
 }

@@ -3,28 +3,17 @@
 
 use oi_events::*;
 use oi_gateway::Gateway;
-use oi_journal::testing::{Broker, free_port};
+use oi_journal::testing::{Broker, first_commit, free_port};
 use oi_pki::KeyEncryptionKey;
 use oi_proto::v1::{self, oi_client::OiClient};
 use oi_view::{Keyring, View};
 use std::sync::Arc;
 use std::time::Duration;
-use uuid::Uuid;
 
 fn commit() -> Commit {
-    let id = CommandId(Uuid::from_u128(1));
     let name: HypervisorName = "hv-1".parse().unwrap();
-    Commit {
-        header: CommitHeader {
-            command_id: id,
-            correlation: id,
-            actor: "alice".to_owned(),
-            time_ms: 1_790_000_000_000,
-            previous: Hash::ZERO,
-        },
-        command: CordonHypervisorV1 { name: name.clone(), cordoned: true }.into(),
-        events: vec![HypervisorCordonedV1 { name, cordoned: true }.into()],
-    }
+    let cordoned = HypervisorCordonedV1 { name: name.clone(), cordoned: true };
+    first_commit(CordonHypervisorV1 { name, cordoned: true }, vec![cordoned.into()])
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,11 +2,28 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use crate::{Journal, JournalConfig};
+use oi_events::{Command as Asked, CommandId, Commit, CommitHeader, Event, Hash};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
+
+/// A commit that begins a log.
+pub fn first_commit(command: impl Into<Asked>, events: Vec<Event>) -> Commit {
+    let id = "00000000-0000-0000-0000-000000000001".parse::<CommandId>().unwrap();
+    Commit {
+        header: CommitHeader {
+            command_id: id,
+            correlation: id,
+            actor: "alice".to_owned(),
+            time_ms: 1_790_000_000_000,
+            previous: Hash::ZERO,
+        },
+        command: command.into(),
+        events,
+    }
+}
 
 /// A real nats-server with a directory and port of its own; gone when dropped.
 pub struct Broker {

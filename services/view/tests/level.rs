@@ -4,25 +4,14 @@
 
 use oi_domain::LEVEL;
 use oi_events::*;
-use oi_journal::testing::Broker;
+use oi_journal::testing::{Broker, first_commit};
 use oi_view::{View, ViewError};
 use std::time::Duration;
-use uuid::Uuid;
 
 /// A newer release raises the level beyond what this one knows.
 fn raised() -> Commit {
-    let id = CommandId(Uuid::from_u128(1));
-    Commit {
-        header: CommitHeader {
-            command_id: id,
-            correlation: id,
-            actor: "alice".to_owned(),
-            time_ms: 1_790_000_000_000,
-            previous: Hash::ZERO,
-        },
-        command: RaiseLevelV1 { level: LEVEL + 1 }.into(),
-        events: vec![LevelRaisedV1 { level: LEVEL + 1 }.into()],
-    }
+    let level = LEVEL + 1;
+    first_commit(RaiseLevelV1 { level }, vec![LevelRaisedV1 { level }.into()])
 }
 
 #[tokio::test(flavor = "multi_thread")]
