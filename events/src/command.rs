@@ -2,7 +2,7 @@
 
 use crate::hash::Hash;
 use crate::ids::{
-    BackupId, ClusterName, Generation, HypervisorName, JobId, KubernetesVersion, NodeName,
+    BackupId, ClusterName, Generation, HypervisorName, JobId, KubernetesVersion, NodeName, TokenId,
 };
 use crate::record::records;
 use serde::{Deserialize, Serialize};
@@ -209,6 +209,15 @@ pub enum Observation {
         /// What it is.
         snapshot: SnapshotV1,
     },
+    /// What is kept inside of a cluster was not as it should be, and was put right.
+    DriftRepaired {
+        /// The cluster.
+        cluster: ClusterName,
+        /// Which state of it was put back.
+        generation: Generation,
+        /// The objects, for example `DaemonSet kube-system/kube-proxy`.
+        objects: Vec<String>,
+    },
 }
 
 /// A snapshot of etcd in the backup store.
@@ -251,6 +260,55 @@ pub struct RaiseLevelV1 {
 pub struct CancelJobV1 {
     /// The job.
     pub job: JobId,
+}
+
+/// The network of a cluster's pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cni {
+    /// None of ours: the cluster's users install one.
+    None,
+    /// flannel, with VXLAN between nodes.
+    Flannel,
+}
+
+/// What is kept inside of a cluster, so that worker nodes and pods can use it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addons {
+    /// The network of its pods.
+    pub cni: Cni,
+    /// kube-proxy, which makes Services reachable.
+    pub kube_proxy: bool,
+    /// CoreDNS, which gives Services names.
+    pub dns: bool,
+}
+
+/// Asks that a cluster be made ready for worker nodes, and that these parts be kept in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAddonsV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// What is to be kept.
+    pub addons: Addons,
+}
+
+/// Asks for a token with which machines join a cluster as worker nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateJoinTokenV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// When it ends, Unix milliseconds.
+    pub expires_ms: u64,
+    /// What it is for, in the asker's words.
+    pub description: String,
+}
+
+/// Asks that a token end, or tells that it has (entered by a decider when that falls due).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevokeJoinTokenV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Which one.
+    pub token: TokenId,
 }
 
 /// A client certificate was signed for a user of a cluster. Recorded before it
@@ -522,5 +580,11 @@ records!(
         CancelJob = 27 [; 1 => CancelJobV1],
         /// See [`RaiseLevelV1`].
         RaiseLevel = 28 [; 1 => RaiseLevelV1],
+        /// See [`SetAddonsV1`].
+        SetAddons = 29 [; 1 => SetAddonsV1],
+        /// See [`CreateJoinTokenV1`].
+        CreateJoinToken = 30 [; 1 => CreateJoinTokenV1],
+        /// See [`RevokeJoinTokenV1`].
+        RevokeJoinToken = 31 [; 1 => RevokeJoinTokenV1],
     }
 );

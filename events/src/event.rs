@@ -1,12 +1,12 @@
 //! Events: what has happened. Every choice that was made on the way (ids, keys,
 //! ports, places, times) is in them, so that reading never chooses again.
 
-use crate::command::{RegisterHypervisorV1, Role, SnapshotV1};
+use crate::command::{Addons, RegisterHypervisorV1, Role, SnapshotV1};
 use crate::credential::Credential;
 use crate::hash::Hash;
 use crate::ids::{
     BackupId, ClusterName, ClusterUid, Generation, HypervisorName, JobId, KubernetesVersion,
-    NodeName,
+    NodeName, TokenId,
 };
 use crate::record::records;
 use serde::{Deserialize, Serialize};
@@ -577,6 +577,50 @@ pub struct LevelRaisedV1 {
     pub level: u16,
 }
 
+/// A cluster is ready for worker nodes, and these parts are kept in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddonsSetV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// What is kept.
+    pub addons: Addons,
+}
+
+/// Machines can join a cluster with this token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinTokenCreatedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The part of the token that is no secret.
+    pub token: TokenId,
+    /// 32 random bytes, sealed, of which the secret part is made.
+    pub credential: Credential,
+    /// When it ends, Unix milliseconds.
+    pub expires_ms: u64,
+    /// What it is for, in the asker's words.
+    pub description: String,
+}
+
+/// Nobody can join with this token any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinTokenEndedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Which one.
+    pub token: TokenId,
+    /// Its time was over; otherwise it was revoked.
+    pub expired: bool,
+}
+
+/// What is kept inside of a cluster was not as it should be, and was put right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftRepairedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The objects, for example `DaemonSet kube-system/kube-proxy`.
+    pub objects: Vec<String>,
+}
+
 records!(
     /// A fact. It cannot be refused.
     Event {
@@ -667,5 +711,13 @@ records!(
         RotationEnded = 142 [; 1 => RotationEndedV1],
         /// See [`LevelRaisedV1`].
         LevelRaised = 143 [; 1 => LevelRaisedV1],
+        /// See [`AddonsSetV1`].
+        AddonsSet = 144 [; 1 => AddonsSetV1],
+        /// See [`JoinTokenCreatedV1`].
+        JoinTokenCreated = 145 [; 1 => JoinTokenCreatedV1],
+        /// See [`JoinTokenEndedV1`].
+        JoinTokenEnded = 146 [; 1 => JoinTokenEndedV1],
+        /// See [`DriftRepairedV1`].
+        DriftRepaired = 147 [; 1 => DriftRepairedV1],
     }
 );

@@ -1,5 +1,6 @@
 //! Typed ids. A name that is not valid cannot be constructed or decoded.
 
+use crate::hash::Hash;
 use serde::{Deserialize, Serialize};
 use smol_str::{SmolStr, ToSmolStr};
 use std::fmt;
@@ -27,6 +28,9 @@ pub enum IdError {
     /// Not an id.
     #[error("{0:?} is not a UUID")]
     Uuid(String),
+    /// Not the id of a token.
+    #[error("{0:?} is not the id of a join token: six of a-z and 0-9, what stands before the dot")]
+    Token(String),
 }
 
 fn is_label(s: &str) -> bool {
@@ -131,6 +135,57 @@ uuid_id!(
     /// cannot. It is the id of the command that created the cluster.
     ClusterUid
 );
+
+/// The part of a join token that is no secret: six of a-z and 0-9, as Kubernetes' bootstrap
+/// tokens have it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "SmolStr", into = "SmolStr")]
+pub struct TokenId(SmolStr);
+
+const TOKEN_LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+
+/// Letters of a token, one for each two bytes.
+pub fn token_letters(bytes: &[u8]) -> String {
+    let letter = |pair: &[u8; 2]| char::from(TOKEN_LETTERS[usize::from(u16::from_be_bytes(*pair)) % 36]);
+    bytes.as_chunks::<2>().0.iter().map(letter).collect()
+}
+
+impl TokenId {
+    /// The id of the token that a command asks for.
+    pub fn of(command: CommandId) -> TokenId {
+        let digest = Hash::of(&[b"oi/join-token/v1", command.0.as_bytes()]);
+        TokenId(token_letters(&digest.0[..12]).into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<SmolStr> for TokenId {
+    type Error = IdError;
+    fn try_from(id: SmolStr) -> Result<Self, IdError> {
+        let fits = id.len() == 6 && id.bytes().all(|c| TOKEN_LETTERS.contains(&c));
+        if fits { Ok(TokenId(id)) } else { Err(IdError::Token(id.into())) }
+    }
+}
+impl FromStr for TokenId {
+    type Err = IdError;
+    fn from_str(s: &str) -> Result<Self, IdError> {
+        Self::try_from(SmolStr::new(s))
+    }
+}
+impl From<TokenId> for SmolStr {
+    fn from(id: TokenId) -> SmolStr {
+        id.0
+    }
+}
+impl fmt::Display for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// Rises with each decision that changes what must run. It is the log position
 /// of that decision, so it is never used twice.

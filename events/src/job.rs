@@ -31,6 +31,8 @@ pub enum JobKind {
     DropBackup,
     /// The node's etcd data is what a backup held, or none where another node has it.
     RestoreEtcd,
+    /// What is to be kept inside of the cluster is there.
+    ConfigureCluster,
 }
 
 impl JobKind {
@@ -49,6 +51,7 @@ impl JobKind {
             JobKind::TakeBackup => "backup",
             JobKind::DropBackup => "drop",
             JobKind::RestoreEtcd => "restore",
+            JobKind::ConfigureCluster => "configure",
         }
     }
 }

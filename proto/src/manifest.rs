@@ -140,6 +140,37 @@ pub struct ClusterSpec {
     /// More names or addresses for the API server's certificate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra_sans: Vec<String>,
+    /// What is kept inside of it for worker nodes; nothing is where this is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addons: Option<AddonsSpec>,
+}
+
+/// What is kept inside of a cluster for worker nodes and pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AddonsSpec {
+    /// The network of its pods.
+    pub cni: Cni,
+    /// kube-proxy, which makes Services reachable.
+    #[serde(default = "yes")]
+    pub kube_proxy: bool,
+    /// CoreDNS, which gives Services names.
+    #[serde(default = "yes")]
+    pub dns: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The network of a cluster's pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cni {
+    /// None of oi's: the cluster's users install one.
+    None,
+    /// flannel, with VXLAN between nodes.
+    Flannel,
 }
 
 /// A member of a cluster.

@@ -43,7 +43,7 @@ fn take(state: &mut State, key: &DataKey, command: Command) -> Result<()> {
     let (id, now_ms) = (CommandId(Uuid::now_v7()), now_ms());
     let envelope = CommandEnvelope::new(id, "bench", now_ms, command.clone());
     let mint = Minter { key: Some(key.clone()), source: None, now_ms, leaf_life_ms: YEAR_MS };
-    let events = decide(state, &envelope, &Context { now_ms, mint: &mint })?;
+    let events = decide(state, &envelope, &Context { now_ms, mint: &mint, begins: None })?;
     let (actor, previous) = (envelope.actor, state.head);
     let header = CommitHeader { command_id: id, correlation: id, actor, time_ms: now_ms, previous };
     let commit = Commit { header, command, events };

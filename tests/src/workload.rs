@@ -261,7 +261,7 @@ impl Workload {
         let id = CommandId(Uuid::from_u128(self.asked));
         let envelope = CommandEnvelope::new(id, actor, self.now_ms, command);
         let mint = Dummy(self.state.position + 1);
-        let context = Context { now_ms: self.now_ms, mint: &mint };
+        let context = Context { now_ms: self.now_ms, mint: &mint, begins: None };
         let events = decide(&self.state, &envelope, &context).ok()?;
         if events.is_empty() {
             return None;

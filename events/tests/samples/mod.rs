@@ -121,6 +121,25 @@ pub fn commands() -> Vec<(&'static str, Command)> {
         ("", RetryJobV1 { job: job() }.into()),
         ("", CancelJobV1 { job: job() }.into()),
         ("", RaiseLevelV1 { level: 2 }.into()),
+        ("", SetAddonsV1 { cluster: name("test"), addons: addons() }.into()),
+        (
+            "",
+            CreateJoinTokenV1 {
+                cluster: name("test"),
+                expires_ms: 1_800_000_000_000,
+                description: "rack 7".to_owned(),
+            }
+            .into(),
+        ),
+        ("", RevokeJoinTokenV1 { cluster: name("test"), token: token() }.into()),
+        (
+            "drift",
+            observed(Observation::DriftRepaired {
+                cluster: name("test"),
+                generation: Generation(7),
+                objects: vec!["DaemonSet kube-system/kube-proxy".to_owned()],
+            }),
+        ),
         (
             "",
             RecordKubeconfigV2 {
@@ -468,7 +487,36 @@ pub fn events() -> Vec<(&'static str, Event)> {
         ("retire", advanced(RotationStage::Retire)),
         ("", RotationEndedV1 { cluster: name("test") }.into()),
         ("", LevelRaisedV1 { level: 2 }.into()),
+        ("", AddonsSetV1 { cluster: name("test"), addons: addons() }.into()),
+        (
+            "",
+            JoinTokenCreatedV1 {
+                cluster: name("test"),
+                token: token(),
+                credential: credential("join-token"),
+                expires_ms: 1_800_000_000_000,
+                description: "rack 7".to_owned(),
+            }
+            .into(),
+        ),
+        ("", JoinTokenEndedV1 { cluster: name("test"), token: token(), expired: true }.into()),
+        (
+            "",
+            DriftRepairedV1 {
+                cluster: name("test"),
+                objects: vec!["DaemonSet kube-system/kube-proxy".to_owned()],
+            }
+            .into(),
+        ),
     ]
+}
+
+fn addons() -> Addons {
+    Addons { cni: Cni::Flannel, kube_proxy: true, dns: false }
+}
+
+fn token() -> TokenId {
+    TokenId::of(CommandId(uuid(9)))
 }
 
 /// A job of each kind.
@@ -487,14 +535,15 @@ pub fn jobs() -> Vec<Job> {
         TakeBackup,
         DropBackup,
         RestoreEtcd,
+        ConfigureCluster,
     ]
     .into_iter()
     .map(|kind| Job {
         id: job(),
-        hypervisor: (![ShredKey, TakeBackup, DropBackup].contains(&kind)).then(|| name("hv-1")),
+        hypervisor: (![ShredKey, TakeBackup, DropBackup, ConfigureCluster].contains(&kind)).then(|| name("hv-1")),
         cluster: (kind != ProbeHypervisor).then(|| name("test")),
         cluster_uid: (kind != ProbeHypervisor).then(|| ClusterUid(uuid(1))),
-        node: (![ProbeHypervisor, ShredKey, TakeBackup, DropBackup].contains(&kind))
+        node: (![ProbeHypervisor, ShredKey, TakeBackup, DropBackup, ConfigureCluster].contains(&kind))
             .then(|| name("cp-1")),
         kind,
         generation: Generation(7),

@@ -74,7 +74,8 @@ impl Causes {
             Command::ReportObservation(c) => {
                 let watched = match &c.observation {
                     Observation::PodRestarted { generation, .. }
-                    | Observation::MemberBroken { generation, .. } => Some(generation.0),
+                    | Observation::MemberBroken { generation, .. }
+                    | Observation::DriftRepaired { generation, .. } => Some(generation.0),
                     _ => None,
                 };
                 (watched, Cause::Seen)

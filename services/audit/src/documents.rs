@@ -2,7 +2,7 @@
 
 use oi_domain::{Cluster, ClusterPhase, State};
 use oi_events::{ClusterName, NodeName, RegisterHypervisorV1, Role};
-use oi_proto::manifest::{
+use oi_proto::manifest::{AddonsSpec, Cni, 
     ClusterSpec, Document, HypervisorSpec, Metadata, Networking, NodeRole, NodeSpec, PortRange,
     TlsFiles,
 };
@@ -65,6 +65,14 @@ pub fn documents(state: &State, only: Option<&ClusterName>) -> Vec<Document> {
                 dns_domain: cluster.dns_domain.clone(),
             },
             extra_sans: cluster.extra_sans.clone(),
+            addons: cluster.inside.as_ref().map(|inside| AddonsSpec {
+                cni: match inside.addons.cni {
+                    oi_events::Cni::None => Cni::None,
+                    oi_events::Cni::Flannel => Cni::Flannel,
+                },
+                kube_proxy: inside.addons.kube_proxy,
+                dns: inside.addons.dns,
+            }),
         };
         documents.push(Document::Cluster(Metadata { name: name.to_string() }, spec));
         documents.extend(nodes(name, cluster));

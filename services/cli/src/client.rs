@@ -129,6 +129,24 @@ impl Client {
         Ok(reply.kubeconfigs)
     }
 
+    /// The join tokens of a cluster.
+    pub async fn join_tokens(&self, cluster: &str) -> Result<Vec<v1::JoinToken>, Failure> {
+        let request = v1::ListJoinTokensRequest { cluster: cluster.to_owned() };
+        let reply = self.call(request, async |mut api, r| api.list_join_tokens(r).await).await?;
+        Ok(reply.tokens)
+    }
+
+    /// A join token by its id, or that of the command that asked for it.
+    pub async fn join_token(
+        &self,
+        cluster: &str,
+        id: &str,
+    ) -> Result<v1::GetJoinTokenResponse, Failure> {
+        let request =
+            v1::GetJoinTokenRequest { cluster: cluster.to_owned(), token: id.to_owned() };
+        self.call(request, async |mut api, r| api.get_join_token(r).await).await
+    }
+
     /// Waits this long for a server that is away.
     pub fn patient(mut self, limit: Duration) -> Client {
         self.patience = Instant::now() + limit;
@@ -181,8 +199,25 @@ impl Client {
     /// # Errors
     /// [`Failure::Refused`] with the rule's own words.
     pub async fn submit(&self, command: Command) -> Result<v1::SubmitResponse, Failure> {
+        self.submit_under(Uuid::now_v7(), command).await
+    }
+
+    /// The same; returns the command's id, by which what it made can be found.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] with the rule's own words.
+    pub async fn submit_as(&self, command: Command) -> Result<String, Failure> {
+        let id = Uuid::now_v7();
+        self.submit_under(id, command).await.map(|_| id.to_string())
+    }
+
+    async fn submit_under(
+        &self,
+        id: Uuid,
+        command: Command,
+    ) -> Result<v1::SubmitResponse, Failure> {
         let request = v1::SubmitRequest {
-            command_id: Uuid::now_v7().to_string(),
+            command_id: id.to_string(),
             actor: self.actor.clone(),
             issued_at_ms: 0,
             expected_position: self.expected.swap(0, Ordering::Relaxed),

@@ -1,9 +1,9 @@
 //! Documents on stdin and stdout, and the filters between them.
 
 use crate::error::Failure;
-use crate::flags::{ClusterFlags, NodeFlags, Role};
+use crate::flags::{ClusterFlags, Cni, NodeFlags, Role};
 use oi_events::{ClusterName, HypervisorName, KubernetesVersion, NodeName};
-use oi_proto::manifest::{self, ClusterSpec, Document, Metadata, Networking, NodeRole, NodeSpec};
+use oi_proto::manifest::{self, AddonsSpec, ClusterSpec, Document, Metadata, Networking, NodeRole, NodeSpec};
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 
@@ -42,6 +42,14 @@ pub fn cluster(flags: &ClusterFlags) -> Result<Vec<Document>, Failure> {
             dns_domain: flags.dns_domain.clone(),
         },
         extra_sans: flags.apiserver_extra_sans.clone(),
+        addons: (!flags.no_workers).then(|| AddonsSpec {
+            cni: match flags.cni {
+                Cni::None => manifest::Cni::None,
+                Cni::Flannel => manifest::Cni::Flannel,
+            },
+            kube_proxy: flags.kube_proxy,
+            dns: flags.dns,
+        }),
     };
     let mut documents = vec![Document::Cluster(Metadata { name: flags.name.clone() }, spec)];
     let roles = [

@@ -1,5 +1,6 @@
 //! What goes wrong, and the exit code that tells scripts.
 
+use oi_join::JoinError;
 use oi_proto::manifest::ManifestError;
 use std::process::ExitCode;
 use tonic::{Code, Status};
@@ -48,6 +49,9 @@ pub enum Failure {
     /// Wrong documents.
     #[error(transparent)]
     Documents(#[from] ManifestError),
+    /// This machine does not become a worker node, or does not end to be one.
+    #[error(transparent)]
+    Join(#[from] oi_join::JoinError),
     /// A name, version or range that cannot be.
     #[error(transparent)]
     Name(#[from] oi_events::IdError),
@@ -86,6 +90,18 @@ impl Failure {
                 Code::InvalidArgument => 2,
                 Code::NotFound => 4,
                 Code::DeadlineExceeded => 6,
+                _ => 1,
+            },
+            Failure::Join(error) => match error {
+                JoinError::Invalid { .. } => 2,
+                JoinError::AnotherNode(_)
+                | JoinError::Token
+                | JoinError::Authority { .. }
+                | JoinError::NameTaken(_)
+                | JoinError::NotForWorkers
+                | JoinError::Undrained(..) => 3,
+                JoinError::NotReady { .. } => 6,
+                JoinError::Kube(oi_join::KubeError::Call { .. }) => 5,
                 _ => 1,
             },
             _ => 1,

@@ -132,6 +132,36 @@ pub fn kubeconfig(k: &v1::Kubeconfig) -> Value {
     })
 }
 
+/// A join token without its secret part, as a row.
+pub fn join_token(t: &v1::JoinToken) -> Value {
+    json!({"id": t.id, "expires": moment(t.expires_ms), "description": t.description})
+}
+
+/// All that a machine needs to join, as a row.
+pub fn open_token(t: &v1::GetJoinTokenResponse, kubeadm: &str) -> Value {
+    let about = t.token.clone().unwrap_or_default();
+    json!({
+        "token": t.secret, "endpoint": t.endpoint, "expires": moment(about.expires_ms),
+        "description": about.description, "caHashes": t.authority_hashes.join(","),
+        "caCertificate": t.authorities, "kubeadm": kubeadm,
+    })
+}
+
+/// What is kept inside of a cluster, as a row.
+pub fn addons(c: &v1::Cluster) -> Value {
+    let name = c.spec.as_ref().map(|s| s.name.clone()).unwrap_or_default();
+    let kept = c.addons.unwrap_or_default();
+    let cni = match c.addons.map(|a| a.cni()) {
+        None => "",
+        Some(v1::Cni::Flannel) => "flannel",
+        Some(_) => "none",
+    };
+    json!({
+        "cluster": name, "workers": c.addons.is_some(), "cni": cni, "kubeProxy": kept.kube_proxy,
+        "dns": kept.dns, "configured": c.configured,
+    })
+}
+
 /// What commands would do.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use crate::error::Failure;
 use crate::flags::Format;
 use crate::{documents, output};
 use indicatif::{ProgressBar, ProgressStyle};
-use oi_proto::manifest::{ClusterSpec, Document, HypervisorSpec, Metadata, NodeRole, NodeSpec};
+use oi_proto::manifest::{AddonsSpec, ClusterSpec, Cni, Document, HypervisorSpec, Metadata, NodeRole, NodeSpec};
 use oi_proto::v1::{self, submit_request::Command};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
@@ -104,23 +104,39 @@ fn difference(have: &impl std::fmt::Debug, want: &impl std::fmt::Debug) -> (Stri
 struct Known {
     hypervisors: BTreeMap<String, v1::RegisterHypervisor>,
     clusters: BTreeMap<String, v1::CreateCluster>,
+    addons: BTreeMap<String, v1::Addons>,
     nodes: BTreeMap<(String, String), v1::Node>,
 }
 
 impl Known {
     async fn load(client: &Client) -> Result<Known, Failure> {
         let hypervisors = client.hypervisors().await?.into_iter().filter_map(|h| h.spec);
-        let clusters = client.clusters("").await?.into_iter().filter_map(|c| c.spec);
+        let all = client.clusters("").await?;
+        let named = |c: &v1::Cluster| Some((c.spec.as_ref()?.name.clone(), c.addons?));
+        let addons = all.iter().filter_map(named).collect();
+        let clusters = all.into_iter().filter_map(|c| c.spec);
         let nodes = client.nodes("").await?;
         Ok(Known {
             hypervisors: hypervisors.map(|s| (s.name.clone(), s)).collect(),
             clusters: clusters.map(|s| (s.name.clone(), s)).collect(),
+            addons,
             nodes: nodes.into_iter().map(|n| ((n.cluster.clone(), n.name.clone()), n)).collect(),
         })
     }
 
-    /// Whether what a document declares is there; refused where it is otherwise.
+    /// Whether what a document declares is there, with all that can be changed of it.
     fn has(&self, document: &Document) -> Result<bool, Failure> {
+        let addons = match document {
+            Document::Cluster(m, s) => s.addons.is_none_or(|wanted| {
+                self.addons.get(&m.name).is_some_and(|have| *have == addons_of(wanted))
+            }),
+            _ => true,
+        };
+        Ok(self.is_same(document)? && addons)
+    }
+
+    /// Whether what a document declares is there; refused where it is otherwise.
+    fn is_same(&self, document: &Document) -> Result<bool, Failure> {
         let differs = |what: String, (have, want): (String, String)| {
             Err(Failure::Refused {
                 code: "differs".to_owned(),
@@ -211,13 +227,13 @@ pub async fn run(
     let nothing = absent.is_empty();
     let (hypervisors, others): (Vec<_>, Vec<_>) = absent.into_iter().partition(|d| rank(d) == 0);
     for document in &hypervisors {
-        submit(client, document, &progress).await?;
+        submit(client, document, &known, &progress).await?;
     }
     if !hypervisors.is_empty() && !others.is_empty() {
         wait_for_hypervisors(client, &progress).await?;
     }
     for document in others {
-        submit(client, document, &progress).await?;
+        submit(client, document, &known, &progress).await?;
     }
     if nothing {
         progress.line("nothing to do: all of it is there already");
@@ -237,31 +253,61 @@ pub async fn run(
     output::rows(format, shown.iter().filter(named).map(output::cluster).collect(), false)
 }
 
-/// The command that makes what a document declares, and what to say once it is taken.
-pub fn command(document: &Document) -> (String, Command) {
+/// The commands that make what a document declares, and what to say once each is taken.
+pub fn commands(document: &Document) -> Vec<(String, Command)> {
     match document {
-        Document::Hypervisor(m, s) => (
+        Document::Hypervisor(m, s) => vec![(
             format!("hypervisor {} registered", m.name),
             Command::RegisterHypervisor(hypervisor_command(m, s)),
-        ),
+        )],
         Document::Cluster(m, s) => {
-            (format!("cluster {} created", m.name), Command::CreateCluster(cluster_command(m, s)))
+            let created = (
+                format!("cluster {} created", m.name),
+                Command::CreateCluster(cluster_command(m, s)),
+            );
+            let addons = s.addons.map(|addons| {
+                let command =
+                    v1::SetAddons { cluster: m.name.clone(), addons: Some(addons_of(addons)) };
+                (format!("cluster {}: made for worker nodes", m.name), Command::SetAddons(command))
+            });
+            std::iter::once(created).chain(addons).collect()
         }
-        Document::Node(m, s) => (
+        Document::Node(m, s) => vec![(
             format!("node {} added to cluster {}", m.name, s.cluster),
             Command::AddNode(node_command(m, s)),
-        ),
+        )],
     }
 }
 
-/// Submits one document. Where somebody else was faster with the same, that is well.
-async fn submit(client: &Client, document: &Document, progress: &Progress) -> Result<(), Failure> {
-    let (what, command) = command(document);
-    match client.submit(command).await {
-        Ok(_) => progress.line(&what),
-        Err(Failure::Refused { code, .. })
-            if code.ends_with("-exists") && Known::load(client).await?.has(document)? => {}
-        Err(failure) => return Err(failure),
+fn addons_of(a: AddonsSpec) -> v1::Addons {
+    let cni = match a.cni {
+        Cni::None => v1::Cni::None,
+        Cni::Flannel => v1::Cni::Flannel,
+    };
+    v1::Addons { cni: cni.into(), kube_proxy: a.kube_proxy, dns: a.dns }
+}
+
+/// Submits one document. What is there already in the same form is left out; and where
+/// somebody else was faster with the same, that is well.
+async fn submit(
+    client: &Client,
+    document: &Document,
+    known: &Known,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let mut commands = commands(document);
+    if matches!(document, Document::Cluster(m, _) if known.clusters.contains_key(&m.name)) {
+        // Only what is kept inside of it is another.
+        commands.remove(0);
+    }
+    for (what, command) in commands {
+        match client.submit(command).await {
+            Ok(_) => progress.line(&what),
+            Err(Failure::Refused { code, .. })
+                if code.ends_with("-exists")
+                    && Known::load(client).await?.is_same(document)? => {}
+            Err(failure) => return Err(failure),
+        }
     }
     Ok(())
 }

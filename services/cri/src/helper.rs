@@ -3,9 +3,11 @@
 use crate::client::{CriClient, CriError, ExecOutput};
 use crate::pod::{PodError, ensure_container, ensure_sandbox};
 use crate::spec::{ContainerSpec, Mount, PodSpec, label};
-use oi_helper::{FileOp, Opener, SealError, seal};
+use oi_helper::{Calls, FileOp, Opener, SealError, arguments, seal, seal_bytes};
+use oi_kube::{Reply, Request, Server};
 use std::net::SocketAddr;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 const PROGRAM: &str = "/usr/local/bin/oi-helper";
 const LIMIT: Duration = Duration::from_secs(30);
@@ -33,6 +35,9 @@ pub enum HelperError {
     /// Files could not be sealed to its key.
     #[error("files cannot be sealed to the helper's key")]
     Seal(#[from] SealError),
+    /// Requests or answers cannot be written or read.
+    #[error("requests to an API cannot be written, or its answers read")]
+    Calls(#[from] postcard::Error),
     /// It refused, or what it waited for did not come.
     #[error("helper: {}", .0.trim())]
     Refused(String),
@@ -134,6 +139,31 @@ impl Helper {
             return Err(refused(&output));
         }
         Ok(opener.open_bytes(&String::from_utf8_lossy(&output.stdout))?)
+    }
+
+    /// Asks an API server as the hypervisor reaches it. The answers come in the order of the
+    /// requests; both travel sealed.
+    ///
+    /// # Errors
+    /// Where the helper or the API server does not answer.
+    pub async fn kube(
+        &self,
+        server: &Server,
+        requests: Vec<Request>,
+    ) -> Result<Vec<Reply>, HelperError> {
+        let opener = Opener::default();
+        let all = u32::try_from(requests.len()).unwrap_or(u32::MAX).max(1);
+        let limit = Duration::from_millis(server.limit_ms).saturating_mul(all);
+        let calls = Calls { server: server.clone(), requests, answer_to: opener.public_key() };
+        let plain = Zeroizing::new(postcard::to_stdvec(&calls)?);
+        let mut args = vec!["kube".to_owned()];
+        args.extend(arguments(&seal_bytes(&self.key, &plain)?));
+        let output = self.exec(args, limit + Duration::from_secs(10)).await?;
+        if output.exit_code != 0 {
+            return Err(refused(&output));
+        }
+        let answers = opener.open_bytes(&String::from_utf8_lossy(&output.stdout))?;
+        Ok(postcard::from_bytes(&Zeroizing::new(answers))?)
     }
 
     /// How many processors the hypervisor has.

@@ -21,6 +21,7 @@ pub use client::{CriClient, CriError, ExecOutput};
 pub use endpoint::{Endpoint, EndpointError, TlsFiles};
 pub use helper::{Helper, HelperError, HelperSettings};
 pub use oi_helper::FileOp;
+pub use oi_kube::{Identity, KubeError, Reply, Request, Server, Verb};
 pub use pod::{
     GRACE, PodError, Sandbox, ensure_container, ensure_sandbox, is_outdated, prepare_container,
     remove_others, remove_pods,

@@ -4,7 +4,7 @@ use crate::dispatch::{Backlog, dispatch};
 use crate::draft::Draft;
 use crate::metrics::Metrics;
 use crate::mint::Minter;
-use oi_domain::{Context, Limits, Rejection, decide, due, lost};
+use oi_domain::{LEVEL, Context, Limits, Rejection, decide, due, lost};
 use oi_events::{
     ClusterName, ClusterUid, Command, CommandEnvelope, CommandId, Event, JobResult, Outcome,
     ReportJobV1,
@@ -343,7 +343,7 @@ impl Decider {
             let decided = {
                 let leaf_life_ms = millis(self.settings.certificate_life);
                 let mint = Minter { key: key.take(), source: source.take(), now_ms, leaf_life_ms };
-                let context = Context { now_ms, mint: &mint };
+                let context = Context { now_ms, mint: &mint, begins: Some(LEVEL) };
                 draft.look(&self.view, |state| decide(state, envelope, &context))
             };
             // A key is made only for what is acceptable but for the key.
@@ -378,6 +378,7 @@ impl Decider {
             Command::UndeleteCluster(c) => uid(&c.name),
             Command::ScaleCluster(c) => uid(&c.name),
             Command::RotateAuthorities(c) => uid(&c.name),
+            Command::CreateJoinToken(c) => uid(&c.cluster),
             _ => None,
         };
         self.standing_key(uid).await

@@ -1,6 +1,6 @@
 //! What an event is about, and what happened, in a line for people.
 
-use oi_events::{ClusterName, Event, HypervisorName, JobId, NodeName, RotationStage};
+use oi_events::{ClusterName, Cni, Event, HypervisorName, JobId, NodeName, RotationStage};
 
 /// What an event is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -185,6 +185,30 @@ pub fn describe(event: &Event) -> Description {
             .to_owned(),
         ),
         Event::RotationEnded(e) => cluster(&e.cluster, "authorities replaced".to_owned()),
+        Event::AddonsSet(e) => {
+            let cni = match e.addons.cni {
+                Cni::None => "no network of ours",
+                Cni::Flannel => "flannel",
+            };
+            let others = [("kube-proxy", e.addons.kube_proxy), ("CoreDNS", e.addons.dns)];
+            let kept = others.iter().filter(|(_, on)| *on).map(|(name, _)| *name);
+            let all: Vec<_> = std::iter::once(cni).chain(kept).collect();
+            cluster(&e.cluster, format!("kept in it for worker nodes: {}", all.join(", ")))
+        }
+        Event::JoinTokenCreated(e) => cluster(
+            &e.cluster,
+            format!(
+                "join token {} until {} (Unix milliseconds): {}",
+                e.token, e.expires_ms, e.description
+            ),
+        ),
+        Event::JoinTokenEnded(e) => {
+            let how = if e.expired { "expired" } else { "revoked" };
+            cluster(&e.cluster, format!("join token {} {how}", e.token))
+        }
+        Event::DriftRepaired(e) => {
+            cluster(&e.cluster, format!("put right in it: {}", e.objects.join(", ")))
+        }
         Event::KubeconfigIssued(e) => cluster(
             &e.cluster,
             format!(

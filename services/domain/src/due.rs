@@ -6,7 +6,7 @@ use crate::owed::JobTarget;
 use crate::state::{Cluster, ClusterPhase, Hypervisor, Node, State};
 use oi_events::{
     BackupClusterV1, ClusterName, Command, DeleteClusterV2, HypervisorName, JobKind, Observation,
-    RenewCertificatesV1, ReplaceNodeV1, ReportObservationV1, RetryJobV1,
+    RenewCertificatesV1, ReplaceNodeV1, ReportObservationV1, RetryJobV1, RevokeJoinTokenV1,
 };
 use std::collections::BTreeSet;
 
@@ -50,7 +50,12 @@ fn due_in<'a>(
         let (cluster, node) = (name.clone(), node.clone());
         Command::RenewCertificates(RenewCertificatesV1 { cluster, node })
     });
-    delete.into_iter().chain(backup).chain(renew)
+    let tokens = cluster.inside.iter().filter(move |_| staying).flat_map(|i| &i.tokens);
+    let ended = tokens.filter(move |(_, t)| t.expires_ms <= now_ms).map(|(token, _)| {
+        let (cluster, token) = (name.clone(), token.clone());
+        Command::RevokeJoinToken(RevokeJoinTokenV1 { cluster, token })
+    });
+    delete.into_iter().chain(backup).chain(renew).chain(ended)
 }
 
 /// So long after the last one that another is to be taken; none while one is owed.

@@ -4,8 +4,8 @@
 use crate::mint::{Authority, fingerprint};
 use crate::owed::JobTarget;
 use crate::state::{
-    Backup, Cluster, ClusterPhase, Hypervisor, Kubeconfig, Leftover, Node, Reach, Restore,
-    Rotation, Schedule, State, Trouble, Upgrade, Versions,
+    Backup, Cluster, ClusterPhase, Hypervisor, Inside, JoinToken, Kubeconfig, Leftover, Node,
+    Reach, Restore, Rotation, Schedule, State, Trouble, Upgrade, Versions,
 };
 use oi_events::{
     BackupId, ClusterName, ClusterUid, Component, Credential, Event, Generation, Hash,
@@ -59,8 +59,47 @@ fn node_mut<'a>(
     cluster_mut(state, cluster)?.nodes.get_mut(node).map(Arc::make_mut)
 }
 
+fn inside_mut<'a>(state: &'a mut State, cluster: &ClusterName) -> Option<&'a mut Inside> {
+    cluster_mut(state, cluster)?.inside.as_mut()
+}
+
+/// The cluster inside of which something else is to be kept after an event: other parts or
+/// tokens, another release, other authorities, another way to its API.
+fn changes_inside(event: &Event) -> Option<&ClusterName> {
+    match event {
+        Event::AddonsSet(e) => Some(&e.cluster),
+        Event::JoinTokenCreated(e) => Some(&e.cluster),
+        Event::JoinTokenEnded(e) => Some(&e.cluster),
+        Event::UpgradeEnded(e) => Some(&e.name),
+        Event::RotationStarted(e) => Some(&e.cluster),
+        Event::RotationAdvanced(e) => Some(&e.cluster),
+        Event::RotationEnded(e) => Some(&e.cluster),
+        Event::RestoreEnded(e) => Some(&e.cluster),
+        Event::NodeAdded(e) if e.role == Role::ControlPlaneIngress => Some(&e.cluster),
+        Event::NodeRemoved(e) => Some(&e.cluster),
+        Event::NodeLeftBehind(e) => Some(&e.cluster),
+        _ => None,
+    }
+}
+
 /// Folds one event.
 pub fn evolve(state: &mut State, event: &Event) {
+    fold(state, event);
+    if let Some(name) = changes_inside(event) {
+        let generation = Generation(state.position + 1);
+        let before = inside_mut(state, name).map(|inside| {
+            inside.done = false;
+            std::mem::replace(&mut inside.generation, generation)
+        });
+        if before.is_some() {
+            forget_troubles(state, |t| {
+                matches!(&t, JobTarget::Cluster { name: n, step: JobKind::ConfigureCluster, .. } if n == name)
+            });
+        }
+    }
+}
+
+fn fold(state: &mut State, event: &Event) {
     match event {
         Event::HypervisorRegistered(e) => {
             state.hypervisors.insert(
@@ -122,6 +161,7 @@ pub fn evolve(state: &mut State, event: &Event) {
                     restore: None,
                     other_authorities: Default::default(),
                     rotation: None,
+                    inside: None,
                 }),
             );
         }
@@ -391,6 +431,33 @@ pub fn evolve(state: &mut State, event: &Event) {
             }
         }
         Event::LevelRaised(e) => state.raised = e.level,
+        Event::AddonsSet(e) => {
+            let here = Generation(state.position + 1);
+            if let Some(c) = cluster_mut(state, &e.cluster) {
+                let (tokens, since) = c.inside.take().map_or_else(
+                    || (BTreeMap::new(), here),
+                    |i| (i.tokens, i.since),
+                );
+                let addons = e.addons.clone();
+                c.inside = Some(Inside { addons, tokens, generation: here, done: false, since });
+            }
+        }
+        Event::JoinTokenCreated(e) => {
+            if let Some(inside) = inside_mut(state, &e.cluster) {
+                let token = JoinToken {
+                    credential: e.credential.clone(),
+                    expires_ms: e.expires_ms,
+                    description: e.description.clone(),
+                };
+                inside.tokens.insert(e.token.clone(), token);
+            }
+        }
+        Event::JoinTokenEnded(e) => {
+            if let Some(inside) = inside_mut(state, &e.cluster) {
+                inside.tokens.remove(&e.token);
+            }
+        }
+        Event::DriftRepaired(_) => {}
         Event::RotationEnded(e) => {
             if let Some(c) = cluster_mut(state, &e.cluster) {
                 c.rotation = None;
@@ -498,6 +565,13 @@ fn job_done(state: &mut State, job: &JobId) {
             }
             if step == JobKind::RestoreEtcd {
                 restored(state, &cluster, &node);
+            }
+        }
+        Some(JobTarget::Cluster { name, generation, step: JobKind::ConfigureCluster }) => {
+            if let Some(inside) = inside_mut(state, &name)
+                && inside.generation == generation
+            {
+                inside.done = true;
             }
         }
         Some(JobTarget::Cluster { .. } | JobTarget::Leftover { .. } | JobTarget::Backup { .. })

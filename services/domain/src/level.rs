@@ -3,15 +3,20 @@
 
 use crate::rejection::Rejection;
 use crate::state::State;
-use oi_events::{Command, Event, LevelRaisedV1, RaiseLevelV1};
+use oi_events::{Command, Event, LevelRaisedV1, Observation, RaiseLevelV1};
 
 /// The highest level that this release knows. See docs/upgrading.md for what came with each.
-pub const LEVEL: u16 = 2;
+pub const LEVEL: u16 = 3;
 
 /// The level at which a command came, or what a decision on it writes.
 fn needed(command: &Command) -> u16 {
     match command {
         Command::CancelJob(_) => 2,
+        Command::SetAddons(_) | Command::CreateJoinToken(_) | Command::RevokeJoinToken(_) => 3,
+        Command::ReportObservation(c) => match c.observation {
+            Observation::DriftRepaired { .. } => 3,
+            _ => 1,
+        },
         _ => 1,
     }
 }

@@ -57,8 +57,12 @@ pub enum JobTarget {
         name: ClusterName,
         /// Its generation.
         generation: Generation,
+        /// Which step.
+        step: JobKind,
     },
 }
+
+const CLUSTER_STEPS: [JobKind; 2] = [JobKind::ShredKey, JobKind::ConfigureCluster];
 
 const BACKUP_STEPS: [JobKind; 2] = [JobKind::TakeBackup, JobKind::DropBackup];
 
@@ -99,9 +103,11 @@ impl JobTarget {
                 generation: generation(g)?,
                 step: BACKUP_STEPS.into_iter().find(|k| k.token() == *step)?,
             }),
-            ["cluster", name, g, "shred"] => {
-                Some(JobTarget::Cluster { name: name.parse().ok()?, generation: generation(g)? })
-            }
+            ["cluster", name, g, step] => Some(JobTarget::Cluster {
+                name: name.parse().ok()?,
+                generation: generation(g)?,
+                step: CLUSTER_STEPS.into_iter().find(|k| k.token() == *step)?,
+            }),
             _ => None,
         }
     }
@@ -160,7 +166,9 @@ pub fn job_id(target: &JobTarget) -> JobId {
         JobTarget::Backup { cluster, backup, generation, step } => {
             format!("backup.{cluster}.{backup}.{generation}.{}", step.token())
         }
-        JobTarget::Cluster { name, generation } => format!("cluster.{name}.{generation}.shred"),
+        JobTarget::Cluster { name, generation, step } => {
+            format!("cluster.{name}.{generation}.{}", step.token())
+        }
     })
 }
 
@@ -188,6 +196,10 @@ impl Scope {
             | Event::LeftoverAbandoned(_)
             | Event::HypervisorAbandoned(_)
             | Event::LevelRaised(_) => Scope::Hypervisors,
+            Event::AddonsSet(e) => cluster(&e.cluster),
+            Event::JoinTokenCreated(e) => cluster(&e.cluster),
+            Event::JoinTokenEnded(e) => cluster(&e.cluster),
+            Event::DriftRepaired(e) => cluster(&e.cluster),
             Event::ClusterCreated(e) => cluster(&e.name),
             Event::ClusterDeletionStarted(e) => cluster(&e.name),
             Event::ClusterDeleted(e) => cluster(&e.name),
@@ -324,17 +336,23 @@ fn leftover(hypervisor: &HypervisorName, left: &Leftover) -> Job {
 /// The jobs of one cluster, those in trouble included.
 fn owed_by_cluster(name: &ClusterName, cluster: &Cluster) -> Vec<Job> {
     let mut jobs = Vec::new();
-    if cluster.phase == ClusterPhase::Deleting && cluster.nodes.is_empty() {
-        let target = JobTarget::Cluster { name: name.clone(), generation: cluster.generation };
-        jobs.push(Job {
+    let whole = |step: JobKind, generation: Generation| {
+        let target = JobTarget::Cluster { name: name.clone(), generation, step: step.clone() };
+        Job {
             id: job_id(&target),
-            kind: JobKind::ShredKey,
+            kind: step,
             hypervisor: None,
             cluster: Some(name.clone()),
             cluster_uid: Some(cluster.uid),
             node: None,
-            generation: cluster.generation,
-        });
+            generation,
+        }
+    };
+    if cluster.phase == ClusterPhase::Deleting && cluster.nodes.is_empty() {
+        jobs.push(whole(JobKind::ShredKey, cluster.generation));
+    }
+    if let Some(inside) = cluster.inside.as_ref().filter(|i| !i.done && cluster.answers()) {
+        jobs.push(whole(JobKind::ConfigureCluster, inside.generation));
     }
     jobs.extend(owed_by_backups(name, cluster));
     for (node_name, node) in &cluster.nodes {

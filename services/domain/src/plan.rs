@@ -1,5 +1,6 @@
 //! What commands would do: decided, and all their jobs done, on a copy of the state.
 
+use crate::level::LEVEL;
 use crate::decide::{Context, decide};
 use crate::due::due;
 use crate::evolve::apply;
@@ -96,7 +97,7 @@ struct Rehearsal {
 impl Rehearsal {
     fn run(&mut self, envelope: &CommandEnvelope) -> Result<(), Rejection> {
         let mint = DryMint { now_ms: self.now_ms };
-        let events = decide(&self.state, envelope, &Context { now_ms: self.now_ms, mint: &mint })?;
+        let events = decide(&self.state, envelope, &Context { now_ms: self.now_ms, mint: &mint, begins: Some(LEVEL) })?;
         if events.is_empty() {
             return Ok(());
         }

@@ -37,6 +37,7 @@ impl Recorded {
             Event::NodeAdded(e) => e.credentials.as_slice(),
             Event::RotationStarted(e) => e.credentials.as_slice(),
             Event::CertificateReplaced(e) => std::slice::from_ref(&e.credential),
+            Event::JoinTokenCreated(e) => std::slice::from_ref(&e.credential),
             _ => &[],
         });
         for credential in credentials {
@@ -87,7 +88,11 @@ pub fn decide_again(state: &State, recorded: &RecordedCommit) -> Result<Vec<Even
     let header = &commit.header;
     let mint = Recorded::of(&commit.events);
     // When it was sent and what it expected was checked, and is not recorded.
-    let context = Context { now_ms: header.time_ms, mint: &mint };
+    let begins = match commit.events.first() {
+        Some(Event::LevelRaised(e)) if state.position == 0 => Some(e.level),
+        _ => None,
+    };
+    let context = Context { now_ms: header.time_ms, mint: &mint, begins };
     decide_command(state, header.command_id, &commit.command, &context)
 }
 

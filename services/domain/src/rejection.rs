@@ -3,7 +3,7 @@
 
 use crate::mint::MintError;
 use oi_events::{
-    BackupId, ClusterName, CommandId, HypervisorName, JobId, KubernetesVersion, NodeName,
+    BackupId, ClusterName, CommandId, HypervisorName, JobId, KubernetesVersion, NodeName, TokenId,
 };
 
 /// A refusal. Nothing has changed.
@@ -107,6 +107,12 @@ pub enum Rejection {
     Invalid { field: &'static str, value: String, problem: String },
     #[error("{a_field} {a} and {b_field} {b} overlap: choose ranges that are apart")]
     Overlap { a_field: &'static str, a: String, b_field: String, b: String },
+    #[error(
+        "cluster {0} is not kept ready for worker nodes: say what is to be kept in it first (`oi cluster addons`)"
+    )]
+    NotForWorkers(ClusterName),
+    #[error("cluster {cluster} has no join token {token} (`oi join-token list`)")]
+    TokenUnknown { cluster: ClusterName, token: TokenId },
     #[error("job {0} is not known, or already done")]
     JobUnknown(JobId),
     #[error(
@@ -167,6 +173,8 @@ impl Rejection {
             Rejection::VersionUnsupported { .. } => "version-unsupported",
             Rejection::Invalid { .. } => "invalid",
             Rejection::Overlap { .. } => "overlap",
+            Rejection::NotForWorkers(_) => "not-for-workers",
+            Rejection::TokenUnknown { .. } => "token-unknown",
             Rejection::JobUnknown(_) => "job-unknown",
             Rejection::JobNeeded { .. } => "job-needed",
             Rejection::LevelTooLow { .. } => "level-too-low",

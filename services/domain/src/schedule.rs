@@ -23,7 +23,7 @@ impl Urgency {
     pub fn of(state: &State, job: &Job) -> Urgency {
         match job.kind {
             JobKind::ProbeHypervisor => return Urgency::Heal,
-            JobKind::TakeBackup => return Urgency::Create,
+            JobKind::TakeBackup | JobKind::ConfigureCluster => return Urgency::Create,
             JobKind::DropBackup | JobKind::ShredKey | JobKind::RemoveLeftover => {
                 return Urgency::Tidy;
             }

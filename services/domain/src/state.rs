@@ -2,17 +2,18 @@
 
 use crate::mint::Authority;
 use oi_events::{
-    BackupId, ClusterName, ClusterUid, CommandId, Component, Credential, Generation, Hash,
+    Addons, BackupId, ClusterName, ClusterUid, CommandId, Component, Credential, Generation, Hash,
     HypervisorName, JobId, JobKind, KubernetesVersion, NodeName, PortUse, RegisterHypervisorV1,
-    Role, RotationStage, SnapshotV1,
+    Role, RotationStage, SnapshotV1, TokenId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Names the layout of [`State`]: snapshots of another layout are not read.
 /// Change it with each change of the types in this file or of `evolve`.
-pub const STATE_SCHEMA: &str = "oi-state-7";
+pub const STATE_SCHEMA: &str = "oi-state-8";
 
 /// How many processed command ids are remembered.
 pub const PROCESSED_HORIZON: usize = 65_536;
@@ -58,6 +59,16 @@ impl State {
         let horizon_ms = self.processed.horizon_ms;
         let processed = Arc::new(Processed { horizon_ms, ..Processed::default() });
         State { processed, ..self.clone() }
+    }
+
+    /// Where a cluster's API is reached: at its ingresses, the oldest first.
+    pub fn endpoints(&self, cluster: &Cluster) -> Vec<SocketAddr> {
+        let ingresses = cluster.ingresses().into_iter();
+        let one = |(_, node): (&NodeName, &Node)| {
+            let address = self.hypervisors.get(&node.hypervisor)?.spec.address;
+            Some(SocketAddr::new(address, *node.ports.get(&PortUse::ApiServer)?))
+        };
+        ingresses.filter_map(one).collect()
     }
 
     /// All nodes on a hypervisor, with their clusters.
@@ -183,6 +194,41 @@ pub struct Cluster {
     pub other_authorities: BTreeMap<String, Credential>,
     /// The replacement of its authorities that is on its way.
     pub rotation: Option<Rotation>,
+    /// What is kept inside of it; none where nothing is.
+    pub inside: Option<Inside>,
+}
+
+/// What is kept inside of a cluster, through its API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inside {
+    /// As it was asked for.
+    pub addons: Addons,
+    /// Tokens with which machines can join.
+    pub tokens: BTreeMap<TokenId, JoinToken>,
+    /// Rises with each decision that changes what is to be there.
+    pub generation: Generation,
+    /// Whether that was made so once.
+    pub done: bool,
+    /// Since when anything is kept there: nodes of an older generation know nothing of it.
+    pub since: Generation,
+}
+
+impl Inside {
+    /// Whether what runs on a node was made for a cluster with worker nodes.
+    pub fn is_known_to(&self, node: &Node) -> bool {
+        node.generation >= self.since
+    }
+}
+
+/// A token with which machines join a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinToken {
+    /// The bytes of which its secret part is made, sealed.
+    pub credential: Credential,
+    /// When it ends, Unix milliseconds.
+    pub expires_ms: u64,
+    /// What it is for.
+    pub description: String,
 }
 
 /// The replacement of a cluster's authorities, on its way.
@@ -344,6 +390,11 @@ impl Cluster {
             Some(r) if trusted(r) => self.other_authorities.get(name),
             _ => self.credentials.get(name),
         }
+    }
+
+    /// Whether its API can be asked: it has answered, and nothing stops it.
+    pub fn answers(&self) -> bool {
+        self.phase == ClusterPhase::Ready && !self.hibernated && self.restore.is_none()
     }
 
     /// Ingress nodes that are to stay, the oldest first.

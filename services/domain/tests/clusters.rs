@@ -58,7 +58,7 @@ fn unusable_settings_are_refused() {
 #[test]
 fn without_keys_nothing_is_created() {
     let world = World::with_hypervisors();
-    let context = Context { now_ms: world.now_ms, mint: &NoMint };
+    let context = Context { now_ms: world.now_ms, mint: &NoMint, begins: None };
     let envelope = world.envelope(cluster("test"));
     let rejection = decide(&world.state, &envelope, &context).unwrap_err();
     assert_eq!(rejection.code(), "key-material");

@@ -182,6 +182,35 @@ fn command(asked: Asked) -> Result<Command, Refused> {
                 u16::try_from(r.level).map_err(|_| Refused::field("level", "is no level"))?;
             RaiseLevelV1 { level }.into()
         }
+        Asked::SetAddons(r) => {
+            let addons = r.addons.ok_or_else(|| Refused::field("addons", "is absent"))?;
+            SetAddonsV1 {
+                cluster: parse("cluster", &r.cluster)?,
+                addons: Addons {
+                    cni: match addons.cni() {
+                        v1::Cni::None => Cni::None,
+                        v1::Cni::Flannel => Cni::Flannel,
+                        v1::Cni::Unspecified => {
+                            return Err(Refused::field("addons.cni", "is unknown or absent"));
+                        }
+                    },
+                    kube_proxy: addons.kube_proxy,
+                    dns: addons.dns,
+                },
+            }
+            .into()
+        }
+        Asked::CreateJoinToken(r) => CreateJoinTokenV1 {
+            cluster: parse("cluster", &r.cluster)?,
+            expires_ms: r.expires_ms,
+            description: r.description,
+        }
+        .into(),
+        Asked::RevokeJoinToken(r) => RevokeJoinTokenV1 {
+            cluster: parse("cluster", &r.cluster)?,
+            token: parse("token", &r.token)?,
+        }
+        .into(),
         Asked::CancelJob(r) => CancelJobV1 { job: JobId(r.job) }.into(),
     })
 }

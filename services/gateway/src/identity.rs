@@ -71,6 +71,9 @@ fn clusters(asked: &Asked) -> Option<Vec<&str>> {
         Asked::RestoreCluster(c) => vec![&c.name],
         Asked::CloneCluster(c) => vec![&c.name, &c.source],
         Asked::RotateAuthorities(c) => vec![&c.name],
+        Asked::SetAddons(c) => vec![&c.cluster],
+        Asked::CreateJoinToken(c) => vec![&c.cluster],
+        Asked::RevokeJoinToken(c) => vec![&c.cluster],
     })
 }
 

@@ -111,7 +111,7 @@ fn named(target: &JobTarget) -> v1::Job {
         JobTarget::Backup { step, .. } => (step.token(), String::new()),
         JobTarget::Leftover { node, .. } => (JobKind::RemoveLeftover.token(), node.to_string()),
         JobTarget::Hypervisor { .. } => (JobKind::ProbeHypervisor.token(), String::new()),
-        JobTarget::Cluster { .. } => (JobKind::ShredKey.token(), String::new()),
+        JobTarget::Cluster { step, .. } => (step.token(), String::new()),
     };
     v1::Job { kind: kind.to_owned(), cluster, hypervisor, node, ..v1::Job::default() }
 }

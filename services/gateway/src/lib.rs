@@ -9,6 +9,7 @@ mod command;
 mod feed;
 mod identity;
 mod job;
+mod join;
 mod kubeconfig;
 mod operation;
 mod query;

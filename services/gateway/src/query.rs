@@ -1,11 +1,11 @@
 //! The state as messages.
 
 use oi_domain::{
-    Authority, Backup, Cluster, ClusterPhase, Hypervisor, Node, Plan, PlannedJob, Reach, Scope,
+    Authority, Backup, Cluster, ClusterPhase, Hypervisor, Inside, Node, Plan, PlannedJob, Reach, Scope,
     State, Trouble, describe, jobs_in, restarts,
 };
 use oi_events::{
-    BackupId, ClusterName, Event, Job, JobKind, NodeName, PortUse, RegisterHypervisorV1, Role,
+    BackupId, ClusterName, Cni, Event, Job, JobKind, NodeName, PortUse, RegisterHypervisorV1, Role,
     RotationStage,
 };
 use oi_pki::certificate_pem;
@@ -58,9 +58,15 @@ pub fn clusters<'a>(
 
 /// Where a cluster's API is reached: its oldest ingress.
 pub fn endpoint(state: &State, cluster: &Cluster) -> Option<SocketAddr> {
-    let (_, node) = cluster.ingresses().into_iter().next()?;
-    let address = state.hypervisors.get(&node.hypervisor)?.spec.address;
-    Some(SocketAddr::new(address, *node.ports.get(&PortUse::ApiServer)?))
+    state.endpoints(cluster).into_iter().next()
+}
+
+fn addons(inside: &Inside) -> v1::Addons {
+    let cni = match inside.addons.cni {
+        Cni::None => v1::Cni::None,
+        Cni::Flannel => v1::Cni::Flannel,
+    };
+    v1::Addons { cni: cni.into(), kube_proxy: inside.addons.kube_proxy, dns: inside.addons.dns }
 }
 
 pub fn cluster(state: &State, name: &ClusterName, c: &Cluster) -> v1::Cluster {
@@ -95,6 +101,8 @@ pub fn cluster(state: &State, name: &ClusterName, c: &Cluster) -> v1::Cluster {
             .iter()
             .map(|ca| certificate_pem(&ca.public))
             .collect(),
+        addons: c.inside.as_ref().map(addons),
+        configured: c.inside.as_ref().is_some_and(|i| i.done),
         rotation: c.rotation.as_ref().map(|r| v1::Rotation {
             stage: match r.stage {
                 RotationStage::Trust => v1::RotationStage::Trust,

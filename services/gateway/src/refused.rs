@@ -94,7 +94,7 @@ impl Refused {
                 Code::AlreadyExists
             }
             "backup-unknown" | "cluster-unknown" | "node-unknown" | "hypervisor-unknown"
-            | "job-unknown" | NOT_FOUND => Code::NotFound,
+            | "job-unknown" | "token-unknown" | NOT_FOUND => Code::NotFound,
             MALFORMED | "invalid" | "overlap" | "version-unsupported" | "hypervisor-invalid" => {
                 Code::InvalidArgument
             }

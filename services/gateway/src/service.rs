@@ -5,7 +5,7 @@ use crate::operation::unknown;
 use crate::refusals::noted;
 use crate::refused::{BUSY, ID_REUSED, Refused, UNAVAILABLE};
 use crate::tls::Tls;
-use crate::{command, feed, query};
+use crate::{command, feed, join, query};
 use oi_domain::Hypervisor;
 use oi_events::{ClusterName, CommandEnvelope, NodeName, Outcome};
 use oi_journal::Journal;
@@ -306,6 +306,28 @@ impl Oi for Gateway {
         let found = self.view.read(|s| s.clusters.get(&name).map(|c| query::kubeconfigs(c)));
         let kubeconfigs = found.ok_or_else(|| unknown(&name))?;
         Ok(Response::new(v1::ListKubeconfigsResponse { kubeconfigs }))
+    }
+
+    async fn list_join_tokens(
+        &self,
+        request: Request<v1::ListJoinTokensRequest>,
+    ) -> Reply<v1::ListJoinTokensResponse> {
+        let who = Identity::of(&request)?;
+        let name: ClusterName = command::parse("cluster", &request.into_inner().cluster)?;
+        who.needs_on(Role::Viewer, name.as_str())?;
+        let found = self.view.read(|s| s.clusters.get(&name).map(|c| join::tokens(c)));
+        let tokens = found.ok_or_else(|| unknown(&name))?;
+        Ok(Response::new(v1::ListJoinTokensResponse { tokens }))
+    }
+
+    async fn get_join_token(
+        &self,
+        request: Request<v1::GetJoinTokenRequest>,
+    ) -> Reply<v1::GetJoinTokenResponse> {
+        let who = Identity::of(&request)?;
+        let sent = request.into_inner();
+        who.needs_on(Role::Operator, &sent.cluster)?;
+        Ok(Response::new(self.join_token(&sent).await?))
     }
 
     async fn list_hypervisors(

@@ -7,6 +7,7 @@
 mod console;
 mod files;
 mod kill;
+mod kube;
 mod probe;
 mod sealed;
 mod server;
@@ -14,8 +15,9 @@ mod server;
 pub use console::{ConsoleError, console};
 pub use files::{FileOp, FilesError, apply, read_piece};
 pub use kill::{KillError, kill_container};
+pub use kube::{Calls, CallsError, do_calls};
 pub use probe::{Probe, ProbeError, probe};
-pub use sealed::{Opener, SealError, seal, seal_bytes};
+pub use sealed::{Opener, SealError, arguments, seal, seal_bytes};
 pub use server::{
-    ReadError, ServeError, ask_public_key, ask_put, ask_read, chain, read_sealed, serve,
+    ReadError, ServeError, ask_kube, ask_public_key, ask_put, ask_read, chain, read_sealed, serve,
 };

@@ -1,7 +1,7 @@
 //! `oi-helper`: see the library. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 use oi_helper::{
-    Probe, ask_public_key, ask_put, ask_read, chain, console, kill_container, probe, serve,
+    Probe, ask_kube, ask_public_key, ask_put, ask_read, chain, console, kill_container, probe, serve,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ const USAGE: &str = "usage: oi-helper serve --root DIR
        oi-helper public-key
        oi-helper put BASE64...
        oi-helper read KEY OFFSET LENGTH PATH
+       oi-helper kube BASE64...
        oi-helper cpus
        oi-helper kill --container ID
        oi-helper console --socket PATH --command TEXT
@@ -49,6 +50,7 @@ fn run(args: &[String]) -> Option<Result<(), Box<dyn std::error::Error>>> {
         }
         "public-key" => ask_public_key(&socket).map(print).map_err(Into::into),
         "put" => ask_put(&socket, &rest.concat()).map(print).map_err(Into::into),
+        "kube" => ask_kube(&socket, &rest.concat()).map(print).map_err(Into::into),
         "read" => ask_read(&socket, &rest.join(" ")).map(print).map_err(Into::into),
         "cpus" => {
             std::thread::available_parallelism().map(|n| print(n.to_string())).map_err(Into::into)

@@ -32,8 +32,12 @@ pub enum SealError {
 /// # Errors
 /// Where the key is none.
 pub fn seal(public_key: &str, operations: &[FileOp]) -> Result<Vec<String>, SealError> {
-    let text = seal_bytes(public_key, &postcard::to_stdvec(operations)?)?;
-    Ok(text.as_bytes().chunks(CHUNK).map(|c| String::from_utf8_lossy(c).into_owned()).collect())
+    Ok(arguments(&seal_bytes(public_key, &postcard::to_stdvec(operations)?)?))
+}
+
+/// Splits what was sealed into arguments of a command.
+pub fn arguments(sealed: &str) -> Vec<String> {
+    sealed.as_bytes().chunks(CHUNK).map(|c| String::from_utf8_lossy(c).into_owned()).collect()
 }
 
 /// Seals bytes to a public key (base64); base64.

@@ -2,10 +2,12 @@
 //! started by `ExecSync`, asks over a unix socket inside the container.
 
 use crate::files::{FilesError, apply, read_piece};
+use crate::kube::do_calls;
 use crate::sealed::{Opener, SealError, seal_bytes};
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Why the two parts did not get on.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +46,7 @@ fn answer(opener: &Opener, root: &Path, request: &str) -> Result<String, String>
             let changed = apply(root, &operations).map_err(|e| chain(&e))?;
             Ok(changed.join("\n"))
         }
+        ("kube", sealed) => do_calls(opener, sealed).map_err(|e| chain(&e)),
         ("read", rest) => read_sealed(root, rest).map_err(|e| chain(&e)),
         _ => Err("unknown request".to_owned()),
     }
@@ -82,23 +85,33 @@ pub fn read_sealed(root: &Path, request: &str) -> Result<String, ReadError> {
 /// Where the socket cannot be made.
 pub fn serve(socket: &Path, root: &Path) -> Result<(), ServeError> {
     let failed = |source| ServeError::Socket { path: socket.to_owned(), source };
-    let opener = Opener::default();
+    let opener = Arc::new(Opener::default());
     let _ = std::fs::remove_file(socket);
     let listener = UnixListener::bind(socket).map_err(failed)?;
     for stream in listener.incoming() {
-        let mut stream = stream.map_err(failed)?;
-        let mut request = String::new();
-        if stream.read_to_string(&mut request).is_err() {
-            continue;
-        }
-        let reply = match answer(&opener, root, &request) {
-            Ok(text) => format!("+{text}"),
-            Err(text) => format!("-{text}"),
-        };
-        // Whoever asked may be gone.
-        let _ = stream.write_all(reply.as_bytes());
+        let stream = stream.map_err(failed)?;
+        let (opener, root) = (opener.clone(), root.to_owned());
+        // An API server may let one wait.
+        std::thread::spawn(move || serve_one(stream, &opener, &root));
     }
     Ok(())
+}
+
+fn serve_one(mut stream: UnixStream, opener: &Opener, root: &Path) {
+    let mut request = String::new();
+    if stream.read_to_string(&mut request).is_err() {
+        return;
+    }
+    // Files are changed one request after the other.
+    static FILES: Mutex<()> = Mutex::new(());
+    let _held = (!request.starts_with("kube "))
+        .then(|| FILES.lock().unwrap_or_else(PoisonError::into_inner));
+    let reply = match answer(opener, root, &request) {
+        Ok(text) => format!("+{text}"),
+        Err(text) => format!("-{text}"),
+    };
+    // Whoever asked may be gone.
+    let _ = stream.write_all(reply.as_bytes());
 }
 
 fn ask(socket: &Path, request: &str) -> Result<String, ServeError> {
@@ -128,6 +141,14 @@ pub fn ask_public_key(socket: &Path) -> Result<String, ServeError> {
 /// Where they are refused or fail.
 pub fn ask_put(socket: &Path, sealed: &str) -> Result<String, ServeError> {
     ask(socket, &format!("put {sealed}"))
+}
+
+/// Has sealed requests to an API done; the answers, sealed.
+///
+/// # Errors
+/// Where they are refused or fail.
+pub fn ask_kube(socket: &Path, sealed: &str) -> Result<String, ServeError> {
+    ask(socket, &format!("kube {sealed}"))
 }
 
 /// A piece of a file, sealed to the key of whoever asks, base64; see [`read_sealed`].

@@ -115,6 +115,9 @@ pub fn subject_of(command: &Command) -> String {
         Command::ReportJob(c) => ("job", c.job.to_string()),
         Command::RetryJob(c) => ("job", c.job.to_string()),
         Command::CancelJob(c) => ("job", c.job.to_string()),
+        Command::SetAddons(c) => ("cluster", c.cluster.to_string()),
+        Command::CreateJoinToken(c) => ("cluster", c.cluster.to_string()),
+        Command::RevokeJoinToken(c) => ("cluster", c.cluster.to_string()),
         Command::RaiseLevel(c) => ("level", c.level.to_string()),
         Command::ReportObservation(_) => ("observation", "seen".to_owned()),
     };

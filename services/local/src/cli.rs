@@ -1,8 +1,11 @@
 //! Commands and flags.
 
+use crate::command::CommandError;
 use crate::forward::{ForwardError, forward};
+use crate::join;
 use crate::lab::{Lab, Settings};
 use crate::up::LabError;
+use crate::worker::WorkerError;
 use clap::{Args, Parser, Subcommand};
 use oi_proto::manifest::{self, ManifestError};
 use rustix::process::Signal;
@@ -22,6 +25,12 @@ enum Command {
     /// Create, inspect and destroy labs.
     #[command(subcommand)]
     Cluster(Cluster),
+    /// Add machines to a lab that join a cluster as worker nodes.
+    #[command(subcommand)]
+    Worker(WorkerCommand),
+    /// Wait for children, as the first process of a machine must (started by `worker create`).
+    #[command(hide = true)]
+    Reap,
     /// Forward ports of 127.0.0.1 (started by `cluster create`).
     #[command(hide = true)]
     Forward {
@@ -41,6 +50,64 @@ struct Which {
     /// Where labs keep their files.
     #[arg(long, env = "OI_LOCAL_DIR", default_value = "/var/lib/oi-local")]
     dir: PathBuf,
+}
+
+/// The way in which a worker joins.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum With {
+    /// `oi node join`.
+    Oi,
+    /// `kubeadm join`.
+    Kubeadm,
+    /// None: the machine is there, and joins nothing.
+    Nothing,
+}
+
+#[derive(Subcommand)]
+enum WorkerCommand {
+    /// Make a machine with a container runtime of its own, and have it join. Where it has
+    /// joined already, that is looked at and left alone.
+    Create {
+        #[command(flatten)]
+        which: Which,
+        /// The cluster.
+        #[arg(long)]
+        cluster: String,
+        /// Its name; the lab's next one where absent.
+        #[arg(long)]
+        worker: Option<String>,
+        /// How it joins.
+        #[arg(long, value_enum, default_value_t = With::Oi)]
+        with: With,
+    },
+    /// All workers of a lab.
+    List {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Run a command in one.
+    Exec {
+        #[command(flatten)]
+        which: Which,
+        /// Its name.
+        #[arg(long)]
+        worker: String,
+        /// The command with its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        command: Vec<String>,
+    },
+    /// End one and leave nothing of it. Its node stays in the cluster, not ready, unless it
+    /// leaves first.
+    Destroy {
+        #[command(flatten)]
+        which: Which,
+        /// Its name.
+        #[arg(long)]
+        worker: String,
+        /// Have it leave first, its pods going elsewhere.
+        #[arg(long)]
+        leave: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -104,6 +171,12 @@ pub enum CliError {
     /// The lab.
     #[error(transparent)]
     Lab(#[from] LabError),
+    /// A worker.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// A program.
+    #[error(transparent)]
+    Command(#[from] CommandError),
     /// The forwarder.
     #[error(transparent)]
     Forward(#[from] ForwardError),
@@ -160,6 +233,8 @@ pub fn run() -> Result<(), CliError> {
     }
     match command {
         Command::Forward { .. } => Ok(()),
+        Command::Reap => reap(),
+        Command::Worker(command) => run_worker(command),
         Command::Cluster(cluster) => run_cluster(cluster),
     }
 }
@@ -195,6 +270,61 @@ fn run_cluster(command: Cluster) -> Result<(), CliError> {
                 return Err(CliError::NoComponent(component));
             }
             lab.daemon(&component).stop(if kill { Signal::KILL } else { Signal::TERM });
+        }
+    }
+    Ok(())
+}
+
+/// Waits for whatever ends, for ever.
+fn reap() -> Result<(), CliError> {
+    loop {
+        match rustix::process::wait(rustix::process::WaitOptions::empty()) {
+            Ok(Some(_)) => {}
+            // Nobody is there to be waited for.
+            Ok(None) | Err(_) => std::thread::sleep(std::time::Duration::from_millis(500)),
+        }
+    }
+}
+
+fn run_worker(command: WorkerCommand) -> Result<(), CliError> {
+    match command {
+        WorkerCommand::Create { which, cluster, worker, with } => {
+            if let Some(name) = &worker {
+                name.parse::<Label>()?;
+            }
+            let lab = existing(&which)?;
+            join::create(&lab, worker, &cluster, match with {
+                With::Oi => Some(join::Way::Oi),
+                With::Kubeadm => Some(join::Way::Kubeadm),
+                With::Nothing => None,
+            })?;
+        }
+        WorkerCommand::List { which } => {
+            for worker in existing(&which)?.workers() {
+                let r = &worker.record;
+                println!("{}\t{}\t{}\t{}", r.name, r.cluster, r.version, worker.address());
+            }
+        }
+        WorkerCommand::Exec { which, worker, command } => {
+            let lab = existing(&which)?;
+            let (program, args) = command.split_first().map_or(("sh", &[][..]), |(p, a)| (p, a));
+            let worker = lab.worker(&worker)?;
+            let mut command = worker.command(program, args)?;
+            let source = std::os::unix::process::CommandExt::exec(&mut command);
+            return Err(CommandError::Start { program: program.to_owned(), source })?;
+        }
+        WorkerCommand::Destroy { which, worker, leave } => {
+            let lab = existing(&which)?;
+            match lab.worker(&worker) {
+                Ok(worker) => {
+                    if leave {
+                        worker.exec("oi", &["node".to_owned(), "leave".to_owned()])?;
+                    }
+                    worker.destroy()?;
+                    eprintln!("worker {}: gone", worker.record.name);
+                }
+                Err(_) => eprintln!("worker {worker}: nothing to do"),
+            }
         }
     }
     Ok(())

@@ -106,26 +106,71 @@ fn write(path: PathBuf, text: &str) -> Result<(), ContainerdError> {
         .map_err(|source| ContainerdError::File { path, source })
 }
 
-/// Writes the hypervisor's configuration; returns the command that runs it.
-pub fn prepare(lab: &Lab, h: &Hypervisor) -> Result<Command, ContainerdError> {
-    let (containerd, runc) = (find("containerd")?, find("runc")?);
-    find("containerd-shim-runc-v2")?;
+const PLUGINS: [&str; 4] = ["bridge", "host-local", "loopback", "portmap"];
+
+/// The directory of plugins.
+fn plugins() -> Result<PathBuf, ContainerdError> {
     let cni = cache_dir().join("cni");
-    for plugin in ["bridge", "host-local", "loopback", "portmap"] {
-        if !cni.join(plugin).is_file() {
-            return Err(ContainerdError::Plugin(cni.join(plugin)));
-        }
+    match PLUGINS.iter().find(|plugin| !cni.join(plugin).is_file()) {
+        Some(plugin) => Err(ContainerdError::Plugin(cni.join(plugin))),
+        None => Ok(cni),
     }
-    let config_file = h.dir.join("containerd/config.toml");
-    write(config_file.clone(), &config(h, &runc, &cni))?;
-    write(h.dir.join("cni/10-oi.conflist"), &network(h))?;
+}
+
+/// The lab's registry serves images under their real names.
+fn write_mirrors(lab: &Lab, dir: &Path) -> Result<(), ContainerdError> {
     for upstream in ["registry.k8s.io", "docker.io", "ghcr.io"] {
         let registry = lab.registry();
         let mirror = format!(
             "server = \"http://{registry}\"\n[host.\"http://{registry}\"]\n  capabilities = [\"pull\", \"resolve\"]\n"
         );
-        write(h.dir.join("certs.d").join(upstream).join("hosts.toml"), &mirror)?;
+        write(dir.join("certs.d").join(upstream).join("hosts.toml"), &mirror)?;
     }
+    Ok(())
+}
+
+/// Writes what a worker machine puts into its own `/etc` and `/opt`: there everything is
+/// where packages have it.
+pub fn prepare_worker(lab: &Lab, dir: &Path) -> Result<(), ContainerdError> {
+    let runc = find("runc")?;
+    find("containerd-shim-runc-v2")?;
+    let config = format!(
+        r#"version = 3
+[plugins."io.containerd.cri.v1.runtime"]
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+      BinaryName = "{runc}"
+      SystemdCgroup = false
+[plugins."io.containerd.cri.v1.images".pinned_images]
+  sandbox = "{SANDBOX_IMAGE}"
+[plugins."io.containerd.cri.v1.images".registry]
+  config_path = "/etc/containerd/certs.d"
+"#,
+        runc = runc.display(),
+    );
+    write(dir.join("config.toml"), &config)?;
+    write_mirrors(lab, dir)?;
+    let from = plugins()?;
+    for plugin in PLUGINS {
+        let (from, to) = (from.join(plugin), dir.join("cni").join(plugin));
+        let failed = |source| ContainerdError::File { path: to.clone(), source };
+        std::fs::create_dir_all(dir.join("cni")).map_err(failed)?;
+        std::fs::copy(&from, &to).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Writes the hypervisor's configuration; returns the command that runs it.
+pub fn prepare(lab: &Lab, h: &Hypervisor) -> Result<Command, ContainerdError> {
+    let (containerd, runc) = (find("containerd")?, find("runc")?);
+    find("containerd-shim-runc-v2")?;
+    let cni = plugins()?;
+    let config_file = h.dir.join("containerd/config.toml");
+    write(config_file.clone(), &config(h, &runc, &cni))?;
+    write(h.dir.join("cni/10-oi.conflist"), &network(h))?;
+    write_mirrors(lab, &h.dir)?;
     std::fs::create_dir_all(h.data_dir())
         .map_err(|source| ContainerdError::File { path: h.data_dir(), source })?;
     // `ip netns exec` would hide the cgroup mounts.

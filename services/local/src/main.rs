@@ -7,12 +7,14 @@ mod cli;
 mod command;
 mod containerd;
 mod forward;
+mod join;
 mod lab;
 mod netns;
 mod process;
 mod registry;
 mod sweep;
 mod up;
+mod worker;
 
 use std::process::ExitCode;
 

@@ -175,6 +175,59 @@ pub fn hypervisor(h: &Hypervisor) {
     let _ = fs::remove_dir("/run/containerd");
 }
 
+/// Where the kernel shows cgroups: one tree, or one for each controller.
+fn cgroup_roots() -> Vec<PathBuf> {
+    let root = PathBuf::from("/sys/fs/cgroup");
+    if root.join("cgroup.controllers").exists() {
+        return vec![root];
+    }
+    let trees = fs::read_dir(&root).into_iter().flatten().flatten().map(|e| e.path());
+    // Links are second names of the same tree.
+    trees.filter(|p| !p.is_symlink() && p.join("cgroup.procs").exists()).collect()
+}
+
+/// A cgroup of that name is in each tree, empty.
+pub fn make_cgroups(name: &str) -> std::io::Result<()> {
+    for root in cgroup_roots() {
+        let group = root.join(name);
+        fs::create_dir_all(&group)?;
+        // Of a cpuset nothing is inherited (cgroup v1).
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            if root.ends_with("cpuset") {
+                fs::write(group.join(file), fs::read(root.join(file))?)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes a cgroup with all below it, the innermost first.
+fn remove_tree(group: &Path) {
+    let below = fs::read_dir(group).into_iter().flatten().flatten();
+    for entry in below.filter(|e| e.file_type().is_ok_and(|t| t.is_dir())) {
+        remove_tree(&entry.path());
+    }
+    let _ = fs::remove_dir(group);
+}
+
+/// Everything that a worker machine left outside of its directory, once its first process
+/// was killed: what else ran in it ends with that.
+pub fn worker(machine: &Hypervisor, cgroup: &str) {
+    kill_processes(machine);
+    wait_for_exiting();
+    unmount_below(&machine.dir);
+    let start = Instant::now();
+    let left = || cgroup_roots().iter().any(|root| root.join(cgroup).is_dir());
+    while left() && start.elapsed() < REAPED {
+        for root in cgroup_roots() {
+            remove_tree(&root.join(cgroup));
+        }
+        if left() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
 /// The lab's directory, and the one above where it was the last.
 pub fn directory(lab: &Lab) -> std::io::Result<()> {
     match fs::remove_dir_all(&lab.dir) {

@@ -5,6 +5,7 @@ use crate::containerd::{self, ContainerdError};
 use crate::lab::{Hypervisor, Lab, Settings};
 use crate::process::{Daemon, ProcessError, in_own_session};
 use crate::registry::{self, RegistryError};
+use crate::worker::WorkerError;
 use crate::{netns, sweep};
 use oi_proto::manifest::{Document, HypervisorSpec, Metadata, PortRange};
 use rustix::process::Signal;
@@ -33,6 +34,9 @@ pub enum LabError {
     /// Images cannot be served.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// A worker machine.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
     /// The file system refused.
     #[error("{path}")]
     File {
@@ -271,6 +275,10 @@ impl Lab {
 
     /// Ends everything and leaves nothing.
     pub fn down(&self) -> Result<(), LabError> {
+        for worker in self.workers() {
+            worker.destroy()?;
+            say(&format!("worker {}: gone", worker.record.name));
+        }
         self.daemon("server").stop(Signal::TERM);
         for h in self.hypervisors() {
             self.daemon(&format!("forward-{}", h.name)).stop(Signal::TERM);

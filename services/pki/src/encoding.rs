@@ -78,6 +78,14 @@ pub fn fingerprint(der: &[u8]) -> [u8; 32] {
     Sha256::digest(der).into()
 }
 
+/// The SHA-256 of a certificate's public key, by which kubeadm pins an authority.
+///
+/// # Errors
+/// Where the bytes are not exactly one certificate.
+pub fn public_key_hash(der: &[u8]) -> Result<[u8; 32], InspectError> {
+    Ok(Sha256::digest(inspect(der)?.public_key).into())
+}
+
 /// Reads what one certificate says; verifies nothing.
 ///
 /// # Errors

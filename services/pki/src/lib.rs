@@ -19,14 +19,16 @@ mod key_file;
 mod keys;
 mod kubeconfig;
 mod profile;
+mod request;
 
 pub use authority::{IssueError, Material, issue, key_pair, new_authority};
 pub use encoding::{
     CertificateInfo, InspectError, certificate_pem, fingerprint, inspect, private_key_pem,
-    public_key_pem,
+    public_key_hash, public_key_pem,
 };
 pub use key_file::{KeyEncryptionKey, KeyFileError, KeyFileProblem};
 pub use keys::{DataKey, KeyError, KeyWrapper, random_secret};
 pub use kubeconfig::{kubeconfig, kubeconfig_with_files};
 pub use profile::{LeafProfile, Usage};
+pub use request::{RequestError, RequestInfo, inspect_request};
 pub use zeroize::Zeroizing;

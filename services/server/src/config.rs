@@ -133,7 +133,7 @@ pub struct Config {
     #[arg(long, env = "OI_KEY_FILE", default_value = "/var/lib/oi/kek")]
     pub key_file: PathBuf,
     /// Image of the helper on hypervisors.
-    #[arg(long, env = "OI_HELPER_IMAGE", default_value = "ghcr.io/oi-project/oi-helper:0.1.0")]
+    #[arg(long, env = "OI_HELPER_IMAGE", default_value = "ghcr.io/oi-project/oi-helper:0.2.0")]
     pub helper_image: String,
     /// After how many seconds the nodes of a hypervisor that is away get a new place; 0
     /// for never (role decider).

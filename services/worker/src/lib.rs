@@ -6,15 +6,19 @@
 //! that is stored. Doing a job twice, or by two workers at once, leaves the same.
 //!
 //! What has been made true is kept true without jobs, and without the broker
-//! ([`keeper`]): a dead container is started again on the spot.
+//! ([`keeper`]): a dead container is started again on the spot. So is what oi keeps inside of
+//! clusters for worker nodes ([`inside`], [`steward`]).
 
 mod exclusion;
 mod hypervisors;
+pub mod inside;
 mod keeper;
 mod metrics;
 mod names;
 pub mod pods;
+mod serving;
 mod steps;
+mod steward;
 mod worker;
 
 pub use hypervisors::WorkerSettings;

@@ -17,6 +17,13 @@ pub fn kubernetes_image(component: &str, version: &KubernetesVersion) -> String 
 /// The load balancer in front of API servers.
 pub const HAPROXY_IMAGE: &str = "docker.io/library/haproxy:2.6";
 
+/// The DNS server of clusters.
+pub const COREDNS_IMAGE: &str = "registry.k8s.io/coredns/coredns:v1.14.2";
+/// The network of pods.
+pub const FLANNEL_IMAGE: &str = "ghcr.io/flannel-io/flannel:v0.28.4";
+/// Its part that container runtimes call.
+pub const FLANNEL_CNI_IMAGE: &str = "ghcr.io/flannel-io/flannel-cni-plugin:v1.9.0-flannel1";
+
 /// The directory of a cluster's node on its hypervisor.
 pub fn node_dir(h: &Hypervisor, cluster: ClusterUid, node: &NodeName) -> String {
     format!("{}/{node}", cluster_dir(h, cluster))

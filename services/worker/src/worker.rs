@@ -5,6 +5,7 @@ use crate::hypervisors::{Hypervisors, WorkerSettings};
 use crate::keeper::Keeper;
 use crate::metrics::Metrics;
 use crate::steps::{StepError, Steps};
+use crate::steward::Steward;
 use oi_domain::is_owed;
 use oi_events::{
     Command, CommandEnvelope, CommandId, Job, JobKind, JobResult, Observation, ReportJobV1,
@@ -56,9 +57,11 @@ impl Worker {
     /// worker to take them at once; where this is dropped they come again later.
     pub async fn run(&self, stop: CancellationToken) {
         let keeper = Keeper::new(self.clone(), self.steps.clone());
+        let steward = Steward::new(self.clone(), self.steps.clone());
         tokio::select! {
             () = self.work(&stop) => {}
             () = keeper.run() => {}
+            () = steward.run() => {}
         }
     }
 

@@ -3,7 +3,7 @@
 use super::backup;
 use crate::client::{Client, events_from};
 use crate::error::Failure;
-use crate::flags::Cluster;
+use crate::flags::{Cluster, Cni};
 use crate::{documents, output, reconcile};
 use oi_proto::manifest;
 use oi_proto::v1::{self, submit_request::Command};
@@ -20,9 +20,10 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
         }
         Cluster::Create(flags) => {
             for document in documents::cluster(&flags)? {
-                let (done, command) = reconcile::command(&document);
-                client.submit(command).await?;
-                eprintln!("{done}");
+                for (done, command) in reconcile::commands(&document) {
+                    client.submit(command).await?;
+                    eprintln!("{done}");
+                }
             }
             if flags.control_plane_replicas == 0 || flags.ingress_replicas == 0 {
                 eprintln!("it needs nodes of both roles to be of use: see `oi node create --help`");
@@ -60,6 +61,31 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
             client.submit(Command::BuryCluster(command)).await?;
             eprintln!("cluster {name}: stops, and is deleted in {} s", grace.as_secs());
             wait_for(&client, &name, wait, timeout, stopped).await
+        }
+        Cluster::Addons { name, cni, kube_proxy, dns, wait, timeout, output } => {
+            let found = client.clusters(&name).await?.into_iter().next();
+            let unknown = || Failure::NotFound(format!("cluster {name} is not known"));
+            let found = found.ok_or_else(unknown)?;
+            if cni.is_none() && kube_proxy.is_none() && dns.is_none() {
+                return output::rows(output.output, vec![output::addons(&found)], true);
+            }
+            let kept = found.addons.unwrap_or(v1::Addons {
+                cni: v1::Cni::Flannel.into(),
+                kube_proxy: true,
+                dns: true,
+            });
+            let cni = cni.map_or(kept.cni(), |cni| match cni {
+                Cni::None => v1::Cni::None,
+                Cni::Flannel => v1::Cni::Flannel,
+            });
+            let addons = v1::Addons {
+                cni: cni.into(),
+                kube_proxy: kube_proxy.unwrap_or(kept.kube_proxy),
+                dns: dns.unwrap_or(kept.dns),
+            };
+            let command = v1::SetAddons { cluster: name.clone(), addons: Some(addons) };
+            client.submit(Command::SetAddons(command)).await?;
+            wait_for(&client, &name, wait, timeout, |c, _| c.configured).await
         }
         Cluster::Undelete { name } => {
             let command = v1::UndeleteCluster { name: name.clone() };

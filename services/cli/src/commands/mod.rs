@@ -4,6 +4,7 @@ mod backup;
 mod cluster;
 mod hypervisor;
 mod job;
+mod join_token;
 mod node;
 mod watch;
 
@@ -76,6 +77,7 @@ async fn with(client: Client, command: Command) -> Result<(), Failure> {
         Command::Backup(command) => backup::run(client, command).await,
         Command::Hypervisor(command) => hypervisor::run(client, command).await,
         Command::Job(command) => job::run(client, command).await,
+        Command::JoinToken(command) => join_token::run(client, command).await,
         Command::Reconcile { file, timeout, no_wait, output } => {
             let limit = Duration::from_secs(timeout);
             let wait = !no_wait && !client.is_planning();

@@ -4,9 +4,20 @@ use crate::client::Client;
 use crate::error::Failure;
 use crate::flags::Node;
 use crate::{documents, output, reconcile};
+use oi_join::{Join, Leave, Machine};
 use oi_proto::manifest;
 use oi_proto::v1::{self, submit_request::Command};
 use std::path::Path;
+use std::time::Duration;
+
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_lowercase()
+}
 
 pub async fn run(client: Client, command: Node) -> Result<(), Failure> {
     match command {
@@ -18,9 +29,10 @@ pub async fn run(client: Client, command: Node) -> Result<(), Failure> {
             output::print(&manifest::write(&all)?)
         }
         Node::Create(flags) => {
-            let (done, command) = reconcile::command(&documents::node(&flags)?);
-            client.submit(command).await?;
-            eprintln!("{done}");
+            for (done, command) in reconcile::commands(&documents::node(&flags)?) {
+                client.submit(command).await?;
+                eprintln!("{done}");
+            }
             Ok(())
         }
         Node::List { cluster, output } => {
@@ -40,6 +52,42 @@ pub async fn run(client: Client, command: Node) -> Result<(), Failure> {
             client.submit(Command::ReplaceNode(command)).await?;
             eprintln!("node {name} of cluster {cluster}: to be replaced");
             Ok(())
+        }
+        Node::Join {
+            nodename,
+            apiserver_endpoint,
+            apiserver_ca_cert_file,
+            join_token,
+            cri_socket,
+            timeout,
+        } => {
+            let read = |path: &Path| {
+                let io = |source| Failure::Io { what: path.display().to_string(), source };
+                std::fs::read_to_string(path).map_err(io)
+            };
+            let token = match join_token.strip_prefix('@') {
+                Some(file) => read(Path::new(file))?.trim().to_owned(),
+                None => join_token,
+            };
+            let join = Join {
+                node: nodename.unwrap_or_else(host_name),
+                endpoint: apiserver_endpoint,
+                authorities: read(&apiserver_ca_cert_file)?,
+                token,
+                runtime: cri_socket,
+                patience: Duration::from_secs(timeout),
+            };
+            // Nothing else is to be done meanwhile: it may block.
+            oi_join::join(&Machine::default(), &join, &mut say)?;
+            eprintln!("node {}: {}", join.node, if timeout > 0 { "ready" } else { "joining" });
+            Ok(())
+        }
+        Node::Leave { force, timeout } => {
+            let leave = Leave { patience: Duration::from_secs(timeout), force };
+            Ok(oi_join::leave(&Machine::default(), &leave, &mut say)?)
+        }
+        Node::SuperviseKubelet => {
+            Ok(oi_join::supervise(&Machine::default())?)
         }
         Node::Delete { name, cluster } => {
             let command = v1::RemoveNode { cluster: cluster.clone(), name: name.clone() };

@@ -1,7 +1,7 @@
 //! Flags of `oi cluster …`.
 
 use super::{Output, parse_duration};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use std::time::Duration;
 
 #[derive(Args)]
@@ -24,12 +24,33 @@ pub struct ClusterFlags {
     /// More names or addresses for the API server's certificate.
     #[arg(long, value_delimiter = ',')]
     pub apiserver_extra_sans: Vec<String>,
+    /// The network of its pods; none for one of your own.
+    #[arg(long, value_enum, default_value_t = Cni::Flannel)]
+    pub cni: Cni,
+    /// Keep kube-proxy in it, which makes Services reachable.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    pub kube_proxy: bool,
+    /// Keep CoreDNS in it, which gives Services names.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    pub dns: bool,
+    /// Keep nothing in it: a cluster that has no worker nodes.
+    #[arg(long, conflicts_with_all = ["cni", "kube_proxy", "dns"])]
+    pub no_workers: bool,
     /// Add so many control-plane nodes, cp-1 and on.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=7))]
     pub control_plane_replicas: u8,
     /// Add so many ingress nodes, lb-1 and on.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=7))]
     pub ingress_replicas: u8,
+}
+
+/// The network of a cluster's pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Cni {
+    /// None of oi's.
+    None,
+    /// flannel, with VXLAN between nodes.
+    Flannel,
 }
 
 #[derive(Subcommand)]
@@ -112,6 +133,29 @@ pub enum Cluster {
         /// How long to wait, seconds.
         #[arg(long, default_value_t = 300)]
         timeout: u64,
+    },
+    /// Say what is kept inside of a cluster for worker nodes; without flags, show it. What is
+    /// not said stays, or is on where nothing was kept before.
+    Addons {
+        /// Its name.
+        name: String,
+        /// The network of its pods; none for one of your own.
+        #[arg(long, value_enum)]
+        cni: Option<Cni>,
+        /// kube-proxy, which makes Services reachable.
+        #[arg(long)]
+        kube_proxy: Option<bool>,
+        /// CoreDNS, which gives Services names.
+        #[arg(long)]
+        dns: Option<bool>,
+        /// Return when it is so.
+        #[arg(long)]
+        wait: bool,
+        /// How long to wait, seconds.
+        #[arg(long, default_value_t = 300)]
+        timeout: u64,
+        #[command(flatten)]
+        output: Output,
     },
     /// Bring a cluster back that waits for its deletion.
     Undelete {

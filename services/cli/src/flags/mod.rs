@@ -4,12 +4,14 @@ mod backup;
 mod cluster;
 mod hypervisor;
 mod job;
+mod join_token;
 mod node;
 
 pub use backup::Backup;
-pub use cluster::{Cluster, ClusterFlags};
+pub use cluster::{Cluster, ClusterFlags, Cni};
 pub use hypervisor::Hypervisor;
 pub use job::{Job, JobState};
+pub use join_token::{JoinToken, Part};
 pub use node::{Node, NodeFlags, Role};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -126,6 +128,9 @@ pub enum Command {
     /// Machines with a CRI socket.
     #[command(subcommand)]
     Hypervisor(Hypervisor),
+    /// Tokens with which machines join a cluster as worker nodes.
+    #[command(subcommand)]
+    JoinToken(JoinToken),
     /// Work that is owed.
     #[command(subcommand)]
     Job(Job),

@@ -2,6 +2,7 @@
 
 use super::Output;
 use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
 
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Role {
@@ -64,6 +65,40 @@ pub enum Node {
         #[arg(long)]
         cluster: String,
     },
+    /// Make this machine a worker node of a cluster. Done again, only what is missing is done.
+    Join {
+        /// Its name in the cluster; the host name where absent.
+        #[arg(long)]
+        nodename: Option<String>,
+        /// host:port of the cluster's API, as `oi join-token create` prints it.
+        #[arg(long)]
+        apiserver_endpoint: String,
+        /// The certificate of the cluster's authority, PEM.
+        #[arg(long)]
+        apiserver_ca_cert_file: PathBuf,
+        /// The token, or the name of a file that holds it, after an @.
+        #[arg(long, env = "OI_JOIN_TOKEN", hide_env_values = true)]
+        join_token: String,
+        /// The socket of the container runtime.
+        #[arg(long, default_value = "unix:///run/containerd/containerd.sock")]
+        cri_socket: String,
+        /// How long to wait until it is ready, seconds; 0 to not wait.
+        #[arg(long, default_value_t = 300)]
+        timeout: u64,
+    },
+    /// End to be a worker node: have the pods go elsewhere, end the kubelet, remove what
+    /// joining wrote.
+    Leave {
+        /// Leave also where pods stay, or the cluster does not answer.
+        #[arg(long)]
+        force: bool,
+        /// How long pods may take to go, seconds.
+        #[arg(long, default_value_t = 120)]
+        timeout: u64,
+    },
+    /// Run the kubelet again and again, where there is no systemd (started by `join`).
+    #[command(hide = true)]
+    SuperviseKubelet,
     /// Remove a node.
     Delete {
         /// Its name.

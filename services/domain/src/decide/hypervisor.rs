@@ -1,6 +1,6 @@
 //! Decisions about hypervisors.
 
-use super::{backup, next_generation};
+use super::{backup, inside, next_generation};
 use crate::rejection::Rejection;
 use crate::state::{Node, Reach, State};
 use oi_events::{
@@ -118,6 +118,9 @@ pub(super) fn observe(state: &State, seen: &Observation) -> Result<Vec<Event>, R
         }
         Observation::BackupTaken { cluster, backup, snapshot } => {
             return Ok(backup::taken(state, cluster, *backup, snapshot));
+        }
+        Observation::DriftRepaired { cluster, generation, objects } => {
+            return Ok(inside::repaired(state, cluster, *generation, objects));
         }
         Observation::MemberBroken { cluster, node, generation, reason } => {
             let current = state.clusters.get(cluster).and_then(|c| c.nodes.get(node));

@@ -47,7 +47,7 @@ fn succeeded(state: &State, c: &ReportJobV1) -> Vec<Event> {
         Some(JobTarget::Node { cluster, node, step: JobKind::RemoveNode, .. }) => {
             events.push(NodeRemovedV1 { cluster, name: node }.into());
         }
-        Some(JobTarget::Cluster { name, .. }) => {
+        Some(JobTarget::Cluster { name, step: JobKind::ShredKey, .. }) => {
             if let Some(cluster) = state.clusters.get(&name) {
                 events.push(ClusterDeletedV1 { name, uid: cluster.uid }.into());
             }
@@ -61,7 +61,12 @@ fn succeeded(state: &State, c: &ReportJobV1) -> Vec<Event> {
         Some(JobTarget::Backup { cluster, backup, step: JobKind::DropBackup, .. }) => {
             events.push(BackupDeletedV1 { cluster, backup }.into());
         }
-        Some(JobTarget::Node { .. } | JobTarget::Hypervisor { .. } | JobTarget::Backup { .. })
+        Some(
+            JobTarget::Node { .. }
+            | JobTarget::Hypervisor { .. }
+            | JobTarget::Backup { .. }
+            | JobTarget::Cluster { .. },
+        )
         | None => {}
     }
     events
@@ -99,6 +104,9 @@ pub(super) fn cancel(state: &State, c: &CancelJobV1) -> Result<Vec<Event>, Rejec
         JobTarget::Hypervisor { .. } => "its hypervisor is registered: unregister it instead",
         JobTarget::Leftover { .. } => {
             "what is left of a node must not stay: abandon the hypervisor instead, if it is lost"
+        }
+        JobTarget::Cluster { step: JobKind::ConfigureCluster, .. } => {
+            "it keeps what is to be inside of the cluster: change that instead (`oi cluster addons`)"
         }
         JobTarget::Backup { .. } | JobTarget::Cluster { .. } => {
             "what was deleted must not stay readable"

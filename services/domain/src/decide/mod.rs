@@ -4,6 +4,7 @@ mod backup;
 mod cluster;
 mod follow;
 mod hypervisor;
+mod inside;
 mod job;
 mod node;
 mod replace;
@@ -11,13 +12,14 @@ mod rotate;
 mod scale;
 mod upgrade;
 
+pub use inside::JOIN_TOKEN;
 pub(crate) use replace::can_replace;
 
 use crate::level;
 use crate::mint::Mint;
 use crate::rejection::Rejection;
 use crate::state::{Cluster, ClusterPhase, State};
-use oi_events::{ClusterName, Command, CommandEnvelope, CommandId, Event, Generation};
+use oi_events::{ClusterName, Command, CommandEnvelope, CommandId, Event, Generation, LevelRaisedV1};
 
 /// What a decision may use beside the state: everything that is not pure comes
 /// in here, and is recorded in the events.
@@ -26,6 +28,8 @@ pub struct Context<'a> {
     pub now_ms: u64,
     /// Where keys come from.
     pub mint: &'a dyn Mint,
+    /// The level at which a new log begins; none to begin at the first.
+    pub begins: Option<u16>,
 }
 
 /// Decides a command against a state. No events means that what it asks for
@@ -56,8 +60,14 @@ pub(crate) fn decide_command(
     command: &Command,
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Rejection> {
-    let mut events = answer(state, id, command, context)?;
+    // No older server has read a log that holds nothing: it begins at the newest level.
+    let begins = context.begins.filter(|_| state.position == 0);
+    let begun = begins.map(|level| State { raised: level, ..state.clone() });
+    let mut events = answer(begun.as_ref().unwrap_or(state), id, command, context)?;
     follow::follow(state, &mut events);
+    if let Some(level) = begins {
+        events.insert(0, LevelRaisedV1 { level }.into());
+    }
     Ok(events)
 }
 
@@ -97,6 +107,9 @@ fn answer(
         Command::CloneCluster(c) => backup::clone(state, id, c, context),
         Command::RotateAuthorities(c) => rotate::rotate(state, c, context),
         Command::RaiseLevel(c) => level::raise(state, c),
+        Command::SetAddons(c) => inside::set_addons(state, c),
+        Command::CreateJoinToken(c) => inside::create_token(state, id, c, context),
+        Command::RevokeJoinToken(c) => inside::revoke_token(state, c, context.now_ms),
     }
 }
 

@@ -120,7 +120,7 @@ impl World {
 
     pub fn decide(&self, envelope: &CommandEnvelope) -> Result<Vec<Event>, Rejection> {
         let mint = PlainMint(self.state.position);
-        decide(&self.state, envelope, &Context { now_ms: self.now_ms, mint: &mint })
+        decide(&self.state, envelope, &Context { now_ms: self.now_ms, mint: &mint, begins: None })
     }
 
     /// Decides, and folds what came of it.

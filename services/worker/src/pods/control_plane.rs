@@ -127,7 +127,7 @@ fn api_server(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part,
     let etcd = etcd::servers(target)?;
     let c = &target.cluster;
     let pki = format!("{ETC}/pki");
-    let command = vec![
+    let mut command = vec![
         format!("--advertise-address={}", target.hypervisor.spec.address),
         "--allow-privileged=true".to_owned(),
         "--audit-log-maxage=30".to_owned(),
@@ -162,6 +162,18 @@ fn api_server(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part,
         format!("--tls-cert-file={pki}/apiserver.crt"),
         format!("--tls-private-key-file={pki}/apiserver.key"),
     ];
+    if c.inside.as_ref().is_some_and(|i| i.is_known_to(&target.node)) {
+        command.extend([
+            // oi says where the API is: at the ingresses, which worker nodes can reach.
+            "--endpoint-reconciler-type=none".to_owned(),
+            // Serving certificates of kubelets are approved for the right node only.
+            format!("--kubelet-certificate-authority={pki}/ca.crt"),
+            format!(
+                "--service-account-jwks-uri=https://kubernetes.default.svc.{}/openid/v1/jwks",
+                c.dns_domain
+            ),
+        ]);
+    }
     let audit_mount = Mount::writable(audit, "/var/log/kubernetes/audit");
     Ok(part(
         target,

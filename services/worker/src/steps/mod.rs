@@ -2,6 +2,7 @@
 //! can be done again at any time.
 
 mod backup;
+mod configure;
 mod control_plane;
 mod etcd;
 mod ingress;
@@ -10,6 +11,8 @@ mod probe;
 mod remove;
 mod restore;
 mod traffic;
+
+pub use configure::{Api, first};
 
 use crate::exclusion::Nodes;
 use crate::hypervisors::{HypervisorError, Hypervisors, Turn};
@@ -94,6 +97,33 @@ pub enum StepError {
     /// A component ended again.
     #[error("the controller manager or the scheduler does not keep running: see its log")]
     Unsettled,
+    /// A cluster's API.
+    #[error(transparent)]
+    Kube(#[from] oi_cri::KubeError),
+    /// None of its API servers can be asked.
+    #[error("no API server of the cluster can be asked")]
+    NoAnswer,
+    /// There is nothing to sign with.
+    #[error("the cluster has no authority")]
+    NoAuthority,
+    /// A certificate cannot be signed.
+    #[error(transparent)]
+    Issue(#[from] oi_pki::IssueError),
+    /// An object is somebody else's.
+    #[error(
+        "{0} is in the cluster and was not made by oi: remove or rename it, or let oi not keep that part (`oi cluster addons`)"
+    )]
+    Stranger(String),
+    /// An object is refused.
+    #[error("the API refuses {title} with {status}: {message}")]
+    Object {
+        /// Which one.
+        title: String,
+        /// HTTP status.
+        status: u16,
+        /// Its own words.
+        message: String,
+    },
     /// The job is not one that a worker knows.
     #[error("job {0} names nothing to work on")]
     Malformed(String),
@@ -160,6 +190,7 @@ impl Steps {
                 self.keyring.destroy(uid).await?;
                 return Ok(None);
             }
+            JobKind::ConfigureCluster => return self.configure(job).await.map(|()| None),
             JobKind::TakeBackup => return self.take_backup(job).await,
             JobKind::DropBackup => return self.drop_backup(job).await.map(|()| None),
             JobKind::RemoveNode => return self.remove_node(job).await.map(|()| None),

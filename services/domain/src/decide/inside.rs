@@ -1,0 +1,100 @@
+//! Decisions about what is kept inside of clusters, for worker nodes.
+
+use super::{Context, running, staying};
+use crate::rejection::Rejection;
+use crate::state::{Inside, State};
+use oi_events::{
+    AddonsSetV1, ClusterName, CommandId, CreateJoinTokenV1, DriftRepairedV1, Event, Generation,
+    JoinTokenCreatedV1, JoinTokenEndedV1, RevokeJoinTokenV1, SetAddonsV1, TokenId,
+};
+
+/// The name of a token's credential: what binds it to its cluster is the cluster's uid.
+pub const JOIN_TOKEN: &str = "join-token";
+
+/// A token lives no longer: whoever finds it later is a stranger.
+const LONGEST_MS: u64 = 30 * 24 * 3600 * 1000;
+/// So many tokens at a time.
+const TOKENS: usize = 100;
+const DESCRIPTION: usize = 200;
+const OBJECTS: usize = 100;
+
+pub(super) fn set_addons(state: &State, c: &SetAddonsV1) -> Result<Vec<Event>, Rejection> {
+    let cluster = staying(state, &c.cluster)?;
+    if cluster.inside.as_ref().is_some_and(|inside| inside.addons == c.addons) {
+        return Ok(Vec::new());
+    }
+    Ok(vec![AddonsSetV1 { cluster: c.cluster.clone(), addons: c.addons.clone() }.into()])
+}
+
+fn inside<'a>(state: &'a State, name: &ClusterName) -> Result<&'a Inside, Rejection> {
+    let absent = || Rejection::NotForWorkers(name.clone());
+    staying(state, name)?.inside.as_ref().ok_or_else(absent)
+}
+
+pub(super) fn create_token(
+    state: &State,
+    id: CommandId,
+    c: &CreateJoinTokenV1,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Rejection> {
+    let uid = running(state, &c.cluster)?.uid;
+    let inside = inside(state, &c.cluster)?;
+    let invalid = |field, value: String, problem: &str| {
+        Err(Rejection::Invalid { field, value, problem: problem.to_owned() })
+    };
+    if c.expires_ms <= context.now_ms || c.expires_ms - context.now_ms > LONGEST_MS {
+        return invalid(
+            "end of the token",
+            c.expires_ms.to_string(),
+            "it must lie ahead, and no more than 30 days",
+        );
+    }
+    if c.description.len() > DESCRIPTION || c.description.chars().any(char::is_control) {
+        return invalid(
+            "description",
+            c.description.clone(),
+            "use at most 200 characters without line breaks",
+        );
+    }
+    let token = TokenId::of(id);
+    if inside.tokens.contains_key(&token) {
+        return invalid("token", token.to_string(), "it exists already: ask under another id");
+    }
+    if inside.tokens.len() >= TOKENS {
+        return invalid("token", token.to_string(), "there are 100 of them already: revoke some");
+    }
+    let credential = context.mint.secret(uid, JOIN_TOKEN)?;
+    let (cluster, expires_ms) = (c.cluster.clone(), c.expires_ms);
+    let description = c.description.clone();
+    Ok(vec![JoinTokenCreatedV1 { cluster, token, credential, expires_ms, description }.into()])
+}
+
+pub(super) fn revoke_token(
+    state: &State,
+    c: &RevokeJoinTokenV1,
+    now_ms: u64,
+) -> Result<Vec<Event>, Rejection> {
+    let (cluster, token) = (c.cluster.clone(), c.token.clone());
+    match inside(state, &cluster)?.tokens.get(&token) {
+        None => Err(Rejection::TokenUnknown { cluster, token }),
+        Some(t) => {
+            let expired = t.expires_ms <= now_ms;
+            Ok(vec![JoinTokenEndedV1 { cluster, token, expired }.into()])
+        }
+    }
+}
+
+/// What is told of another state than the present one is of no interest.
+pub(super) fn repaired(
+    state: &State,
+    cluster: &ClusterName,
+    generation: Generation,
+    objects: &[String],
+) -> Vec<Event> {
+    let inside = state.clusters.get(cluster).and_then(|c| c.inside.as_ref());
+    if objects.is_empty() || inside.is_none_or(|i| i.generation != generation) {
+        return Vec::new();
+    }
+    let objects = objects.iter().take(OBJECTS).cloned().collect();
+    vec![DriftRepairedV1 { cluster: cluster.clone(), objects }.into()]
+}

@@ -1,0 +1,113 @@
+//! Why a machine did not become a node, or did not leave.
+
+use oi_kube::KubeError;
+use std::path::PathBuf;
+
+/// A refusal or a failure.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// Only root may.
+    #[error("a node's kubelet runs as root: run this as root")]
+    NotRoot,
+    /// A value that cannot be.
+    #[error("{what} {value:?} is not usable: {problem}")]
+    Invalid {
+        /// Which.
+        what: &'static str,
+        /// As given.
+        value: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// Something that must be installed.
+    #[error("{program} is not to be found in PATH: install it first")]
+    Missing {
+        /// Its name.
+        program: &'static str,
+    },
+    /// No container runtime.
+    #[error(
+        "no container runtime listens at {0}: install and start one, or name its socket with --cri-socket"
+    )]
+    NoRuntime(PathBuf),
+    /// The machine is a node of something else.
+    #[error(
+        "this machine is {}: leave there first (`oi node leave`, or `kubeadm reset`)",
+        .0.as_ref().map_or_else(|| "a node already, and was not made one by oi".to_owned(), |n| format!("node {n} already, under another name, endpoint or authority"))
+    )]
+    AnotherNode(Option<String>),
+    /// The port is taken.
+    #[error("port {0} is taken by another program: a kubelet needs it")]
+    PortTaken(u16),
+    /// The token is not accepted.
+    #[error(
+        "the cluster does not accept the token: it is wrong, expired or revoked (`oi join-token list`, `oi join-token create`)"
+    )]
+    Token,
+    /// The certificate does not fit.
+    #[error(
+        "the API at {endpoint} is not the one whose authority was given: check --apiserver-endpoint and --apiserver-ca-cert-file"
+    )]
+    Authority {
+        /// Where.
+        endpoint: String,
+        /// Why.
+        #[source]
+        source: KubeError,
+    },
+    /// The name is taken.
+    #[error(
+        "the cluster has a node {0} already: choose another --nodename, or delete that node first (`kubectl delete node {0}`)"
+    )]
+    NameTaken(String),
+    /// The API.
+    #[error(transparent)]
+    Kube(#[from] KubeError),
+    /// The cluster is not made for it.
+    #[error(
+        "the cluster tells nothing of how kubelets are to be configured: was it made for worker nodes (`oi cluster addons`)?"
+    )]
+    NotForWorkers,
+    /// The file system refused.
+    #[error("{path}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{path} is damaged: {problem}")]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A program failed.
+    #[error("`{command}` failed: {stderr}")]
+    Program {
+        /// With its arguments.
+        command: String,
+        /// What it said.
+        stderr: String,
+    },
+    /// It did not become ready.
+    #[error(
+        "node {node} is not ready after {seconds} s: {state}; it may become so yet, and this command may be run again (the kubelet's log: {log})"
+    )]
+    NotReady {
+        /// The node.
+        node: String,
+        /// How long it was waited for.
+        seconds: u64,
+        /// What it waits for.
+        state: String,
+        /// Where the kubelet's log is.
+        log: String,
+    },
+    /// Pods stay.
+    #[error("{0} pod(s) cannot be evicted yet: {1}; leave with --force to not wait for them")]
+    Undrained(usize, String),
+}

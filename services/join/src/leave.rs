@@ -1,0 +1,83 @@
+//! Ending to be a worker node.
+
+use crate::api::Cluster;
+use crate::error::JoinError;
+use crate::machine::Machine;
+use std::time::{Duration, Instant};
+
+/// How a machine leaves.
+#[derive(Debug, Clone)]
+pub struct Leave {
+    /// How long evicted pods may take to go.
+    pub patience: Duration,
+    /// Leave also where pods stay, or the cluster does not answer.
+    pub force: bool,
+}
+
+/// Has the pods go elsewhere, tells the cluster, ends the kubelet, and removes what was
+/// written. Done again, it goes on where it ended; where the machine is no node, it does
+/// nothing.
+///
+/// # Errors
+/// Where pods stay, unless forced; what they run on is left as it is then.
+pub fn leave(
+    machine: &Machine,
+    leave: &Leave,
+    say: &mut dyn FnMut(&str),
+) -> Result<(), JoinError> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(JoinError::NotRoot);
+    }
+    let Some(record) = machine.record()? else {
+        if machine.is_node() {
+            return Err(JoinError::AnotherNode(None));
+        }
+        say("this machine is no node: nothing to do");
+        return Ok(());
+    };
+    if let Some(identity) = machine.own_credentials()? {
+        let cluster = Cluster::at(&record.endpoint, &record.authorities, identity)?;
+        match drain(&cluster, &record.node, leave, say) {
+            Err(error) if !leave.force => return Err(error),
+            Err(error) => say(&format!("not drained: {}", crate::oi_chain(&error))),
+            Ok(()) => {}
+        }
+    }
+    say("ending the kubelet");
+    machine.stop_kubelet()?;
+    machine.clear()?;
+    say(&format!("this machine is no longer node {}", record.node));
+    Ok(())
+}
+
+fn drain(
+    cluster: &Cluster,
+    node: &str,
+    leave: &Leave,
+    say: &mut dyn FnMut(&str),
+) -> Result<(), JoinError> {
+    if !cluster.cordon(node)? {
+        return Ok(());
+    }
+    let end = Instant::now() + leave.patience;
+    let mut said = 0;
+    loop {
+        let pods = cluster.pods(node)?;
+        if pods.is_empty() {
+            break;
+        }
+        if pods.len() != said {
+            said = pods.len();
+            say(&format!("{said} pod(s) are to go elsewhere"));
+        }
+        if Instant::now() >= end {
+            let names: Vec<_> = pods.iter().map(|(ns, name)| format!("{ns}/{name}")).collect();
+            return Err(JoinError::Undrained(pods.len(), names.join(", ")));
+        }
+        for (namespace, pod) in &pods {
+            cluster.evict(namespace, pod)?;
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    cluster.mark_left(node).map(drop)
+}

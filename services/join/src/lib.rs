@@ -1,0 +1,116 @@
+//! Making this machine a worker node of a cluster, and ending that again.
+//!
+//! The layout on the machine is kubeadm's, so that its tools and habits go on working. All
+//! that can be wrong is looked at before anything is changed ([`join`] asks the API with the
+//! token); what is written then is written whole, and doing it again after a crash goes on
+//! where it ended.
+
+mod api;
+mod error;
+mod files;
+mod kubelet;
+mod leave;
+mod machine;
+
+pub use error::JoinError;
+pub use kubelet::supervise;
+pub use leave::{Leave, leave};
+pub use machine::Machine;
+pub use oi_kube::KubeError;
+
+use api::Cluster;
+use files::Record;
+use std::time::{Duration, Instant};
+
+/// What is to be joined.
+#[derive(Debug, Clone)]
+pub struct Join {
+    /// The node's name in the cluster, a DNS subdomain.
+    pub node: String,
+    /// `host:port` of the API.
+    pub endpoint: String,
+    /// The certificates by which it is trusted, PEM.
+    pub authorities: String,
+    /// `id.secret`.
+    pub token: String,
+    /// The container runtime's socket, `unix:///path`.
+    pub runtime: String,
+    /// How long the node may take to be ready; zero to not wait.
+    pub patience: Duration,
+}
+
+/// Makes the machine a node. Where it is this node already, only what is missing is done.
+/// `say` is told each step.
+///
+/// # Errors
+/// Before anything is changed, where it cannot work; later ones leave what another attempt
+/// needs.
+pub fn join(machine: &Machine, join: &Join, say: &mut dyn FnMut(&str)) -> Result<(), JoinError> {
+    let kubelet = machine.check(join)?;
+    let record = Record::of(join);
+    let before = machine.record()?;
+    if before.as_ref().is_some_and(|b| *b != record) || (before.is_none() && machine.is_node()) {
+        return Err(JoinError::AnotherNode(before.map(|b| b.node)));
+    }
+    if machine.is_member() {
+        say("it has joined already");
+    } else {
+        let cluster = Cluster::with_token(join)?;
+        say(&format!("asking https://{} with the token", join.endpoint));
+        let config = cluster.kubelet_config()?;
+        // With a record, it may be this machine's: it was interrupted.
+        if before.is_none() && cluster.has_node(&join.node)? {
+            return Err(JoinError::NameTaken(join.node.clone()));
+        }
+        say("writing the kubelet's configuration");
+        machine.write(join, &record, &config)?;
+    }
+    say(machine.start_kubelet(&kubelet)?);
+    if join.patience.is_zero() {
+        return Ok(());
+    }
+    wait(machine, join, say)
+}
+
+/// Waits until the kubelet has its own credentials and the node is ready.
+fn wait(machine: &Machine, join: &Join, say: &mut dyn FnMut(&str)) -> Result<(), JoinError> {
+    let end = Instant::now() + join.patience;
+    let mut said = String::new();
+    loop {
+        let state = match machine.own_credentials()? {
+            None => "waiting for the kubelet's certificate".to_owned(),
+            Some(identity) => {
+                // The token has done its work.
+                machine.forget_token()?;
+                match Cluster::with(join, identity).and_then(|c| c.readiness(&join.node)) {
+                    Ok(None) => return Ok(()),
+                    Ok(Some(why)) => why,
+                    Err(error) => oi_chain(&error),
+                }
+            }
+        };
+        if Instant::now() >= end {
+            return Err(JoinError::NotReady {
+                node: join.node.clone(),
+                seconds: join.patience.as_secs(),
+                state,
+                log: machine.kubelet_log(),
+            });
+        }
+        if state != said {
+            say(&state);
+            said = state;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+fn oi_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

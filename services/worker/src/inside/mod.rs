@@ -1,0 +1,101 @@
+//! What is kept inside of a cluster through its API, as pure functions of the state: what
+//! machines need to join, and the parts without which pods are of no use.
+
+mod dns;
+mod flannel;
+mod join;
+mod object;
+mod proxy;
+
+pub use object::{KINDS, Object, delete, is_ours, list_kept, listed, title};
+
+use oi_domain::{Authority, Cluster, Inside, State};
+use oi_events::{ClusterName, Cni, Component, TokenId};
+use oi_pki::certificate_pem;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A cluster with all that its objects depend on, taken out of the state.
+pub struct Subject {
+    /// Its name.
+    pub name: ClusterName,
+    /// The cluster itself.
+    pub cluster: Arc<Cluster>,
+    /// What is to be kept.
+    pub inside: Inside,
+    /// Where its API is reached; never empty.
+    pub endpoints: Vec<SocketAddr>,
+    /// Whether oi says where the API is, inside of the cluster too, and not the API servers.
+    pub owns_endpoints: bool,
+}
+
+impl Subject {
+    /// Looks a cluster up; none where nothing is to be kept inside of it, or its API cannot
+    /// be asked.
+    pub fn find(state: &State, name: &ClusterName) -> Option<Subject> {
+        let cluster = state.clusters.get(name).filter(|c| c.answers())?;
+        let inside = cluster.inside.clone()?;
+        let endpoints = state.endpoints(cluster);
+        let servers = cluster.carriers(Component::ApiServer);
+        let owns_endpoints = servers.iter().all(|(_, n)| inside.is_known_to(n));
+        (!endpoints.is_empty()).then(|| Subject {
+            name: name.clone(),
+            cluster: cluster.clone(),
+            inside,
+            endpoints,
+            owns_endpoints,
+        })
+    }
+
+    /// `host:port` of the API.
+    pub fn endpoint(&self) -> SocketAddr {
+        self.endpoints[0]
+    }
+
+    /// The certificates by which its API is trusted, PEM.
+    pub fn authorities(&self) -> String {
+        let trusted = self.cluster.trusted(Authority::Kubernetes);
+        trusted.iter().map(|c| certificate_pem(&c.public)).collect()
+    }
+
+    /// The environment of what must reach the API before Services work.
+    fn api_environment(&self) -> serde_json::Value {
+        let endpoint = self.endpoint();
+        json!([
+            {"name": "KUBERNETES_SERVICE_HOST", "value": endpoint.ip().to_string()},
+            {"name": "KUBERNETES_SERVICE_PORT", "value": endpoint.port().to_string()},
+        ])
+    }
+}
+
+/// A join token in the clear.
+pub struct OpenToken {
+    /// Its id.
+    pub id: TokenId,
+    /// Its secret part.
+    pub secret: String,
+    /// When it ends, Unix milliseconds.
+    pub expires_ms: u64,
+    /// What it is for.
+    pub description: String,
+}
+
+/// All that is to be there, in the order in which it is made.
+pub fn objects(subject: &Subject, tokens: &[OpenToken], worker_nodes: u64) -> Vec<Object> {
+    let mut all = join::objects(subject, tokens);
+    if subject.owns_endpoints {
+        all.extend(join::endpoints(subject));
+    }
+    if subject.inside.addons.kube_proxy {
+        all.extend(proxy::objects(subject));
+    }
+    if subject.inside.addons.dns {
+        all.extend(dns::objects(subject, worker_nodes));
+    }
+    match subject.inside.addons.cni {
+        Cni::None => {}
+        Cni::Flannel => all.extend(flannel::objects(subject)),
+    }
+    all
+}

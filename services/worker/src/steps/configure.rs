@@ -1,0 +1,298 @@
+//! What is to be kept inside of a cluster is there: through its API, asked from where its
+//! API servers are.
+
+use super::{StepError, Steps};
+use crate::inside::{
+    KINDS, Object, OpenToken, Subject, delete, is_ours, list_kept, listed, objects, title,
+};
+use oi_cri::{Helper, Reply, Request};
+use oi_domain::{Hypervisor, JOIN_TOKEN};
+use oi_events::{ClusterName, Component, Job, PortUse, token_letters};
+use oi_pki::{DataKey, LeafProfile, certificate_pem, private_key_pem};
+use oi_view::{Keyring, now_ms};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// As whom oi asks clusters' APIs; their audit logs name it.
+const USER: &str = "oi:keeper-of-addons";
+const CREDENTIAL_LIFE_MS: u64 = 3600 * 1000;
+const LIMIT_MS: u64 = 30_000;
+/// What a cluster itself makes at its start under a name that oi must use.
+const TAKEN_OVER: [&str; 2] =
+    ["Endpoints default/kubernetes", "EndpointSlice default/kubernetes"];
+/// The label of Nodes whose machines have left.
+const LEFT: &str = "oi%2Fleft";
+/// Remembers which release's idea of a cluster's inside was put there.
+const RECORD: &str = "oi-kept";
+
+/// A way to a cluster's API.
+pub struct Api {
+    helper: Helper,
+    server: oi_cri::Server,
+    hypervisor: Arc<Hypervisor>,
+}
+
+/// What a pass over a cluster found.
+#[derive(Debug, Default)]
+pub struct Pass {
+    /// What was put right.
+    pub changed: Vec<String>,
+    /// How many worker nodes there are.
+    pub worker_nodes: u64,
+    /// Another release keeps it: nothing was touched.
+    pub kept_by_another: bool,
+}
+
+impl Api {
+    /// Asks; the answers in order.
+    pub async fn call(&self, requests: Vec<Request>) -> Result<Vec<Reply>, StepError> {
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.helper.kube(&self.server, requests).await?)
+    }
+
+    /// Asks for one object, or a list.
+    pub async fn get(&self, path: &str) -> Result<Value, StepError> {
+        let replies = self.call(vec![Request::get(path)]).await?;
+        Ok(first(replies)?.object()?)
+    }
+
+    /// The same way with another patience.
+    pub fn patient(mut self, limit_ms: u64) -> Api {
+        self.server.limit_ms = limit_ms;
+        self
+    }
+}
+
+/// The only answer.
+pub fn first(replies: Vec<Reply>) -> Result<Reply, StepError> {
+    replies.into_iter().next().ok_or(StepError::NoAnswer)
+}
+
+fn version(object: &Value) -> Option<&str> {
+    object["metadata"]["resourceVersion"].as_str()
+}
+
+/// Names what this release would keep: tokens and numbers of nodes come and go.
+fn release(subject: &Subject) -> String {
+    let mut sha = Sha256::new();
+    for object in objects(subject, &[], 0) {
+        sha.update(object.0.to_string());
+    }
+    hex::encode(&sha.finalize()[..16])
+}
+
+impl Steps {
+    /// The cluster of a job, if something is still to be kept inside of it.
+    pub(super) async fn configure(&self, job: &Job) -> Result<(), StepError> {
+        let name = job.cluster.as_ref().ok_or_else(|| StepError::Malformed(job.id.to_string()))?;
+        let Some(subject) = self.view.read(|s| Subject::find(s, name)) else { return Ok(()) };
+        let pass = self.keep_inside(&subject, true).await?;
+        tracing::debug!(changed = pass.changed.len(), "configured");
+        Ok(())
+    }
+
+    /// A way to the cluster's API: the first that answers.
+    pub async fn api(&self, subject: &Subject) -> Result<Api, StepError> {
+        let name = &subject.name;
+        let key = self.keyring.key(subject.cluster.uid).await?;
+        let mut last = StepError::NoAnswer;
+        for (hypervisor, address) in self.servers(name, subject) {
+            let server = oi_cri::Server {
+                address,
+                authorities: subject.authorities(),
+                identity: identity(subject, &key)?,
+                limit_ms: LIMIT_MS,
+            };
+            let tried = async {
+                let helper = self.hypervisors.helper(&hypervisor).await?;
+                let api = Api { helper, server, hypervisor: hypervisor.clone() };
+                api.get("/readyz?verbose=false").await.map(drop).or_else(|e| match e {
+                    // Its answer is a word, not an object.
+                    StepError::Kube(oi_cri::KubeError::Json(_)) => Ok(()),
+                    other => Err(other),
+                })?;
+                Ok(api)
+            };
+            let tried = tried.await;
+            match self.noted(&hypervisor, tried) {
+                Ok(api) => return Ok(api),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// API servers with their hypervisors, those that are ready first.
+    fn servers(&self, name: &ClusterName, subject: &Subject) -> Vec<(Arc<Hypervisor>, String)> {
+        let mut carriers = subject.cluster.carriers(Component::ApiServer);
+        carriers.sort_by_key(|(_, n)| !n.is_ready());
+        let of = |(node, n): (&oi_events::NodeName, &oi_domain::Node)| {
+            let h = self.view.read(|s| s.hypervisors.get(&n.hypervisor).cloned());
+            let h = h.filter(|h| !h.is_away());
+            let port = n.ports.get(&PortUse::ApiServer)?;
+            tracing::trace!(%name, %node, "may be asked");
+            h.map(|h| (h.clone(), std::net::SocketAddr::new(h.spec.address, *port).to_string()))
+        };
+        carriers.into_iter().filter_map(of).collect()
+    }
+
+    /// One pass over what is to be inside of a cluster. Where another release has put
+    /// something there for this generation, only a job replaces that.
+    pub async fn keep_inside(&self, subject: &Subject, by_job: bool) -> Result<Pass, StepError> {
+        let api = self.api(subject).await?;
+        let done = self.pass(&api, subject, by_job).await;
+        self.noted(&api.hypervisor, done)
+    }
+
+    async fn pass(&self, api: &Api, subject: &Subject, by_job: bool) -> Result<Pass, StepError> {
+        let mut looks = vec![
+            Request::get("/api/v1/nodes?limit=1"),
+            Request::get(format!("/api/v1/nodes?labelSelector={LEFT}")),
+            Request::get(format!("/api/v1/namespaces/kube-system/configmaps/{RECORD}")),
+        ];
+        looks.extend(list_kept());
+        let replies = api.call(looks).await?;
+        let (Some(nodes), Some(left), Some(record), Some(lists)) =
+            (replies.first(), replies.get(1), replies.get(2), replies.get(3..))
+        else {
+            return Err(StepError::NoAnswer);
+        };
+        let worker_nodes = count(&nodes.object()?);
+        forget_left(api, &left.object()?).await?;
+        let mut kept = Vec::new();
+        for (reply, kind) in lists.iter().zip(&KINDS) {
+            kept.extend(listed(&reply.object()?, kind).into_iter().filter(is_ours));
+        }
+        let release = release(subject);
+        if !by_job && record.is_success() {
+            let data = &record.object()?["data"];
+            let same_generation = data["generation"] == subject.inside.generation.to_string();
+            if same_generation && data["release"] != release.as_str() {
+                return Ok(Pass { worker_nodes, kept_by_another: true, ..Pass::default() });
+            }
+        }
+        let tokens = self.open_tokens(subject).await?;
+        let mut wanted = objects(subject, &tokens, worker_nodes);
+        let data = json!({"generation": subject.inside.generation.to_string(), "release": release});
+        wanted.push(Object::new("v1", "ConfigMap", "kube-system", RECORD, json!({"data": data})));
+        let versions: BTreeMap<String, Option<String>> =
+            kept.iter().map(|o| (title(o), version(o).map(str::to_owned))).collect();
+        self.refuse_strangers(api, &wanted, &versions).await?;
+        let mut changed = apply(api, &wanted, &versions).await?;
+        let titles: BTreeSet<String> = wanted.iter().map(Object::title).collect();
+        let gone: Vec<&Value> = kept.iter().filter(|o| !titles.contains(&title(o))).collect();
+        for (reply, object) in api.call(gone.iter().filter_map(|o| delete(o)).collect()).await?.iter().zip(&gone) {
+            match reply.status {
+                404 | 409 => {}
+                _ => {
+                    reply.object()?;
+                    changed.push(title(object));
+                }
+            }
+        }
+        Ok(Pass { changed, worker_nodes, kept_by_another: false })
+    }
+
+    /// What somebody else made under a name that oi would use is left alone, and said.
+    async fn refuse_strangers(
+        &self,
+        api: &Api,
+        wanted: &[Object],
+        versions: &BTreeMap<String, Option<String>>,
+    ) -> Result<(), StepError> {
+        let unknown: Vec<&Object> = wanted
+            .iter()
+            .filter(|o| {
+                let title = o.title();
+                !versions.contains_key(&title) && !TAKEN_OVER.contains(&title.as_str())
+            })
+            .collect();
+        let looks = unknown.iter().filter_map(|o| o.path()).map(Request::get).collect();
+        for (reply, object) in api.call(looks).await?.iter().zip(unknown) {
+            if reply.status != 404 && !is_ours(&reply.object()?) {
+                return Err(StepError::Stranger(object.title()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn open_tokens(&self, subject: &Subject) -> Result<Vec<OpenToken>, StepError> {
+        let uid = subject.cluster.uid;
+        let key = self.keyring.key(uid).await?;
+        let now = now_ms();
+        let mut open = Vec::new();
+        for (id, token) in subject.inside.tokens.iter().filter(|(_, t)| t.expires_ms > now) {
+            debug_assert_eq!(token.credential.name, JOIN_TOKEN);
+            let bytes = Keyring::open(&key, uid, &token.credential)?;
+            open.push(OpenToken {
+                id: id.clone(),
+                secret: token_letters(&bytes),
+                expires_ms: token.expires_ms,
+                description: token.description.clone(),
+            });
+        }
+        Ok(open)
+    }
+}
+
+/// Machines that have left say so on their Node, which they may not delete themselves.
+async fn forget_left(api: &Api, left: &Value) -> Result<(), StepError> {
+    let names = left["items"].as_array().into_iter().flatten();
+    let names = names.filter_map(|node| node["metadata"]["name"].as_str());
+    let delete = |name: &str| Request {
+        verb: oi_cri::Verb::Delete,
+        path: format!("/api/v1/nodes/{name}"),
+        body: Vec::new(),
+    };
+    for reply in api.call(names.map(delete).collect()).await? {
+        if reply.status != 404 {
+            reply.object()?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes all of it so; the titles of what was otherwise.
+async fn apply(
+    api: &Api,
+    wanted: &[Object],
+    versions: &BTreeMap<String, Option<String>>,
+) -> Result<Vec<String>, StepError> {
+    let replies = api.call(wanted.iter().filter_map(Object::apply).collect()).await?;
+    let mut changed = Vec::new();
+    for (reply, object) in replies.iter().zip(wanted) {
+        let title = object.title();
+        if !reply.is_success() {
+            let (status, message) = (reply.status, reply.message());
+            return Err(StepError::Object { title, status, message });
+        }
+        let now = reply.object()?;
+        if versions.get(&title).and_then(Option::as_deref) != version(&now) {
+            changed.push(title);
+        }
+    }
+    Ok(changed)
+}
+
+/// How many there are, of a list of which only the first was asked for.
+fn count(list: &Value) -> u64 {
+    let here = list["items"].as_array().map_or(0, Vec::len);
+    let more = list["metadata"]["remainingItemCount"].as_u64().unwrap_or(0);
+    u64::try_from(here).unwrap_or(0) + more
+}
+
+/// A client certificate for this hour, made here and kept nowhere.
+fn identity(subject: &Subject, key: &DataKey) -> Result<oi_cri::Identity, StepError> {
+    let authority = subject.cluster.signs_users().ok_or(StepError::NoAuthority)?;
+    let ca_key = Keyring::open(key, subject.cluster.uid, authority)?;
+    let profile = LeafProfile::client(USER, &["system:masters"]);
+    let made = oi_pki::issue(&authority.public, &ca_key, &profile, now_ms(), CREDENTIAL_LIFE_MS)?;
+    Ok(oi_cri::Identity::Certificate {
+        certificate: certificate_pem(&made.certificate),
+        key: private_key_pem(&made.key).to_string(),
+    })
+}
