@@ -146,7 +146,8 @@ const TOKEN_LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
 /// Letters of a token, one for each two bytes.
 pub fn token_letters(bytes: &[u8]) -> String {
-    let letter = |pair: &[u8; 2]| char::from(TOKEN_LETTERS[usize::from(u16::from_be_bytes(*pair)) % 36]);
+    let letter =
+        |pair: &[u8; 2]| char::from(TOKEN_LETTERS[usize::from(u16::from_be_bytes(*pair)) % 36]);
     bytes.as_chunks::<2>().0.iter().map(letter).collect()
 }
 

@@ -50,6 +50,7 @@ impl Platform {
             name: "bench".to_owned(),
             helper_image: "oi-helper".to_owned(),
             concurrency: 32,
+            addons_every: Duration::from_secs(60),
             backups: None,
             times: 1,
         };

@@ -39,12 +39,12 @@ component() { oi-local-cluster cluster "$1" --name "$lab" --component "$2" "${@:
 
 # All that a lab may leave on a machine, without what changes by itself.
 traces() {
-  ps -eo comm=,args= | grep -v '<defunct>' | grep -E '^(containerd|runc|nats-server|oi-|crane|haproxy|etcd|kube-|pause)' || true
+  ps -eo comm=,args= | grep -v '<defunct>' | grep -E '^(containerd|runc|nats-server|oi|crane|haproxy|etcd|kube|pause|unshare|flanneld|coredns|agnhost)' || true
   ls /run/netns /run/containerd /run/containerd/s /var/lib/oi /var/lib/oi-local /var/lib/cni /var/run/docker 2>/dev/null || true
   ip -o link | cut -d: -f2 | cut -d@ -f1
   ip -o addr show | awk '$3 == "inet" {print $2, $4}'
   cut -d' ' -f5 /proc/self/mountinfo
-  find /sys/fs/cgroup -type d -path '*k8s.io*' 2>/dev/null || true
+  find /sys/fs/cgroup -type d \( -path '*k8s.io*' -o -path '*kubepods*' -o -name 'oi*-w*' \) 2>/dev/null || true
   iptables-save 2>/dev/null | grep -vE '^#|^:' || true
   ls -d /tmp/oi-* /dev/shm/* 2>/dev/null | grep -v "^$work" || true
 }
@@ -204,6 +204,10 @@ nats_request() {
   done
   exec 9>&-
 }
+
+# worker COMMAND...: oi-local-cluster worker, for this lab; on NAME COMMAND...: in a worker.
+worker() { oi-local-cluster worker "$1" --name "$lab" "${@:2}" 2>>"$work/lab.log"; }
+on() { oi-local-cluster worker exec --name "$lab" --worker "$1" -- "${@:2}"; }
 
 # The images of a cluster's containers, by their last name.
 components() {

@@ -540,11 +540,13 @@ pub fn jobs() -> Vec<Job> {
     .into_iter()
     .map(|kind| Job {
         id: job(),
-        hypervisor: (![ShredKey, TakeBackup, DropBackup, ConfigureCluster].contains(&kind)).then(|| name("hv-1")),
+        hypervisor: (![ShredKey, TakeBackup, DropBackup, ConfigureCluster].contains(&kind))
+            .then(|| name("hv-1")),
         cluster: (kind != ProbeHypervisor).then(|| name("test")),
         cluster_uid: (kind != ProbeHypervisor).then(|| ClusterUid(uuid(1))),
-        node: (![ProbeHypervisor, ShredKey, TakeBackup, DropBackup, ConfigureCluster].contains(&kind))
-            .then(|| name("cp-1")),
+        node: (![ProbeHypervisor, ShredKey, TakeBackup, DropBackup, ConfigureCluster]
+            .contains(&kind))
+        .then(|| name("cp-1")),
         kind,
         generation: Generation(7),
     })

@@ -2,9 +2,9 @@
 
 use oi_domain::{Cluster, ClusterPhase, State};
 use oi_events::{ClusterName, NodeName, RegisterHypervisorV1, Role};
-use oi_proto::manifest::{AddonsSpec, Cni, 
-    ClusterSpec, Document, HypervisorSpec, Metadata, Networking, NodeRole, NodeSpec, PortRange,
-    TlsFiles,
+use oi_proto::manifest::{
+    AddonsSpec, ClusterSpec, Cni, Document, HypervisorSpec, Metadata, Networking, NodeRole,
+    NodeSpec, PortRange, TlsFiles,
 };
 use std::sync::Arc;
 

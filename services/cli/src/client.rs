@@ -142,8 +142,7 @@ impl Client {
         cluster: &str,
         id: &str,
     ) -> Result<v1::GetJoinTokenResponse, Failure> {
-        let request =
-            v1::GetJoinTokenRequest { cluster: cluster.to_owned(), token: id.to_owned() };
+        let request = v1::GetJoinTokenRequest { cluster: cluster.to_owned(), token: id.to_owned() };
         self.call(request, async |mut api, r| api.get_join_token(r).await).await
     }
 

@@ -3,7 +3,9 @@
 use crate::error::Failure;
 use crate::flags::{ClusterFlags, Cni, NodeFlags, Role};
 use oi_events::{ClusterName, HypervisorName, KubernetesVersion, NodeName};
-use oi_proto::manifest::{self, AddonsSpec, ClusterSpec, Document, Metadata, Networking, NodeRole, NodeSpec};
+use oi_proto::manifest::{
+    self, AddonsSpec, ClusterSpec, Document, Metadata, Networking, NodeRole, NodeSpec,
+};
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 

@@ -5,7 +5,9 @@ use crate::error::Failure;
 use crate::flags::Format;
 use crate::{documents, output};
 use indicatif::{ProgressBar, ProgressStyle};
-use oi_proto::manifest::{AddonsSpec, ClusterSpec, Cni, Document, HypervisorSpec, Metadata, NodeRole, NodeSpec};
+use oi_proto::manifest::{
+    AddonsSpec, ClusterSpec, Cni, Document, HypervisorSpec, Metadata, NodeRole, NodeSpec,
+};
 use oi_proto::v1::{self, submit_request::Command};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
@@ -304,8 +306,7 @@ async fn submit(
         match client.submit(command).await {
             Ok(_) => progress.line(&what),
             Err(Failure::Refused { code, .. })
-                if code.ends_with("-exists")
-                    && Known::load(client).await?.is_same(document)? => {}
+                if code.ends_with("-exists") && Known::load(client).await?.is_same(document)? => {}
             Err(failure) => return Err(failure),
         }
     }

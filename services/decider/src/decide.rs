@@ -4,7 +4,7 @@ use crate::dispatch::{Backlog, dispatch};
 use crate::draft::Draft;
 use crate::metrics::Metrics;
 use crate::mint::Minter;
-use oi_domain::{LEVEL, Context, Limits, Rejection, decide, due, lost};
+use oi_domain::{Context, LEVEL, Limits, Rejection, decide, due, lost};
 use oi_events::{
     ClusterName, ClusterUid, Command, CommandEnvelope, CommandId, Event, JobResult, Outcome,
     ReportJobV1,

@@ -92,9 +92,10 @@ pub fn evolve(state: &mut State, event: &Event) {
             std::mem::replace(&mut inside.generation, generation)
         });
         if before.is_some() {
-            forget_troubles(state, |t| {
-                matches!(&t, JobTarget::Cluster { name: n, step: JobKind::ConfigureCluster, .. } if n == name)
-            });
+            forget_troubles(
+                state,
+                |t| matches!(&t, JobTarget::Cluster { name: n, step: JobKind::ConfigureCluster, .. } if n == name),
+            );
         }
     }
 }
@@ -434,10 +435,10 @@ fn fold(state: &mut State, event: &Event) {
         Event::AddonsSet(e) => {
             let here = Generation(state.position + 1);
             if let Some(c) = cluster_mut(state, &e.cluster) {
-                let (tokens, since) = c.inside.take().map_or_else(
-                    || (BTreeMap::new(), here),
-                    |i| (i.tokens, i.since),
-                );
+                let (tokens, since) = c
+                    .inside
+                    .take()
+                    .map_or_else(|| (BTreeMap::new(), here), |i| (i.tokens, i.since));
                 let addons = e.addons.clone();
                 c.inside = Some(Inside { addons, tokens, generation: here, done: false, since });
             }

@@ -1,9 +1,9 @@
 //! What commands would do: decided, and all their jobs done, on a copy of the state.
 
-use crate::level::LEVEL;
 use crate::decide::{Context, decide};
 use crate::due::due;
 use crate::evolve::apply;
+use crate::level::LEVEL;
 use crate::mint::{Authority, Leaf, Mint, MintError};
 use crate::owed::{JobTarget, Scope, owed_in};
 use crate::rejection::Rejection;
@@ -97,7 +97,11 @@ struct Rehearsal {
 impl Rehearsal {
     fn run(&mut self, envelope: &CommandEnvelope) -> Result<(), Rejection> {
         let mint = DryMint { now_ms: self.now_ms };
-        let events = decide(&self.state, envelope, &Context { now_ms: self.now_ms, mint: &mint, begins: Some(LEVEL) })?;
+        let events = decide(
+            &self.state,
+            envelope,
+            &Context { now_ms: self.now_ms, mint: &mint, begins: Some(LEVEL) },
+        )?;
         if events.is_empty() {
             return Ok(());
         }

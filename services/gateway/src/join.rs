@@ -44,7 +44,8 @@ impl Gateway {
             Some((c.uid, token, trusted.collect::<Vec<_>>(), endpoint(s, c)))
         });
         let (uid, found, trusted, endpoint) = found.ok_or_else(|| unknown(&name))?;
-        let absent = oi_domain::Rejection::TokenUnknown { cluster: name.clone(), token: id.clone() };
+        let absent =
+            oi_domain::Rejection::TokenUnknown { cluster: name.clone(), token: id.clone() };
         let found = found.ok_or_else(|| Refused::new(absent.code(), absent.to_string()))?;
         let endpoint = endpoint.ok_or_else(|| {
             Refused::new("no-ingress", format!(

@@ -1,8 +1,8 @@
 //! The state as messages.
 
 use oi_domain::{
-    Authority, Backup, Cluster, ClusterPhase, Hypervisor, Inside, Node, Plan, PlannedJob, Reach, Scope,
-    State, Trouble, describe, jobs_in, restarts,
+    Authority, Backup, Cluster, ClusterPhase, Hypervisor, Inside, Node, Plan, PlannedJob, Reach,
+    Scope, State, Trouble, describe, jobs_in, restarts,
 };
 use oi_events::{
     BackupId, ClusterName, Cni, Event, Job, JobKind, NodeName, PortUse, RegisterHypervisorV1, Role,

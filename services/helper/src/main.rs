@@ -1,7 +1,8 @@
 //! `oi-helper`: see the library. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 use oi_helper::{
-    Probe, ask_kube, ask_public_key, ask_put, ask_read, chain, console, kill_container, probe, serve,
+    Probe, ask_kube, ask_public_key, ask_put, ask_read, chain, console, kill_container, probe,
+    serve,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -110,9 +110,8 @@ impl Cluster {
             daemon || mirror || ended
         };
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-        let named = |pod: &Value| {
-            (text(&pod["metadata"]["namespace"]), text(&pod["metadata"]["name"]))
-        };
+        let named =
+            |pod: &Value| (text(&pod["metadata"]["namespace"]), text(&pod["metadata"]["name"]));
         let items = list["items"].as_array().cloned().unwrap_or_default();
         Ok(items.iter().filter(|p| !stays(p)).map(named).collect())
     }

@@ -68,6 +68,18 @@ pub enum JoinError {
         "the cluster tells nothing of how kubelets are to be configured: was it made for worker nodes (`oi cluster addons`)?"
     )]
     NotForWorkers,
+    /// The container runtime.
+    #[error("the container runtime's address")]
+    Endpoint(#[from] oi_cri::EndpointError),
+    /// The container runtime.
+    #[error("the container runtime")]
+    Cri(#[from] oi_cri::CriError),
+    /// A pod stays.
+    #[error("the container runtime")]
+    Pod(#[from] oi_cri::PodError),
+    /// The same, without any word.
+    #[error("the container runtime at {0} cannot be asked")]
+    Runtime(String),
     /// The file system refused.
     #[error("{path}")]
     File {

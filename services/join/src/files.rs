@@ -20,6 +20,8 @@ pub struct Record {
     pub endpoint: String,
     /// The certificates by which it is trusted, PEM.
     pub authorities: String,
+    /// The container runtime's socket.
+    pub runtime: String,
 }
 
 impl Record {
@@ -29,6 +31,7 @@ impl Record {
             node: join.node.clone(),
             endpoint: join.endpoint.clone(),
             authorities: join.authorities.clone(),
+            runtime: join.runtime.clone(),
         }
     }
 }

@@ -91,7 +91,8 @@ impl Machine {
     /// Whether a kubelet of ours, or of systemd, is looked after.
     pub(crate) fn is_kubelet_running(&self) -> bool {
         if self.has_systemd() {
-            return run(Command::new("systemctl").args(["is-active", "--quiet", "kubelet"])).is_ok();
+            return run(Command::new("systemctl").args(["is-active", "--quiet", "kubelet"]))
+                .is_ok();
         }
         self.run_dir().is_dir() && matches!(self.lock(), Ok(None))
     }
@@ -207,7 +208,7 @@ pub fn supervise(machine: &Machine) -> Result<(), JoinError> {
         let started = Instant::now();
         // It ends with its supervisor, so that none is ever left over.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "TERM", "--"]).arg(find()?).args(arguments(machine)?);
+        command.args(["--pdeathsig", "KILL", "--"]).arg(find()?).args(arguments(machine)?);
         let ended = command.stdin(Stdio::null()).status();
         eprintln!("the kubelet ended: {ended:?}");
         pause = if started.elapsed() > MOST { PAUSE } else { (pause * 2).min(MOST) };
@@ -221,7 +222,8 @@ mod tests {
 
     #[test]
     fn the_last_assignment_counts() {
-        let text = "# KUBELET_EXTRA_ARGS=--no\nKUBELET_EXTRA_ARGS=\nKUBELET_EXTRA_ARGS=\"--a=1  --b\"\n";
+        let text =
+            "# KUBELET_EXTRA_ARGS=--no\nKUBELET_EXTRA_ARGS=\nKUBELET_EXTRA_ARGS=\"--a=1  --b\"\n";
         assert_eq!(words(text, "KUBELET_EXTRA_ARGS"), ["--a=1", "--b"]);
         assert!(words(text, "OTHER").is_empty());
     }

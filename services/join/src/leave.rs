@@ -3,6 +3,7 @@
 use crate::api::Cluster;
 use crate::error::JoinError;
 use crate::machine::Machine;
+use crate::pods;
 use std::time::{Duration, Instant};
 
 /// How a machine leaves.
@@ -20,11 +21,7 @@ pub struct Leave {
 ///
 /// # Errors
 /// Where pods stay, unless forced; what they run on is left as it is then.
-pub fn leave(
-    machine: &Machine,
-    leave: &Leave,
-    say: &mut dyn FnMut(&str),
-) -> Result<(), JoinError> {
+pub fn leave(machine: &Machine, leave: &Leave, say: &mut dyn FnMut(&str)) -> Result<(), JoinError> {
     if !rustix::process::geteuid().is_root() {
         return Err(JoinError::NotRoot);
     }
@@ -45,7 +42,17 @@ pub fn leave(
     }
     say("ending the kubelet");
     machine.stop_kubelet()?;
+    match pods::remove_all(&record.runtime) {
+        Ok(0) => {}
+        Ok(count) => say(&format!("{count} pod(s) removed from the container runtime")),
+        Err(error) if leave.force => say(&format!("pods stay: {}", crate::oi_chain(&error))),
+        Err(error) => return Err(error),
+    }
+    pods::unmount_below(&machine.path("var/lib/kubelet"));
     machine.clear()?;
+    say(
+        "interfaces and packet filters of the cluster's network stay until the machine starts anew",
+    );
     say(&format!("this machine is no longer node {}", record.node));
     Ok(())
 }

@@ -11,6 +11,7 @@ mod files;
 mod kubelet;
 mod leave;
 mod machine;
+mod pods;
 
 pub use error::JoinError;
 pub use kubelet::supervise;

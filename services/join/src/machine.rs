@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 const KUBELET_PORT: u16 = 10250;
 
@@ -91,9 +92,13 @@ impl Machine {
         };
         UnixStream::connect(&socket).map_err(|_| JoinError::NoRuntime(socket))?;
         let kubelet = kubelet::find()?;
-        if !self.is_kubelet_running() {
-            TcpListener::bind(("0.0.0.0", KUBELET_PORT))
-                .map_err(|_| JoinError::PortTaken(KUBELET_PORT))?;
+        // A kubelet whose supervisor was killed may be on its way out.
+        let end = Instant::now() + Duration::from_secs(3);
+        while !self.is_kubelet_running() && TcpListener::bind(("0.0.0.0", KUBELET_PORT)).is_err() {
+            if Instant::now() >= end {
+                return Err(JoinError::PortTaken(KUBELET_PORT));
+            }
+            std::thread::sleep(Duration::from_millis(100));
         }
         Ok(kubelet)
     }
@@ -183,7 +188,6 @@ impl Machine {
         self.path("run/systemd/system").is_dir()
     }
 }
-
 
 #[cfg(test)]
 mod tests {

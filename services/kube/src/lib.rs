@@ -265,10 +265,8 @@ impl Client {
             builder = builder.header("Content-Type", content);
         }
         let malformed = |_| KubeError::Path(request.path.clone());
-        let failed = |source| KubeError::Call {
-            address: self.address.clone(),
-            source: Box::new(source),
-        };
+        let failed =
+            |source| KubeError::Call { address: self.address.clone(), source: Box::new(source) };
         let answer = if request.body.is_empty() {
             self.agent.run(builder.body(()).map_err(malformed)?)
         } else {

@@ -293,11 +293,16 @@ fn run_worker(command: WorkerCommand) -> Result<(), CliError> {
                 name.parse::<Label>()?;
             }
             let lab = existing(&which)?;
-            join::create(&lab, worker, &cluster, match with {
-                With::Oi => Some(join::Way::Oi),
-                With::Kubeadm => Some(join::Way::Kubeadm),
-                With::Nothing => None,
-            })?;
+            join::create(
+                &lab,
+                worker,
+                &cluster,
+                match with {
+                    With::Oi => Some(join::Way::Oi),
+                    With::Kubeadm => Some(join::Way::Kubeadm),
+                    With::Nothing => None,
+                },
+            )?;
         }
         WorkerCommand::List { which } => {
             for worker in existing(&which)?.workers() {

@@ -39,11 +39,14 @@ pub fn create(
     match way {
         None => {}
         // Its own record of having joined is kubeadm's, which refuses to do it again.
-        Some(Way::Kubeadm) if has(&worker, "etc/kubernetes/kubelet.conf") => worker.offer_kubelet()?,
+        Some(Way::Kubeadm) if has(&worker, "etc/kubernetes/kubelet.conf") => {
+            worker.offer_kubelet()?
+        }
         Some(way) => {
             let about = format!("worker {name}");
             let args = ["join-token", "create", "--cluster", cluster, "--ttl", "15m"];
-            let made = ask_oi(lab, &[&args[..], &["--description", &about, "-o", "json"]].concat())?;
+            let made =
+                ask_oi(lab, &[&args[..], &["--description", &about, "-o", "json"]].concat())?;
             let made: Value = serde_json::from_str(&made).unwrap_or_default();
             match way {
                 Way::Oi => by_oi(&worker, &made)?,
@@ -65,8 +68,12 @@ fn write(worker: &Worker<'_>, name: &str, content: &str) -> Result<String, Worke
     let path = worker.dir().join("var/tmp").join(name);
     let failed = |source| WorkerError::File { path: path.clone(), source };
     let _ = fs::remove_file(&path);
-    let mut file =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed)?;
     std::io::Write::write_all(&mut file, content.as_bytes()).map_err(failed)?;
     Ok(format!("/var/tmp/{name}"))
 }

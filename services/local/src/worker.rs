@@ -59,7 +59,9 @@ pub enum WorkerError {
     #[error("the lab has {MOST} workers already, which is as many as it has room for")]
     Full,
     /// A program of this Kubernetes version is missing.
-    #[error("{program} {version} is not built: run OI_KUBERNETES_VERSIONS={version} deploy/toolchain workers")]
+    #[error(
+        "{program} {version} is not built: run OI_KUBERNETES_VERSIONS={version} deploy/toolchain workers"
+    )]
     NotBuilt {
         /// Its name.
         program: &'static str,
@@ -195,7 +197,10 @@ impl Worker<'_> {
     fn check(&self) -> Result<(), WorkerError> {
         for program in TOOLS {
             if !self.programs().join(program).is_file() {
-                return Err(WorkerError::NotBuilt { program, version: self.record.version.clone() });
+                return Err(WorkerError::NotBuilt {
+                    program,
+                    version: self.record.version.clone(),
+                });
             }
         }
         find("containerd")?;

@@ -34,8 +34,7 @@ pub struct RequestError(&'static str);
 /// Where it is none.
 pub fn inspect_request(text: &str) -> Result<RequestInfo, RequestError> {
     let text = STANDARD.decode(text).map_err(|_| RequestError("not base64"))?;
-    let (_, pem) =
-        x509_parser::pem::parse_x509_pem(&text).map_err(|_| RequestError("not PEM"))?;
+    let (_, pem) = x509_parser::pem::parse_x509_pem(&text).map_err(|_| RequestError("not PEM"))?;
     let (_, request) = X509CertificationRequest::from_der(&pem.contents)
         .map_err(|_| RequestError("not PKCS #10"))?;
     let subject = &request.certification_request_info.subject;

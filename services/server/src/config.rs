@@ -161,6 +161,10 @@ pub struct Config {
     /// Jobs at a time (role worker). Most of them wait for something.
     #[arg(long, env = "OI_CONCURRENCY", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
+    /// How often, in seconds, what is kept inside of clusters for worker nodes is looked at, and
+    /// put right (role worker).
+    #[arg(long, env = "OI_ADDONS_EVERY", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub addons_every: u64,
     /// The OpenTelemetry collector that gets traces, OTLP over gRPC: http://host:port.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = collector)]
     pub otlp_endpoint: Option<String>,

@@ -151,6 +151,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
             name: name.clone(),
             helper_image: config.helper_image.clone(),
             concurrency: config.concurrency.into(),
+            addons_every: Duration::from_secs(config.addons_every),
             backups: Some(Store::open(&config.backup_store)?),
             times: 1,
         };

@@ -8,6 +8,7 @@ use oi_domain::Hypervisor;
 use oi_events::{Generation, HypervisorName};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How a worker does its work.
@@ -19,6 +20,8 @@ pub struct WorkerSettings {
     pub helper_image: String,
     /// Jobs at a time.
     pub concurrency: usize,
+    /// How often what is kept inside of clusters is looked at.
+    pub addons_every: Duration,
     /// Where backups go; none where there are none.
     pub backups: Option<Store>,
     /// How often each job is done in a row: once, but in tests.

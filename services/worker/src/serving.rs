@@ -148,7 +148,9 @@ mod tests {
     fn a_node_gets_a_certificate_for_its_own_names_only() {
         let nodes = [node("a", "10.0.0.1"), node("b", "10.0.0.2")];
         let reserved = ["10.0.0.9".parse().unwrap()];
-        let ask = |dns: &[&str], ips: &[&str]| judge(&request("system:node:a", dns, ips), &nodes, &reserved);
+        let ask = |dns: &[&str], ips: &[&str]| {
+            judge(&request("system:node:a", dns, ips), &nodes, &reserved)
+        };
         assert_eq!(ask(&["a"], &["10.0.0.1"]), Verdict::Approve);
         assert!(matches!(ask(&["a"], &["10.0.0.2"]), Verdict::Wait(_)), "another node's address");
         assert!(matches!(ask(&["b"], &["10.0.0.1"]), Verdict::Wait(_)), "another node's name");

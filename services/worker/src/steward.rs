@@ -14,8 +14,6 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// How often everything is looked at.
-const LOOK: Duration = Duration::from_secs(60);
 /// How long is waited for requests of kubelets at a time.
 const WATCH: Duration = Duration::from_secs(50);
 /// After a failure, or while there is nothing to look at.
@@ -25,12 +23,13 @@ const AGAIN: Duration = Duration::from_secs(3);
 pub struct Steward {
     worker: Worker,
     steps: Steps,
+    every: Duration,
 }
 
 impl Steward {
-    /// A steward that reports through `worker`.
-    pub fn new(worker: Worker, steps: Steps) -> Steward {
-        Steward { worker, steps }
+    /// A steward that looks so often, and reports through `worker`.
+    pub fn new(worker: Worker, steps: Steps, every: Duration) -> Steward {
+        Steward { worker, steps, every }
     }
 
     /// Looks after each cluster, until it is dropped.
@@ -45,7 +44,7 @@ impl Steward {
             });
             for (name, uid) in clusters {
                 if known.insert((name.clone(), uid)) {
-                    let steward = Steward::new(self.worker.clone(), self.steps.clone());
+                    let steward = Steward::new(self.worker.clone(), self.steps.clone(), self.every);
                     tasks.spawn(async move {
                         tokio::select! {
                             () = steward.keep(&name, uid) => {}
@@ -86,14 +85,15 @@ impl Steward {
                     let grown = nodes_before.replace(pass.worker_nodes) != Some(pass.worker_nodes);
                     let mut objects = pass.changed;
                     // As many as nodes need: that is no repair.
-                    objects.retain(|o| !grown || o != "Deployment kube-system/coredns");
+                    let scaled = "Deployment kube-system/coredns";
+                    objects.retain(|o| !grown || o != scaled || pass.absent.contains(o));
                     self.report(name, subject.inside.generation, objects);
                 }
                 Err(error) => {
                     tracing::warn!(cluster = %name, error = chain(&error), "not looked after");
                 }
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(self.every).await;
         }
     }
 
@@ -140,7 +140,8 @@ impl Steward {
         }
         let since = list["metadata"]["resourceVersion"].as_str().unwrap_or_default();
         let seconds = WATCH.as_secs();
-        let path = format!("{all}?{select}&watch=1&resourceVersion={since}&timeoutSeconds={seconds}");
+        let path =
+            format!("{all}?{select}&watch=1&resourceVersion={since}&timeoutSeconds={seconds}");
         let api = api.patient(u64::try_from(WATCH.as_millis()).unwrap_or(u64::MAX) + 10_000);
         let watch = Request { verb: Verb::First, path, body: Vec::new() };
         first(api.call(vec![watch]).await?).map(drop)

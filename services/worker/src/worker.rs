@@ -57,7 +57,7 @@ impl Worker {
     /// worker to take them at once; where this is dropped they come again later.
     pub async fn run(&self, stop: CancellationToken) {
         let keeper = Keeper::new(self.clone(), self.steps.clone());
-        let steward = Steward::new(self.clone(), self.steps.clone());
+        let steward = Steward::new(self.clone(), self.steps.clone(), self.settings.addons_every);
         tokio::select! {
             () = self.work(&stop) => {}
             () = keeper.run() => {}

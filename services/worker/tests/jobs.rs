@@ -72,6 +72,7 @@ impl Platform {
                 name: format!("w{n}"),
                 helper_image: "oi-helper".to_owned(),
                 concurrency: 8,
+                addons_every: Duration::from_secs(60),
                 times,
                 backups: Some(store.clone()),
             };

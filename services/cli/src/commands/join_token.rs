@@ -13,8 +13,7 @@ pub async fn run(client: Client, command: JoinToken) -> Result<(), Failure> {
         JoinToken::Create { cluster, ttl, description, print, timeout, output } => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
             let expires_ms = u64::try_from((now + ttl).as_millis()).unwrap_or(u64::MAX);
-            let command =
-                v1::CreateJoinToken { cluster: cluster.clone(), expires_ms, description };
+            let command = v1::CreateJoinToken { cluster: cluster.clone(), expires_ms, description };
             let id = client.submit_as(Command::CreateJoinToken(command)).await?;
             if client.is_planning() {
                 return Ok(());
@@ -56,8 +55,6 @@ fn show(
         Some(Part::Endpoint) => output::print(&format!("{}\n", token.endpoint)),
         Some(Part::Ca) => output::print(&token.authorities),
         Some(Part::Kubeadm) => output::print(&format!("{}\n", kubeadm(token))),
-        None => {
-            output::rows(format.output, vec![output::open_token(token, &kubeadm(token))], true)
-        }
+        None => output::rows(format.output, vec![output::open_token(token, &kubeadm(token))], true),
     }
 }

@@ -86,9 +86,7 @@ pub async fn run(client: Client, command: Node) -> Result<(), Failure> {
             let leave = Leave { patience: Duration::from_secs(timeout), force };
             Ok(oi_join::leave(&Machine::default(), &leave, &mut say)?)
         }
-        Node::SuperviseKubelet => {
-            Ok(oi_join::supervise(&Machine::default())?)
-        }
+        Node::SuperviseKubelet => Ok(oi_join::supervise(&Machine::default())?),
         Node::Delete { name, cluster } => {
             let command = v1::RemoveNode { cluster: cluster.clone(), name: name.clone() };
             client.submit(Command::RemoveNode(command)).await?;

@@ -19,7 +19,9 @@ use crate::level;
 use crate::mint::Mint;
 use crate::rejection::Rejection;
 use crate::state::{Cluster, ClusterPhase, State};
-use oi_events::{ClusterName, Command, CommandEnvelope, CommandId, Event, Generation, LevelRaisedV1};
+use oi_events::{
+    ClusterName, Command, CommandEnvelope, CommandId, Event, Generation, LevelRaisedV1,
+};
 
 /// What a decision may use beside the state: everything that is not pure comes
 /// in here, and is recorded in the events.

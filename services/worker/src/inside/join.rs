@@ -107,10 +107,9 @@ fn config_map(namespace: &str, name: &str, data: Value) -> Object {
 }
 
 fn token(token: &OpenToken) -> Object {
-    let expiration = jiff::Timestamp::from_millisecond(
-        i64::try_from(token.expires_ms).unwrap_or(i64::MAX),
-    )
-    .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    let expiration =
+        jiff::Timestamp::from_millisecond(i64::try_from(token.expires_ms).unwrap_or(i64::MAX))
+            .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     let data = json!({
         "token-id": token.id.as_str(),
         "token-secret": token.secret,
@@ -135,7 +134,8 @@ pub fn objects(subject: &Subject, tokens: &[OpenToken]) -> Vec<Object> {
     let joining = json!([group(BOOTSTRAPPERS)]);
     let both = json!([group(BOOTSTRAPPERS), group(NODES)]);
     let approve = "system:certificates.k8s.io:certificatesigningrequests";
-    let get_nodes = json!({"rules": [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}]});
+    let get_nodes =
+        json!({"rules": [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}]});
     let mut all = vec![
         bind("kubeadm:kubelet-bootstrap", "system:node-bootstrapper", joining.clone()),
         bind(
@@ -194,8 +194,7 @@ pub fn endpoints(subject: &Subject) -> Vec<Object> {
     ];
     for (n, endpoint) in subject.endpoints.iter().enumerate() {
         let family = if matches!(endpoint.ip(), IpAddr::V4(_)) { "IPv4" } else { "IPv6" };
-        let name =
-            if n == 0 { "kubernetes".to_owned() } else { format!("kubernetes-{n}") };
+        let name = if n == 0 { "kubernetes".to_owned() } else { format!("kubernetes-{n}") };
         let rest = json!({
             "addressType": family,
             "endpoints": [{

@@ -7,7 +7,7 @@ mod join;
 mod object;
 mod proxy;
 
-pub use object::{KINDS, Object, delete, is_ours, list_kept, listed, title};
+pub use object::{KINDS, Object, delete, holds, is_ours, list_kept, listed, title};
 
 use oi_domain::{Authority, Cluster, Inside, State};
 use oi_events::{ClusterName, Cni, Component, TokenId};

@@ -129,10 +129,65 @@ pub fn delete(object: &Value) -> Option<Request> {
     Some(Request::with(Verb::Delete, path(object)?, &options))
 }
 
+/// Whether all that is said of an object holds: others may have said more.
+pub fn holds(said: &Value, is: &Value) -> bool {
+    match (said, is) {
+        (Value::Object(said), Value::Object(is)) => {
+            // What is said to be nothing may not be there at all.
+            let absent = |v: &Value| *v == json!(0) || *v == json!(false) || *v == json!("");
+            said.iter().all(|(key, value)| is.get(key).map_or(absent(value), |is| holds(value, is)))
+        }
+        (Value::Array(said), Value::Array(is)) => {
+            said.iter().all(|value| is.iter().any(|is| holds(value, is)))
+        }
+        _ => said == is,
+    }
+}
+
 /// Whether oi made an object: by who set its fields. A label can be taken away, or be copied,
 /// as it is from a Service to its Endpoints.
 pub fn is_ours(object: &Value) -> bool {
     let managers = object["metadata"]["managedFields"].as_array();
     let applied = |entry: &Value| entry["manager"] == MANAGER && entry["operation"] == "Apply";
     managers.is_some_and(|m| m.iter().any(applied))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_say_beside_is_no_change() {
+        let said =
+            json!({"spec": {"replicas": 2, "delay": 0, "ports": [{"port": 53}, {"port": 54}]}});
+        let is = |ports: Value| json!({"spec": {"replicas": 2, "ports": ports}, "status": {}});
+        assert!(holds(&said, &is(json!([{"port": 54, "x": 1}, {"port": 53}, {"port": 99}]))));
+        assert!(!holds(&said, &is(json!([{"port": 53}]))));
+        assert!(!holds(&said, &json!({"spec": {"replicas": 3}})));
+    }
+
+    #[test]
+    fn an_object_is_ours_by_who_applied_it() {
+        let with = |manager: &str, operation: &str| {
+            is_ours(&json!({"metadata": {
+                "labels": {LABEL: "true"},
+                "managedFields": [{"manager": manager, "operation": operation}],
+            }}))
+        };
+        assert!(with("oi", "Apply"));
+        assert!(!with("kube-controller-manager", "Update"), "it copies labels of Services");
+    }
+
+    #[test]
+    fn each_kind_has_its_place_in_the_api() {
+        let at = |version: &str, kind: &str, namespace: &str| {
+            Object::new(version, kind, namespace, "x", json!({})).path()
+        };
+        assert_eq!(
+            at("apps/v1", "DaemonSet", "a").as_deref(),
+            Some("/apis/apps/v1/namespaces/a/daemonsets/x")
+        );
+        assert_eq!(at("v1", "Namespace", "").as_deref(), Some("/api/v1/namespaces/x"));
+        assert_eq!(at("v1", "Pod", "a"), None);
+    }
 }

@@ -3,7 +3,7 @@
 
 use super::{StepError, Steps};
 use crate::inside::{
-    KINDS, Object, OpenToken, Subject, delete, is_ours, list_kept, listed, objects, title,
+    KINDS, Object, OpenToken, Subject, delete, holds, is_ours, list_kept, listed, objects, title,
 };
 use oi_cri::{Helper, Reply, Request};
 use oi_domain::{Hypervisor, JOIN_TOKEN};
@@ -20,8 +20,7 @@ const USER: &str = "oi:keeper-of-addons";
 const CREDENTIAL_LIFE_MS: u64 = 3600 * 1000;
 const LIMIT_MS: u64 = 30_000;
 /// What a cluster itself makes at its start under a name that oi must use.
-const TAKEN_OVER: [&str; 2] =
-    ["Endpoints default/kubernetes", "EndpointSlice default/kubernetes"];
+const TAKEN_OVER: [&str; 2] = ["Endpoints default/kubernetes", "EndpointSlice default/kubernetes"];
 /// The label of Nodes whose machines have left.
 const LEFT: &str = "oi%2Fleft";
 /// Remembers which release's idea of a cluster's inside was put there.
@@ -37,8 +36,9 @@ pub struct Api {
 /// What a pass over a cluster found.
 #[derive(Debug, Default)]
 pub struct Pass {
-    /// What was put right.
+    /// What was put right, and of that what was not there at all.
     pub changed: Vec<String>,
+    pub absent: Vec<String>,
     /// How many worker nodes there are.
     pub worker_nodes: u64,
     /// Another release keeps it: nothing was touched.
@@ -179,13 +179,15 @@ impl Steps {
         let mut wanted = objects(subject, &tokens, worker_nodes);
         let data = json!({"generation": subject.inside.generation.to_string(), "release": release});
         wanted.push(Object::new("v1", "ConfigMap", "kube-system", RECORD, json!({"data": data})));
-        let versions: BTreeMap<String, Option<String>> =
-            kept.iter().map(|o| (title(o), version(o).map(str::to_owned))).collect();
-        self.refuse_strangers(api, &wanted, &versions).await?;
-        let mut changed = apply(api, &wanted, &versions).await?;
+        let before: BTreeMap<String, &Value> = kept.iter().map(|o| (title(o), o)).collect();
+        refuse_strangers(api, &wanted, &before).await?;
+        let mut changed = apply(api, &wanted, &before).await?;
+        let absent = changed.iter().filter(|title| !before.contains_key(*title)).cloned().collect();
         let titles: BTreeSet<String> = wanted.iter().map(Object::title).collect();
         let gone: Vec<&Value> = kept.iter().filter(|o| !titles.contains(&title(o))).collect();
-        for (reply, object) in api.call(gone.iter().filter_map(|o| delete(o)).collect()).await?.iter().zip(&gone) {
+        for (reply, object) in
+            api.call(gone.iter().filter_map(|o| delete(o)).collect()).await?.iter().zip(&gone)
+        {
             match reply.status {
                 404 | 409 => {}
                 _ => {
@@ -194,36 +196,14 @@ impl Steps {
                 }
             }
         }
-        Ok(Pass { changed, worker_nodes, kept_by_another: false })
-    }
-
-    /// What somebody else made under a name that oi would use is left alone, and said.
-    async fn refuse_strangers(
-        &self,
-        api: &Api,
-        wanted: &[Object],
-        versions: &BTreeMap<String, Option<String>>,
-    ) -> Result<(), StepError> {
-        let unknown: Vec<&Object> = wanted
-            .iter()
-            .filter(|o| {
-                let title = o.title();
-                !versions.contains_key(&title) && !TAKEN_OVER.contains(&title.as_str())
-            })
-            .collect();
-        let looks = unknown.iter().filter_map(|o| o.path()).map(Request::get).collect();
-        for (reply, object) in api.call(looks).await?.iter().zip(unknown) {
-            if reply.status != 404 && !is_ours(&reply.object()?) {
-                return Err(StepError::Stranger(object.title()));
-            }
-        }
-        Ok(())
+        Ok(Pass { changed, absent, worker_nodes, kept_by_another: false })
     }
 
     async fn open_tokens(&self, subject: &Subject) -> Result<Vec<OpenToken>, StepError> {
         let uid = subject.cluster.uid;
         let key = self.keyring.key(uid).await?;
-        let now = now_ms();
+        // The cluster itself removes them when they end, by the second.
+        let now = now_ms() + 2_000;
         let mut open = Vec::new();
         for (id, token) in subject.inside.tokens.iter().filter(|(_, t)| t.expires_ms > now) {
             debug_assert_eq!(token.credential.name, JOIN_TOKEN);
@@ -256,11 +236,32 @@ async fn forget_left(api: &Api, left: &Value) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Makes all of it so; the titles of what was otherwise.
+/// What somebody else made under a name that oi would use is left alone, and said.
+async fn refuse_strangers(
+    api: &Api,
+    wanted: &[Object],
+    before: &BTreeMap<String, &Value>,
+) -> Result<(), StepError> {
+    let is_unknown = |o: &&Object| {
+        let title = o.title();
+        !before.contains_key(&title) && !TAKEN_OVER.contains(&title.as_str())
+    };
+    let unknown: Vec<&Object> = wanted.iter().filter(is_unknown).collect();
+    let looks = unknown.iter().filter_map(|o| o.path()).map(Request::get).collect();
+    for (reply, object) in api.call(looks).await?.iter().zip(unknown) {
+        if reply.status != 404 && !is_ours(&reply.object()?) {
+            return Err(StepError::Stranger(object.title()));
+        }
+    }
+    Ok(())
+}
+
+/// Makes all of it so; the titles of what was otherwise. That others say something more, of
+/// its status for example, is no change.
 async fn apply(
     api: &Api,
     wanted: &[Object],
-    versions: &BTreeMap<String, Option<String>>,
+    before: &BTreeMap<String, &Value>,
 ) -> Result<Vec<String>, StepError> {
     let replies = api.call(wanted.iter().filter_map(Object::apply).collect()).await?;
     let mut changed = Vec::new();
@@ -271,7 +272,8 @@ async fn apply(
             return Err(StepError::Object { title, status, message });
         }
         let now = reply.object()?;
-        if versions.get(&title).and_then(Option::as_deref) != version(&now) {
+        let same = |is: &&Value| version(is) == version(&now) || holds(&object.0, is);
+        if !before.get(&title).is_some_and(same) {
             changed.push(title);
         }
     }

@@ -1,0 +1,52 @@
+//! Ending what a kubelet that is gone has left in the container runtime and on the disk.
+
+use crate::error::JoinError;
+use crate::files::failed;
+use oi_cri::{CriClient, Endpoint, remove_pods};
+use rustix::mount::{UnmountFlags, unmount};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What kubelets write on each of their pods, and oi's workers on none.
+const UID: &str = "io.kubernetes.pod.uid";
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Removes the pods that a kubelet made. Others, of a hypervisor of oi on the same machine for
+/// example, stay.
+///
+/// # Errors
+/// Where the runtime does not answer, or does not remove one.
+pub fn remove_all(runtime: &str) -> Result<usize, JoinError> {
+    // The caller may be within a runtime of its own.
+    std::thread::scope(|scope| {
+        let done = scope.spawn(|| {
+            let executor = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(failed(Path::new(runtime)))?;
+            executor.block_on(remove(runtime))
+        });
+        done.join().unwrap_or_else(|_| Err(JoinError::Runtime(runtime.to_owned())))
+    })
+}
+
+async fn remove(runtime: &str) -> Result<usize, JoinError> {
+    let client = CriClient::new(&Endpoint::parse(runtime, None)?)?;
+    let all = client.sandboxes(&oi_cri::Labels::new()).await?;
+    let uids: BTreeSet<String> = all.iter().filter_map(|s| s.labels.get(UID).cloned()).collect();
+    for uid in &uids {
+        let labels = [(UID.to_owned(), uid.clone())].into();
+        remove_pods(&client, &labels, GRACE).await?;
+    }
+    Ok(uids.len())
+}
+
+/// Unmounts all below a directory, the innermost first: volumes of pods.
+pub fn unmount_below(dir: &Path) {
+    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let points = table.lines().filter_map(|line| line.split(' ').nth(4)).map(PathBuf::from);
+    for point in points.filter(|p| p.starts_with(dir)).collect::<Vec<_>>().into_iter().rev() {
+        let _ = unmount(&point, UnmountFlags::DETACH);
+    }
+}
