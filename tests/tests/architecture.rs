@@ -10,13 +10,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("oi-events", &[]),
     ("oi-proto", &[]),
     ("oi-pki", &[]),
-    ("oi-helper", &[]),
+    ("oi-kube", &[]),
+    ("oi-helper", &["oi-kube"]),
+    ("oi-join", &["oi-cri", "oi-kube"]),
     // Checks proofs without anything else of ours.
     ("oi-proof", &[]),
     ("oi-domain", &["oi-events"]),
     ("oi-journal", &["oi-events"]),
     ("oi-trace", &["oi-events"]),
-    ("oi-cri", &["oi-helper"]),
+    ("oi-cri", &["oi-helper", "oi-kube"]),
     ("oi-view", &["oi-domain", "oi-events", "oi-journal", "oi-pki"]),
     ("oi-decider", &["oi-domain", "oi-events", "oi-journal", "oi-pki", "oi-trace", "oi-view"]),
     ("oi-backup", &["oi-pki"]),
@@ -53,7 +55,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "oi-worker",
         ],
     ),
-    ("oi-cli", &["oi-events", "oi-proto"]),
+    ("oi-cli", &["oi-events", "oi-join", "oi-proto"]),
     ("oi-local", &["oi-proto"]),
     ("oi-example", &["oi-proto"]),
     (
@@ -83,6 +85,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("rcgen", &["oi-pki"]),
     ("object_store", &["oi-backup"]),
     ("opentelemetry", &["oi-trace"]),
+    ("ureq", &["oi-kube"]),
 ];
 
 /// What makes a crate impure.

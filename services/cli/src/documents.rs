@@ -44,7 +44,7 @@ pub fn cluster(flags: &ClusterFlags) -> Result<Vec<Document>, Failure> {
             dns_domain: flags.dns_domain.clone(),
         },
         extra_sans: flags.apiserver_extra_sans.clone(),
-        addons: (!flags.no_workers).then(|| AddonsSpec {
+        addons: (!flags.no_workers).then_some(AddonsSpec {
             cni: match flags.cni {
                 Cni::None => manifest::Cni::None,
                 Cni::Flannel => manifest::Cni::Flannel,

@@ -36,6 +36,10 @@ enum Step {
     Restore(u8, u8),
     Schedule(u8, u32),
     Rotate(u8, u8),
+    Addons(u8, bool),
+    Token(u8),
+    Revoke(u8),
+    Repaired(u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -58,6 +62,10 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(c, n)| Step::Scale(c, n)),
         1 => (0..4_u8, 0..5_u8).prop_map(|(c, m)| Step::Break(c, m)),
         2 => (0..4_u8, 0..4_u8).prop_map(|(c, s)| Step::Rotate(c, s)),
+        2 => (0..4_u8, any::<bool>()).prop_map(|(c, dns)| Step::Addons(c, dns)),
+        2 => (0..4_u8).prop_map(Step::Token),
+        1 => (0..4_u8).prop_map(Step::Revoke),
+        1 => (0..4_u8).prop_map(Step::Repaired),
         1 => (0..4_u8).prop_map(Step::Backup),
         2 => (0..4_u8).prop_map(Step::Taken),
         1 => (0..4_u8, 0..4_u8).prop_map(|(c, d)| Step::Restore(c, d)),
@@ -171,6 +179,28 @@ fn take(world: &mut World, step: Step) {
             let every_ms = if keep == 2 { 0 } else { 20_000 };
             world.try_run(ScheduleBackupsV1 { name: name(&cluster_name(c)), every_ms, keep })
         }
+        Step::Addons(c, dns) => {
+            let addons = Addons { cni: Cni::Flannel, kube_proxy: true, dns };
+            world.try_run(SetAddonsV1 { cluster: name(&cluster_name(c)), addons })
+        }
+        Step::Token(c) => {
+            let (cluster, expires_ms) = (name(&cluster_name(c)), world.now_ms + 60_000);
+            let description = String::new();
+            world.try_run(CreateJoinTokenV1 { cluster, expires_ms, description })
+        }
+        Step::Revoke(c) => {
+            let cluster = name(&cluster_name(c));
+            let token = inside(world, &cluster).and_then(|i| i.tokens.into_keys().next());
+            let Some(token) = token else { return };
+            world.try_run(RevokeJoinTokenV1 { cluster, token })
+        }
+        Step::Repaired(c) => {
+            let cluster = name(&cluster_name(c));
+            let Some(generation) = inside(world, &cluster).map(|i| i.generation) else { return };
+            let objects = vec!["ConfigMap a/b".to_owned()];
+            let observation = Observation::DriftRepaired { cluster, generation, objects };
+            world.try_run(ReportObservationV1 { observation })
+        }
         Step::AbandonHypervisor(n) => world.try_run(AbandonHypervisorV1 { name: h(n) }),
         Step::Rotate(c, step) => {
             use RotationStep::*;
@@ -178,6 +208,10 @@ fn take(world: &mut World, step: Step) {
             world.try_run(RotateAuthoritiesV1 { name: name(&cluster_name(c)), step })
         }
     };
+}
+
+fn inside(world: &World, cluster: &ClusterName) -> Option<Inside> {
+    world.state.clusters.get(cluster).and_then(|c: &Arc<Cluster>| c.inside.clone())
 }
 
 fn no_port_is_used_twice(state: &State) {
@@ -262,6 +296,7 @@ proptest! {
     #[test]
     fn any_history_keeps_the_rules_and_replays(steps in prop::collection::vec(step(), 1..120)) {
         let mut world = World::new();
+        world.run(RaiseLevelV1 { level: LEVEL });
         let mut by_scope: BTreeMap<Scope, Vec<Job>> = BTreeMap::new();
         for step in steps {
             let (before, length) = (world.state.clone(), world.log.len());
@@ -311,6 +346,7 @@ proptest! {
         order in prop::collection::vec(any::<prop::sample::Index>(), 0..100),
     ) {
         let mut world = World::with_cluster();
+        world.run(RaiseLevelV1 { level: LEVEL });
         for step in steps {
             take(&mut world, step);
         }

@@ -316,7 +316,7 @@ fn run_worker(command: WorkerCommand) -> Result<(), CliError> {
             let worker = lab.worker(&worker)?;
             let mut command = worker.command(program, args)?;
             let source = std::os::unix::process::CommandExt::exec(&mut command);
-            return Err(CommandError::Start { program: program.to_owned(), source })?;
+            Err(CommandError::Start { program: program.to_owned(), source })?;
         }
         WorkerCommand::Destroy { which, worker, leave } => {
             let lab = existing(&which)?;

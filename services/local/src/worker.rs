@@ -117,7 +117,7 @@ impl Lab {
             Some(Worker { lab: self, record: serde_json::from_slice(&text).ok()? })
         };
         let mut all: Vec<_> = entries.filter_map(record).collect();
-        all.sort_by(|a, b| a.record.slot.cmp(&b.record.slot));
+        all.sort_by_key(|worker| worker.record.slot);
         all
     }
 
@@ -242,7 +242,7 @@ impl Worker<'_> {
             .arg(exe)
             .env("PATH", self.path());
         daemon.start(command)?;
-        let ready = || self.init().is_some_and(|pid| runtime_answers(pid));
+        let ready = || self.init().is_some_and(runtime_answers);
         Ok(daemon.wait(LIMIT, ready)?)
     }
 

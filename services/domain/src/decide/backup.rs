@@ -7,10 +7,10 @@ use crate::network::check_cluster;
 use crate::rejection::Rejection;
 use crate::state::{Cluster, State};
 use oi_events::{
-    BackupClusterV1, BackupExpiredV1, BackupId, BackupStartedV1, BackupTakenV1, BackupsScheduledV1,
-    CloneClusterV1, ClusterName, ClusterUid, CommandId, CreateClusterV1, DeleteBackupV1, Event,
-    Generation, NodeRemovalStartedV1, RestoreClusterV1, RestoreStartedV1, Role, ScheduleBackupsV1,
-    SnapshotV1,
+    AddonsSetV1, BackupClusterV1, BackupExpiredV1, BackupId, BackupStartedV1, BackupTakenV1,
+    BackupsScheduledV1, CloneClusterV1, ClusterName, ClusterUid, CommandId, CreateClusterV1,
+    DeleteBackupV1, Event, Generation, NodeRemovalStartedV1, RestoreClusterV1, RestoreStartedV1,
+    Role, ScheduleBackupsV1, SnapshotV1,
 };
 
 /// More often makes a cluster busy with nothing else.
@@ -165,8 +165,12 @@ pub(super) fn clone(
         credentials.push(context.mint.reseal(source.uid, key, uid)?);
     }
     let (cluster, backup, generation) = (c.name.clone(), c.backup, next_generation(state));
-    Ok(vec![
+    let mut events = vec![
         created(uid, &like, credentials),
         RestoreStartedV1 { cluster, backup, source: source.uid, snapshot, generation }.into(),
-    ])
+    ];
+    // What the snapshot holds of it says where the other cluster is.
+    let inside = source.inside.as_ref().map(|inside| inside.addons.clone());
+    events.extend(inside.map(|addons| AddonsSetV1 { cluster: c.name.clone(), addons }.into()));
+    Ok(events)
 }

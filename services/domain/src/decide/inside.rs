@@ -1,6 +1,6 @@
 //! Decisions about what is kept inside of clusters, for worker nodes.
 
-use super::{Context, running, staying};
+use super::{Context, known, running, staying};
 use crate::rejection::Rejection;
 use crate::state::{Inside, State};
 use oi_events::{
@@ -28,7 +28,7 @@ pub(super) fn set_addons(state: &State, c: &SetAddonsV1) -> Result<Vec<Event>, R
 
 fn inside<'a>(state: &'a State, name: &ClusterName) -> Result<&'a Inside, Rejection> {
     let absent = || Rejection::NotForWorkers(name.clone());
-    staying(state, name)?.inside.as_ref().ok_or_else(absent)
+    known(state, name)?.inside.as_ref().ok_or_else(absent)
 }
 
 pub(super) fn create_token(
@@ -69,6 +69,7 @@ pub(super) fn create_token(
     Ok(vec![JoinTokenCreatedV1 { cluster, token, credential, expires_ms, description }.into()])
 }
 
+/// Also of a cluster that goes, or sleeps: a token that ends is no harm.
 pub(super) fn revoke_token(
     state: &State,
     c: &RevokeJoinTokenV1,
