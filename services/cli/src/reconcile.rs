@@ -224,6 +224,7 @@ pub async fn run(
             absent.push(document);
         }
     }
+    check_level(client, absent.iter().copied()).await?;
     let progress = Progress::new();
     let position = client.status().await?.position;
     let nothing = absent.is_empty();
@@ -253,6 +254,37 @@ pub async fn run(
     let shown = client.clusters("").await?;
     let named = |c: &&v1::Cluster| c.spec.as_ref().is_some_and(|s| clusters.contains(&s.name));
     output::rows(format, shown.iter().filter(named).map(output::cluster).collect(), false)
+}
+
+/// The level that clusters with worker nodes need.
+const WORKERS: u32 = 3;
+
+/// Refuses, before anything is asked for, what would be refused halfway: a log that older
+/// servers may still read.
+///
+/// # Errors
+/// Where a cluster is to be made for worker nodes, and the log's level is too low.
+pub async fn check_level(
+    client: &Client,
+    documents: impl Iterator<Item = &Document>,
+) -> Result<(), Failure> {
+    let mut clusters = documents.filter_map(|d| match d {
+        Document::Cluster(m, s) if s.addons.is_some() => Some(&m.name),
+        _ => None,
+    });
+    let Some(name) = clusters.next() else { return Ok(()) };
+    let status = client.status().await?;
+    // A log that holds nothing begins at the newest level.
+    if status.position == 0 || status.level >= WORKERS {
+        return Ok(());
+    }
+    Err(Failure::Refused {
+        code: "level-too-low".to_owned(),
+        message: format!(
+            "cluster {name} is to be made for worker nodes, which needs level {WORKERS}, and the log is at {}: when all servers are of this release, run `oi level raise {WORKERS}`; or make it without (`--no-workers`, no addons in its document)",
+            status.level
+        ),
+    })
 }
 
 /// The commands that make what a document declares, and what to say once each is taken.

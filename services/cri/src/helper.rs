@@ -5,6 +5,7 @@ use crate::pod::{PodError, ensure_container, ensure_sandbox};
 use crate::spec::{ContainerSpec, Mount, PodSpec, label};
 use oi_helper::{Calls, FileOp, Opener, SealError, arguments, seal, seal_bytes};
 use oi_kube::{Reply, Request, Server};
+use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -53,12 +54,15 @@ pub struct Helper {
 }
 
 fn pod(settings: &HelperSettings) -> PodSpec {
-    let identity = [(label::POD, "helper"), (label::NODE, &settings.hypervisor)]
-        .map(|(k, v)| (k.to_owned(), v.to_owned()));
+    // Servers of two releases each have their own: none replaces the other's.
+    let image = hex::encode(&Sha256::digest(&settings.image)[..4]);
+    let identity =
+        [(label::POD, "helper"), (label::NODE, &settings.hypervisor), (label::HELPER, &image)]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()));
     PodSpec {
-        name: "oi-helper".to_owned(),
+        name: format!("oi-helper-{image}"),
         namespace: "oi".to_owned(),
-        uid: format!("oi-helper-{}", settings.hypervisor),
+        uid: format!("oi-helper-{image}-{}", settings.hypervisor),
         identity: identity.into(),
         on_host: true,
         containers: vec![ContainerSpec {

@@ -17,6 +17,8 @@ pub mod label {
     pub const NODE: &str = "oi/node";
     /// The pod of that node.
     pub const POD: &str = "oi/pod";
+    /// Which helper it is, of those of several releases.
+    pub const HELPER: &str = "oi/helper";
     /// The generation that made it.
     pub const GENERATION: &str = "oi/generation";
     /// The hash of what it was made from.

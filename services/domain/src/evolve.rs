@@ -13,6 +13,7 @@ use oi_events::{
     RotationStage,
 };
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Folds a whole commit: its events, its command's id and its position.
@@ -64,7 +65,7 @@ fn inside_mut<'a>(state: &'a mut State, cluster: &ClusterName) -> Option<&'a mut
 }
 
 /// The cluster inside of which something else is to be kept after an event: other parts or
-/// tokens, another release, other authorities, another way to its API.
+/// tokens, another release, other authorities.
 fn changes_inside(event: &Event) -> Option<&ClusterName> {
     match event {
         Event::AddonsSet(e) => Some(&e.cluster),
@@ -75,23 +76,47 @@ fn changes_inside(event: &Event) -> Option<&ClusterName> {
         Event::RotationAdvanced(e) => Some(&e.cluster),
         Event::RotationEnded(e) => Some(&e.cluster),
         Event::RestoreEnded(e) => Some(&e.cluster),
-        Event::NodeAdded(e) if e.role == Role::ControlPlaneIngress => Some(&e.cluster),
-        Event::NodeRemoved(e) => Some(&e.cluster),
-        Event::NodeLeftBehind(e) => Some(&e.cluster),
         _ => None,
     }
 }
 
+/// The cluster of which an event may change where its API is, or who says so inside of it.
+fn may_move_api(event: &Event) -> Option<ClusterName> {
+    match event {
+        Event::NodeAdded(e) => Some(e.cluster.clone()),
+        Event::NodeRemovalStarted(e) => Some(e.cluster.clone()),
+        Event::NodeRemoved(e) => Some(e.cluster.clone()),
+        Event::NodeLeftBehind(e) => Some(e.cluster.clone()),
+        Event::NodeChanged(e) => Some(e.cluster.clone()),
+        Event::CertificateReplaced(e) => Some(e.cluster.clone()),
+        Event::ComponentsChanged(e) => Some(e.cluster.clone()),
+        Event::ComponentVersionChanged(e) => Some(e.cluster.clone()),
+        Event::ClusterHibernated(e) => Some(e.name.clone()),
+        Event::RestoreStarted(e) => Some(e.cluster.clone()),
+        // An ingress that runs, perhaps.
+        Event::JobSucceeded(e) => match JobTarget::parse(&e.job) {
+            Some(JobTarget::Node { cluster, step: JobKind::EnsureIngress, .. }) => Some(cluster),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn told_endpoints(state: &State, name: &ClusterName) -> Option<Vec<SocketAddr>> {
+    state.clusters.get(name).and_then(|c| state.told_endpoints(c))
+}
+
 /// Folds one event.
 pub fn evolve(state: &mut State, event: &Event) {
+    let moved = may_move_api(event);
+    let before = moved.as_ref().and_then(|name| told_endpoints(state, name));
     fold(state, event);
-    if let Some(name) = changes_inside(event) {
+    let moved = moved.filter(|name| told_endpoints(state, name) != before);
+    if let Some(name) = changes_inside(event).or(moved.as_ref()) {
         let generation = Generation(state.position + 1);
-        let before = inside_mut(state, name).map(|inside| {
-            inside.done = false;
-            std::mem::replace(&mut inside.generation, generation)
-        });
-        if before.is_some() {
+        let inside = inside_mut(state, name);
+        if let Some(inside) = inside {
+            (inside.generation, inside.done) = (generation, false);
             forget_troubles(
                 state,
                 |t| matches!(&t, JobTarget::Cluster { name: n, step: JobKind::ConfigureCluster, .. } if n == name),

@@ -63,12 +63,29 @@ impl State {
 
     /// Where a cluster's API is reached: at its ingresses, the oldest first.
     pub fn endpoints(&self, cluster: &Cluster) -> Vec<SocketAddr> {
-        let ingresses = cluster.ingresses().into_iter();
-        let one = |(_, node): (&NodeName, &Node)| {
-            let address = self.hypervisors.get(&node.hypervisor)?.spec.address;
-            Some(SocketAddr::new(address, *node.ports.get(&PortUse::ApiServer)?))
+        cluster.ingresses().into_iter().filter_map(|(_, node)| self.endpoint_of(node)).collect()
+    }
+
+    /// Where pods of a cluster are told to find its API: at the ingresses that run, or at all
+    /// of them where none does. None where its API servers say that by themselves, for they
+    /// have run since before anything was kept inside of the cluster.
+    pub fn told_endpoints(&self, cluster: &Cluster) -> Option<Vec<SocketAddr>> {
+        let inside = cluster.inside.as_ref()?;
+        let servers = cluster.carriers(Component::ApiServer);
+        if !servers.iter().all(|(_, n)| inside.is_known_to(n)) {
+            return None;
+        }
+        let of = |wanted: fn(&Node) -> bool| -> Vec<SocketAddr> {
+            let ingresses = cluster.ingresses().into_iter().filter(|(_, n)| wanted(n));
+            ingresses.filter_map(|(_, n)| self.endpoint_of(n)).collect()
         };
-        ingresses.filter_map(one).collect()
+        let ready = of(Node::is_ready);
+        Some(if ready.is_empty() { of(|_| true) } else { ready })
+    }
+
+    fn endpoint_of(&self, ingress: &Node) -> Option<SocketAddr> {
+        let address = self.hypervisors.get(&ingress.hypervisor)?.spec.address;
+        Some(SocketAddr::new(address, *ingress.ports.get(&PortUse::ApiServer)?))
     }
 
     /// All nodes on a hypervisor, with their clusters.

@@ -70,12 +70,31 @@ fn another_way_to_the_api_is_told_inside() {
     let mut world = world();
     world.run(addons(true));
     world.finish_all();
+    let configures = |world: &World| world.owed().iter().any(|job| job.ends_with("configure"));
+    let told = |world: &World| world.state.told_endpoints(world.cluster("test"));
+    assert_eq!(told(&world), None, "its API servers have run since before");
     world.run(node("test", "lb-2", Role::ControlPlaneIngress));
-    assert!(world.owed().iter().any(|job| job.ends_with("configure")));
+    assert!(!configures(&world));
+    world.finish_all();
+    // They start anew, and say it no longer.
+    let before = world.cluster("test").inside.as_ref().unwrap().generation;
+    world.run(HibernateClusterV1 { name: name("test"), hibernated: true });
+    world.finish_all();
+    world.run(HibernateClusterV1 { name: name("test"), hibernated: false });
+    world.finish_all();
+    assert_eq!(told(&world).map(|t| t.len()), Some(2));
+    let inside = world.cluster("test").inside.clone().unwrap();
+    assert!(inside.done && inside.generation > before, "so that oi had to");
+    world.run(node("test", "lb-3", Role::ControlPlaneIngress));
+    assert!(!configures(&world), "it does not run yet");
+    let ingress = world.owed().into_iter().find(|j| j.contains("lb-3")).unwrap();
+    world.succeed(&ingress);
+    assert!(configures(&world), "now it does");
     world.finish_all();
     world.run(remove("test", "lb-1"));
+    assert!(configures(&world), "before it is gone");
     world.finish_all();
-    assert_eq!(world.state.endpoints(world.cluster("test")).len(), 1);
+    assert_eq!(told(&world).map(|t| t.len()), Some(2));
     assert!(world.cluster("test").inside.as_ref().unwrap().done);
 }
 

@@ -11,6 +11,7 @@ const LIMIT_MS: u64 = 15_000;
 pub struct Cluster {
     client: Client,
     endpoint: String,
+    by_token: bool,
 }
 
 impl Cluster {
@@ -32,7 +33,8 @@ impl Cluster {
             identity,
             limit_ms: LIMIT_MS,
         };
-        Ok(Cluster { client: Client::new(&server)?, endpoint: endpoint.to_owned() })
+        let by_token = matches!(server.identity, Identity::Token(_));
+        Ok(Cluster { client: Client::new(&server)?, endpoint: endpoint.to_owned(), by_token })
     }
 
     fn call(&self, request: &Request) -> Result<Reply, JoinError> {
@@ -43,7 +45,11 @@ impl Cluster {
                 error.into()
             }
         })?;
-        if reply.status == 401 { Err(JoinError::Token) } else { Ok(reply) }
+        match (reply.status, self.by_token) {
+            (401, true) => Err(JoinError::Token),
+            (401, false) => Err(JoinError::Credentials),
+            _ => Ok(reply),
+        }
     }
 
     /// The kubelet's configuration, as the cluster keeps it.

@@ -77,6 +77,20 @@ pub enum JoinError {
     /// A pod stays.
     #[error("the container runtime")]
     Pod(#[from] oi_cri::PodError),
+    /// A volume stays mounted.
+    #[error("{0} is still mounted: unmount it, and leave again")]
+    Mounted(PathBuf),
+    /// The kubelet stays.
+    #[error("the kubelet does not end: end it by hand, and leave again")]
+    KubeletStays,
+    /// Its own certificate is refused.
+    #[error(
+        "the cluster does not accept this node's certificate any more: leave with --force, then join again"
+    )]
+    Credentials,
+    /// The supervisor ended.
+    #[error("the kubelet's supervisor does not run: its log is {0}")]
+    Supervisor(PathBuf),
     /// The same, without any word.
     #[error("the container runtime at {0} cannot be asked")]
     Runtime(String),
@@ -120,6 +134,8 @@ pub enum JoinError {
         log: String,
     },
     /// Pods stay.
-    #[error("{0} pod(s) cannot be evicted yet: {1}; leave with --force to not wait for them")]
+    #[error(
+        "{0} pod(s) cannot be evicted yet: {1}; the node takes no new pods meanwhile (`kubectl uncordon` lets it); leave with --force to not wait for them"
+    )]
     Undrained(usize, String),
 }

@@ -101,8 +101,12 @@ pub fn bootstrap_kubeconfig(join: &Join) -> String {
 }
 
 /// The cluster's configuration for kubelets, with what is this machine's.
-pub fn kubelet_config(join: &Join, cluster: &Value) -> String {
+pub fn kubelet_config(join: &Join, cluster: &Value, systemd: bool) -> String {
     let mut config = cluster.clone();
+    // Runtimes that say which one they use are asked; the others do as systemd does.
+    if systemd && config.get("cgroupDriver").is_none() {
+        config["cgroupDriver"] = json!("systemd");
+    }
     config["containerRuntimeEndpoint"] = json!(join.runtime);
     config.to_string()
 }

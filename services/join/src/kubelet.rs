@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// The first line of a unit that is ours.
+const MARK: &str = "# Written by `oi node join`.";
 const UNIT: &str = "etc/systemd/system/kubelet.service";
 /// Between two starts, doubled while it keeps ending.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -37,7 +39,8 @@ fn run(command: &mut Command) -> Result<String, JoinError> {
 
 fn unit(kubelet: &Path) -> String {
     format!(
-        "[Unit]
+        "{MARK}
+[Unit]
 Description=kubelet: the Kubernetes node agent
 Documentation=https://kubernetes.io/docs/
 Wants=network-online.target
@@ -79,7 +82,7 @@ impl Machine {
     /// The lock that a supervisor holds while it lives; none where one does.
     fn lock(&self) -> Result<Option<File>, JoinError> {
         let path = self.run_dir().join("kubelet.lock");
-        files::write(&self.run_dir().join(".keep"), 0o600, "")?;
+        std::fs::create_dir_all(self.run_dir()).map_err(failed(&self.run_dir()))?;
         let file = File::options().create(true).append(true).open(&path).map_err(failed(&path))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(file)),
@@ -99,7 +102,11 @@ impl Machine {
 
     /// Has the kubelet started, now and at each boot where systemd sees to that; what was
     /// done.
-    pub(crate) fn start_kubelet(&self, kubelet: &Path) -> Result<&'static str, JoinError> {
+    pub(crate) fn start_kubelet(
+        &self,
+        kubelet: &Path,
+        anew: bool,
+    ) -> Result<&'static str, JoinError> {
         if self.has_systemd() {
             let unit_file = self.path(UNIT);
             // A package's own unit knows best.
@@ -109,7 +116,8 @@ impl Machine {
                 run(Command::new("systemctl").arg("daemon-reload"))?;
             }
             run(Command::new("systemctl").args(["enable", "kubelet"]))?;
-            run(Command::new("systemctl").args(["restart", "kubelet"]))?;
+            let verb = if anew { "restart" } else { "start" };
+            run(Command::new("systemctl").args([verb, "kubelet"]))?;
             return Ok("the kubelet is a service of systemd");
         }
         if self.is_kubelet_running() {
@@ -123,10 +131,15 @@ impl Machine {
         let mut command = Command::new("setsid");
         command.arg(program).args(["node", "supervise-kubelet"]);
         command.stdin(Stdio::null()).stdout(out).stderr(err);
+        // It would keep the token for as long as it lives.
+        command.env_remove("OI_JOIN_TOKEN");
         command.spawn().map_err(failed(Path::new("setsid")))?;
         let end = Instant::now() + Duration::from_secs(5);
         while !self.is_kubelet_running() && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(20));
+        }
+        if !self.is_kubelet_running() {
+            return Err(JoinError::Supervisor(self.log_file()));
         }
         Ok("there is no systemd: the kubelet runs under a supervisor")
     }
@@ -137,7 +150,9 @@ impl Machine {
             if run(Command::new("systemctl").args(["cat", "kubelet"])).is_ok() {
                 run(Command::new("systemctl").args(["disable", "--now", "kubelet"]))?;
             }
-            if files::remove(&self.path(UNIT))? {
+            // Whatever else is there is its administrator's.
+            let unit = read(&self.path(UNIT))?.unwrap_or_default();
+            if unit.starts_with(MARK) && files::remove(&self.path(UNIT))? {
                 run(Command::new("systemctl").arg("daemon-reload"))?;
             }
             return Ok(());
@@ -150,6 +165,9 @@ impl Machine {
         let end = Instant::now() + Duration::from_secs(20);
         while self.is_kubelet_running() && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(50));
+        }
+        if self.is_kubelet_running() {
+            return Err(JoinError::KubeletStays);
         }
         files::remove(&self.run_dir()).map(drop)
     }
@@ -208,9 +226,15 @@ pub fn supervise(machine: &Machine) -> Result<(), JoinError> {
         let started = Instant::now();
         // It ends with its supervisor, so that none is ever left over.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(find()?).args(arguments(machine)?);
-        let ended = command.stdin(Stdio::null()).status();
-        eprintln!("the kubelet ended: {ended:?}");
+        match find().and_then(|kubelet| Ok((kubelet, arguments(machine)?))) {
+            Ok((kubelet, arguments)) => {
+                command.args(["--pdeathsig", "KILL", "--"]).arg(kubelet).args(arguments);
+                let ended = command.stdin(Stdio::null()).status();
+                eprintln!("the kubelet ended: {ended:?}");
+            }
+            // A package may just be replaced.
+            Err(error) => eprintln!("the kubelet cannot be started: {}", crate::oi_chain(&error)),
+        }
         pause = if started.elapsed() > MOST { PAUSE } else { (pause * 2).min(MOST) };
         std::thread::sleep(pause);
     }

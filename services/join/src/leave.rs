@@ -34,10 +34,20 @@ pub fn leave(machine: &Machine, leave: &Leave, say: &mut dyn FnMut(&str)) -> Res
     };
     if let Some(identity) = machine.own_credentials()? {
         let cluster = Cluster::at(&record.endpoint, &record.authorities, identity)?;
-        match drain(&cluster, &record.node, leave, say) {
+        let drained = drain(&cluster, &record.node, leave, say);
+        match drained.and_then(|()| cluster.mark_left(&record.node)) {
+            Ok(_) => {}
             Err(error) if !leave.force => return Err(error),
-            Err(error) => say(&format!("not drained: {}", crate::oi_chain(&error))),
-            Ok(()) => {}
+            Err(error) => {
+                say(&format!("not drained: {}", crate::oi_chain(&error)));
+                if let Err(error) = cluster.mark_left(&record.node) {
+                    say(&format!(
+                        "the cluster does not know ({}): `kubectl delete node {}`",
+                        crate::oi_chain(&error),
+                        record.node
+                    ));
+                }
+            }
         }
     }
     say("ending the kubelet");
@@ -48,7 +58,7 @@ pub fn leave(machine: &Machine, leave: &Leave, say: &mut dyn FnMut(&str)) -> Res
         Err(error) if leave.force => say(&format!("pods stay: {}", crate::oi_chain(&error))),
         Err(error) => return Err(error),
     }
-    pods::unmount_below(&machine.path("var/lib/kubelet"));
+    pods::unmount_below(&machine.path("var/lib/kubelet"))?;
     machine.clear()?;
     say(
         "interfaces and packet filters of the cluster's network stay until the machine starts anew",
@@ -66,7 +76,8 @@ fn drain(
     if !cluster.cordon(node)? {
         return Ok(());
     }
-    let end = Instant::now() + leave.patience;
+    let patience = if leave.force { Duration::ZERO } else { leave.patience };
+    let end = Instant::now() + patience;
     let mut said = 0;
     loop {
         let pods = cluster.pods(node)?;
@@ -77,14 +88,14 @@ fn drain(
             said = pods.len();
             say(&format!("{said} pod(s) are to go elsewhere"));
         }
+        for (namespace, pod) in &pods {
+            cluster.evict(namespace, pod)?;
+        }
         if Instant::now() >= end {
             let names: Vec<_> = pods.iter().map(|(ns, name)| format!("{ns}/{name}")).collect();
             return Err(JoinError::Undrained(pods.len(), names.join(", ")));
         }
-        for (namespace, pod) in &pods {
-            cluster.evict(namespace, pod)?;
-        }
         std::thread::sleep(Duration::from_millis(500));
     }
-    cluster.mark_left(node).map(drop)
+    Ok(())
 }

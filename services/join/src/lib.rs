@@ -23,8 +23,8 @@ use api::Cluster;
 use files::Record;
 use std::time::{Duration, Instant};
 
-/// What is to be joined.
-#[derive(Debug, Clone)]
+/// What is to be joined. It holds the token, and is not shown.
+#[derive(Clone)]
 pub struct Join {
     /// The node's name in the cluster, a DNS subdomain.
     pub node: String,
@@ -53,7 +53,8 @@ pub fn join(machine: &Machine, join: &Join, say: &mut dyn FnMut(&str)) -> Result
     if before.as_ref().is_some_and(|b| *b != record) || (before.is_none() && machine.is_node()) {
         return Err(JoinError::AnotherNode(before.map(|b| b.node)));
     }
-    if machine.is_member() {
+    let member = machine.is_member();
+    if member {
         say("it has joined already");
     } else {
         let cluster = Cluster::with_token(join)?;
@@ -66,7 +67,7 @@ pub fn join(machine: &Machine, join: &Join, say: &mut dyn FnMut(&str)) -> Result
         say("writing the kubelet's configuration");
         machine.write(join, &record, &config)?;
     }
-    say(machine.start_kubelet(&kubelet)?);
+    say(machine.start_kubelet(&kubelet, !member)?);
     if join.patience.is_zero() {
         return Ok(());
     }

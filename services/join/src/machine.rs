@@ -135,7 +135,11 @@ impl Machine {
         files::write(&self.path(RECORD), 0o600, &text)?;
         files::write(&self.path(AUTHORITY), 0o644, &join.authorities)?;
         files::write(&self.path(FLAGS), 0o644, &files::flags(join))?;
-        files::write(&self.path(CONFIG), 0o644, &files::kubelet_config(join, config))?;
+        files::write(
+            &self.path(CONFIG),
+            0o644,
+            &files::kubelet_config(join, config, self.has_systemd()),
+        )?;
         let manifests = self.path("etc/kubernetes/manifests");
         std::fs::create_dir_all(&manifests).map_err(failed(&manifests))?;
         // The last one: with it the kubelet can begin.

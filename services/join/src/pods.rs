@@ -42,11 +42,25 @@ async fn remove(runtime: &str) -> Result<usize, JoinError> {
     Ok(uids.len())
 }
 
-/// Unmounts all below a directory, the innermost first: volumes of pods.
-pub fn unmount_below(dir: &Path) {
-    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+/// What is mounted below a directory, the innermost last; the directory itself may be a file
+/// system of its own.
+fn mounted_below(dir: &Path) -> Result<Vec<PathBuf>, JoinError> {
+    let path = Path::new("/proc/self/mountinfo");
+    let table = std::fs::read_to_string(path).map_err(failed(path))?;
     let points = table.lines().filter_map(|line| line.split(' ').nth(4)).map(PathBuf::from);
-    for point in points.filter(|p| p.starts_with(dir)).collect::<Vec<_>>().into_iter().rev() {
+    Ok(points.filter(|p| p.starts_with(dir) && p != dir).collect())
+}
+
+/// Unmounts all below a directory, the innermost first: volumes of pods.
+///
+/// # Errors
+/// Where something stays mounted: to remove the directory would be to remove what is in that.
+pub fn unmount_below(dir: &Path) -> Result<(), JoinError> {
+    for point in mounted_below(dir)?.into_iter().rev() {
         let _ = unmount(&point, UnmountFlags::DETACH);
+    }
+    match mounted_below(dir)?.into_iter().next() {
+        None => Ok(()),
+        Some(point) => Err(JoinError::Mounted(point)),
     }
 }

@@ -71,8 +71,8 @@ pub enum Verb {
     Delete,
 }
 
-/// One request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One request. What it carries may be secret, and is not shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// What is done.
     pub verb: Verb,
@@ -95,8 +95,8 @@ impl Request {
     }
 }
 
-/// An answer, whatever its status.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An answer, whatever its status. What it carries may be secret, and is not shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
     /// HTTP status.
     pub status: u16,
@@ -158,6 +158,9 @@ pub enum KubeError {
         #[source]
         source: std::io::Error,
     },
+    /// The answer is too long to be read whole.
+    #[error("the answer from https://{0} is longer than 8 MiB")]
+    TooLong(String),
     /// A path that is none.
     #[error("{0:?} is not a path of the API")]
     Path(String),
@@ -282,7 +285,10 @@ impl Client {
                 BufReader::new(reader.take(LONGEST)).read_until(b'\n', &mut body).map_err(broke)?;
             }
             _ => {
-                reader.take(LONGEST).read_to_end(&mut body).map_err(broke)?;
+                let length = reader.take(LONGEST).read_to_end(&mut body).map_err(broke)?;
+                if u64::try_from(length).unwrap_or(u64::MAX) >= LONGEST {
+                    return Err(KubeError::TooLong(self.address.clone()));
+                }
             }
         }
         Ok(Reply { status, body })

@@ -45,7 +45,7 @@ pub struct CertificateInfo {
     pub public_key: Vec<u8>,
 }
 
-fn pem(label: &str, der: &[u8]) -> Zeroizing<String> {
+pub(crate) fn pem(label: &str, der: &[u8]) -> Zeroizing<String> {
     let encoded = Zeroizing::new(STANDARD.encode(der));
     let mut rest = encoded.as_str();
     let mut parts = vec!["-----BEGIN ", label, "-----\n"];

@@ -1,11 +1,15 @@
 //! Looking into a request for a certificate (PKCS #10, RFC 2986).
 
+use crate::encoding::pem;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::net::IpAddr;
 use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::cri_attributes::ParsedCriAttribute;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::AttributeTypeAndValue;
+
+const LABEL: &str = "CERTIFICATE REQUEST";
 
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,10 +38,28 @@ pub struct RequestError(&'static str);
 /// Where it is none.
 pub fn inspect_request(text: &str) -> Result<RequestInfo, RequestError> {
     let text = STANDARD.decode(text).map_err(|_| RequestError("not base64"))?;
-    let (_, pem) = x509_parser::pem::parse_x509_pem(&text).map_err(|_| RequestError("not PEM"))?;
-    let (_, request) = X509CertificationRequest::from_der(&pem.contents)
+    let (_, block) =
+        x509_parser::pem::parse_x509_pem(&text).map_err(|_| RequestError("not PEM"))?;
+    // Readers differ in what they make of several blocks, of other labels, and of what stands
+    // around a block. Whoever signs must read what is read here.
+    let plain = String::from_utf8_lossy(&text).replace('\r', "");
+    if plain.trim_end() != pem(LABEL, &block.contents).trim_end() {
+        return Err(RequestError("not one plain block of PEM"));
+    }
+    let (rest, request) = X509CertificationRequest::from_der(&block.contents)
         .map_err(|_| RequestError("not PKCS #10"))?;
+    if !rest.is_empty() {
+        return Err(RequestError("something follows it"));
+    }
+    let attributes = request.certification_request_info.iter_attributes();
+    let asks = |a: &ParsedCriAttribute<'_>| matches!(a, ParsedCriAttribute::ExtensionRequest(_));
+    if attributes.filter(|a| asks(a.parsed_attribute())).count() > 1 {
+        return Err(RequestError("it asks for extensions twice"));
+    }
     let subject = &request.certification_request_info.subject;
+    if subject.iter_common_name().count() > 1 {
+        return Err(RequestError("it has more than one common name"));
+    }
     let text = |a: &AttributeTypeAndValue<'_>| a.as_str().unwrap_or_default().to_owned();
     let mut info = RequestInfo {
         common_name: subject.iter_common_name().next().map(text).unwrap_or_default(),

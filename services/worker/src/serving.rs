@@ -4,6 +4,7 @@
 //! (KEP-0266). Here they are checked against the Node object of who asks, and nobody gets
 //! one for an address that another node or the control plane has.
 
+use ipnet::IpNet;
 use oi_pki::{RequestInfo, inspect_request};
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -39,9 +40,43 @@ fn addresses<'a>(node: &'a Value, kinds: &[&str]) -> Vec<&'a str> {
     all.into_iter().flatten().filter(wanted).filter_map(|a| a["address"].as_str()).collect()
 }
 
-/// Judges a request (a CertificateSigningRequest) by the Nodes there are. `reserved` are
-/// addresses of the control plane.
-pub fn judge(request: &Value, nodes: &[Value], reserved: &[IpAddr]) -> Verdict {
+/// Names and addresses that no node may have: the control plane's, and those that pods are
+/// told to trust.
+#[derive(Debug, Clone, Default)]
+pub struct Reserved {
+    /// Addresses of ingresses and of the control plane's hypervisors.
+    pub addresses: Vec<IpAddr>,
+    /// Addresses of Services.
+    pub services: Option<IpNet>,
+    /// More names of the API server; a `*` at the start stands for any.
+    pub names: Vec<String>,
+    /// The cluster's DNS domain.
+    pub domain: String,
+}
+
+impl Reserved {
+    fn has_address(&self, ip: IpAddr) -> bool {
+        ip.is_loopback()
+            || ip.is_unspecified()
+            || ip.is_multicast()
+            || self.addresses.iter().any(|a| a.to_canonical() == ip)
+            || self.services.is_some_and(|net| net.contains(&ip))
+    }
+
+    fn has_name(&self, name: &str) -> bool {
+        let below = |suffix: &str| name == suffix || name.ends_with(&format!(".{suffix}"));
+        let extra = |pattern: &String| match pattern.strip_prefix('*') {
+            Some(suffix) => name.ends_with(&suffix.to_lowercase()),
+            None => *name == pattern.to_lowercase(),
+        };
+        ["localhost", "svc", "kubernetes", "kubernetes.default"].iter().any(|n| below(n))
+            || (!self.domain.is_empty() && below(&self.domain.to_lowercase()))
+            || self.names.iter().any(extra)
+    }
+}
+
+/// Judges a request (a CertificateSigningRequest) by the Nodes there are.
+pub fn judge(request: &Value, nodes: &[Value], reserved: &Reserved) -> Verdict {
     let deny = |why: &str| Verdict::Deny(why.to_owned());
     let spec = &request["spec"];
     let user = spec["username"].as_str().unwrap_or_default();
@@ -55,7 +90,7 @@ pub fn judge(request: &Value, nodes: &[Value], reserved: &[IpAddr]) -> Verdict {
     if !usages.contains(&"server auth") || usages.iter().any(|u| !USAGES.contains(u)) {
         return deny("it is for other uses than serving");
     }
-    let Some(info) = spec["request"].as_str().and_then(|pem| inspect_request(pem).ok()) else {
+    let Some(mut info) = spec["request"].as_str().and_then(|pem| inspect_request(pem).ok()) else {
         return deny("it is not a request of the known form");
     };
     if info.common_name != user || info.organizations != ["system:nodes"] {
@@ -64,34 +99,48 @@ pub fn judge(request: &Value, nodes: &[Value], reserved: &[IpAddr]) -> Verdict {
     if info.has_others || (info.dns_names.is_empty() && info.ip_addresses.is_empty()) {
         return deny("it must name host names or IP addresses, and nothing else");
     }
+    let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'.';
+    if !info.dns_names.iter().all(|n| n.bytes().all(plain) && !n.ends_with('.')) {
+        return deny("a host name is not plain: a-z, 0-9, '-' and '.'");
+    }
+    // An IPv4 address has a second form, of IPv6, which certificates have as the first.
+    info.ip_addresses.iter_mut().for_each(|ip| *ip = ip.to_canonical());
     names(name, &info, nodes, reserved)
 }
 
 /// Whether the names of a request are the node's own.
-fn names(name: &str, info: &RequestInfo, nodes: &[Value], reserved: &[IpAddr]) -> Verdict {
+fn names(name: &str, info: &RequestInfo, nodes: &[Value], reserved: &Reserved) -> Verdict {
     let is_named = |node: &&Value| node["metadata"]["name"] == name;
     let Some(node) = nodes.iter().find(is_named) else {
         return Verdict::Wait(format!("node {name} is not known yet"));
     };
     const DNS: [&str; 3] = ["Hostname", "InternalDNS", "ExternalDNS"];
     const IP: [&str; 2] = ["InternalIP", "ExternalIP"];
-    let parsed = |node: &Value| -> Vec<IpAddr> {
-        addresses(node, &IP).iter().filter_map(|ip| ip.parse().ok()).collect()
+    let ips = |node: &Value| -> Vec<IpAddr> {
+        let all = addresses(node, &IP);
+        all.iter().filter_map(|ip| ip.parse().ok()).map(|ip: IpAddr| ip.to_canonical()).collect()
     };
-    let (own_names, own_ips) = (addresses(node, &DNS), parsed(node));
-    if let Some(ip) = info.ip_addresses.iter().find(|ip| reserved.contains(ip)) {
-        return Verdict::Deny(format!("{ip} is the control plane's"));
+    let dns = |node: &Value| -> Vec<String> {
+        addresses(node, &DNS).iter().map(|n| n.to_lowercase()).collect()
+    };
+    if let Some(ip) = info.ip_addresses.iter().find(|ip| reserved.has_address(**ip)) {
+        return Verdict::Deny(format!("{ip} is the control plane's, or nobody's own"));
+    }
+    if let Some(name) = info.dns_names.iter().find(|n| reserved.has_name(n)) {
+        return Verdict::Deny(format!("{name} is the control plane's, or nobody's own"));
     }
     for other in nodes.iter().filter(|n| !is_named(n)) {
-        let (names, ips) = (addresses(other, &DNS), parsed(other));
+        let (others, taken) = (dns(other), ips(other));
         let title = other["metadata"]["name"].as_str().unwrap_or_default();
-        let shared = |dns: &String| names.contains(&dns.as_str()) || dns == title;
-        if info.dns_names.iter().any(shared) || info.ip_addresses.iter().any(|ip| ips.contains(ip))
+        let shared = |dns: &String| others.contains(dns) || dns == title;
+        if info.dns_names.iter().any(shared)
+            || info.ip_addresses.iter().any(|ip| taken.contains(ip))
         {
             return Verdict::Wait(format!("it names what node {title} has"));
         }
     }
-    let dns = info.dns_names.iter().find(|dns| *dns != name && !own_names.contains(&dns.as_str()));
+    let (own_names, own_ips) = (dns(node), ips(node));
+    let dns = info.dns_names.iter().find(|dns| *dns != name && !own_names.contains(dns));
     let ip = info.ip_addresses.iter().find(|ip| !own_ips.contains(ip));
     match (dns, ip) {
         (None, None) => Verdict::Approve,
@@ -147,16 +196,79 @@ mod tests {
     #[test]
     fn a_node_gets_a_certificate_for_its_own_names_only() {
         let nodes = [node("a", "10.0.0.1"), node("b", "10.0.0.2")];
-        let reserved = ["10.0.0.9".parse().unwrap()];
+        let reserved =
+            Reserved { addresses: vec!["10.0.0.9".parse().unwrap()], ..Reserved::default() };
         let ask = |dns: &[&str], ips: &[&str]| {
             judge(&request("system:node:a", dns, ips), &nodes, &reserved)
         };
         assert_eq!(ask(&["a"], &["10.0.0.1"]), Verdict::Approve);
         assert!(matches!(ask(&["a"], &["10.0.0.2"]), Verdict::Wait(_)), "another node's address");
         assert!(matches!(ask(&["b"], &["10.0.0.1"]), Verdict::Wait(_)), "another node's name");
-        assert!(matches!(ask(&["kubernetes"], &["10.0.0.1"]), Verdict::Wait(_)), "nobody's name");
+        assert!(matches!(ask(&["elsewhere"], &["10.0.0.1"]), Verdict::Wait(_)), "nobody's name");
         assert!(matches!(ask(&["a"], &["10.0.0.9"]), Verdict::Deny(_)), "the control plane's");
+        assert!(matches!(ask(&["a"], &["::ffff:10.0.0.9"]), Verdict::Deny(_)), "in another form");
+        assert!(matches!(ask(&["a"], &["::ffff:10.0.0.2"]), Verdict::Wait(_)), "in another form");
         assert!(matches!(ask(&[], &[]), Verdict::Deny(_)), "no name at all");
+    }
+
+    #[test]
+    fn what_a_node_says_of_itself_is_not_enough() {
+        // It may write anything into its own status.
+        let names = [
+            "kubernetes.default.svc",
+            "kubernetes",
+            "localhost",
+            "web.default.svc.cluster.local",
+            "api.example.org",
+            "A",
+            "*.a",
+            "a.",
+        ];
+        let ips = ["127.0.0.1", "10.96.0.1", "10.111.3.4"];
+        let address = |kind: &'static str| move |a: &&str| json!({"type": kind, "address": *a});
+        let all: Vec<Value> = names
+            .iter()
+            .map(address("Hostname"))
+            .chain(ips.iter().map(address("InternalIP")))
+            .collect();
+        let node = json!({"metadata": {"name": "a"}, "status": {"addresses": all}});
+        let reserved = Reserved {
+            services: Some("10.96.0.0/12".parse().unwrap()),
+            names: vec!["*.example.org".to_owned()],
+            domain: "cluster.local".to_owned(),
+            ..Reserved::default()
+        };
+        for (dns, ip) in names.iter().map(|n| (Some(*n), None)).chain(ips.map(|i| (None, Some(i))))
+        {
+            let (dns, ip): (Vec<&str>, Vec<&str>) =
+                (dns.into_iter().collect(), ip.into_iter().collect());
+            let asked = request("system:node:a", &dns, &ip);
+            let verdict = judge(&asked, std::slice::from_ref(&node), &reserved);
+            assert!(matches!(verdict, Verdict::Deny(_)), "{dns:?} {ip:?}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_but_one_plain_request_is_read() {
+        use base64::{Engine, engine::general_purpose::STANDARD};
+        let nodes = [node("a", "10.0.0.1")];
+        let good = request("system:node:a", &["a"], &["10.0.0.1"]);
+        let other = request("system:node:a", &["kubernetes"], &[]);
+        let pem = |r: &Value| {
+            let text = STANDARD.decode(r["spec"]["request"].as_str().unwrap()).unwrap();
+            String::from_utf8(text).unwrap()
+        };
+        let with = |text: String| {
+            let mut asked = good.clone();
+            asked["spec"]["request"] = json!(STANDARD.encode(text));
+            judge(&asked, &nodes, &Reserved::default())
+        };
+        assert_eq!(with(pem(&good)), Verdict::Approve);
+        // Go's reader skips a block that ends otherwise, and takes the next one.
+        let skipped = pem(&good).replace("END CERTIFICATE REQUEST", "END X");
+        assert!(matches!(with(format!("{skipped}{}", pem(&other))), Verdict::Deny(_)));
+        assert!(matches!(with(format!("{}{}", pem(&good), pem(&other))), Verdict::Deny(_)));
+        assert!(matches!(with(format!("words\n{}", pem(&good))), Verdict::Deny(_)));
     }
 
     #[test]
@@ -166,7 +278,7 @@ mod tests {
         let with = |change: &dyn Fn(&mut Value)| {
             let mut changed = good.clone();
             change(&mut changed["spec"]);
-            judge(&changed, &nodes, &[])
+            judge(&changed, &nodes, &Reserved::default())
         };
         assert_eq!(with(&|_| {}), Verdict::Approve);
         assert!(matches!(with(&|s| s["username"] = json!("alice")), Verdict::Deny(_)));
@@ -174,7 +286,10 @@ mod tests {
         assert!(matches!(with(&|s| s["groups"] = json!([])), Verdict::Deny(_)));
         assert!(matches!(with(&|s| s["usages"] = json!(["client auth"])), Verdict::Deny(_)));
         assert!(matches!(with(&|s| s["request"] = json!("AAAA")), Verdict::Deny(_)));
-        assert!(matches!(judge(&good, &[], &[]), Verdict::Wait(_)), "no such node yet");
+        assert!(
+            matches!(judge(&good, &[], &Reserved::default()), Verdict::Wait(_)),
+            "no such node yet"
+        );
     }
 
     #[test]

@@ -3,15 +3,15 @@
 //! neither jobs nor the broker.
 
 use crate::inside::Subject;
-use crate::serving::{SIGNER, Verdict, decided, is_pending, judge};
+use crate::serving::{Reserved, SIGNER, Verdict, decided, is_pending, judge};
 use crate::steps::{Api, StepError, Steps, first};
 use crate::worker::Worker;
 use oi_cri::{Request, Verb};
-use oi_domain::service_ip;
+use oi_domain::Node;
 use oi_events::{ClusterName, ClusterUid, Generation, Observation, chain};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long is waited for requests of kubelets at a time.
@@ -60,34 +60,38 @@ impl Steward {
         }
     }
 
-    /// The cluster while it is this life of its name; none once it is gone. Nothing to do
-    /// for now where what is to be inside was not put there yet.
+    /// The cluster while it is this life of its name, if its API can be asked now; none once
+    /// it is gone.
     fn subject(&self, name: &ClusterName, uid: ClusterUid) -> Option<Option<Subject>> {
         self.steps.view.read(|s| {
             s.clusters.get(name).filter(|c| c.uid == uid)?;
-            Some(Subject::find(s, name).filter(|subject| subject.inside.done))
+            Some(Subject::find(s, name))
         })
     }
 
-    /// Puts right what was changed.
+    /// Puts right what was changed, once it was as it should be.
     async fn keep(&self, name: &ClusterName, uid: ClusterUid) {
         let mut nodes_before = None;
         while let Some(subject) = self.subject(name, uid) {
-            let Some(subject) = subject else {
+            if subject.is_none_or(|subject| !subject.inside.done) {
                 tokio::time::sleep(AGAIN).await;
                 continue;
-            };
-            match self.steps.keep_inside(&subject, false).await {
-                Ok(pass) => {
+            }
+            match self.steps.keep_inside(name, uid, false).await {
+                Ok(None) => {}
+                Ok(Some(pass)) => {
                     if pass.kept_by_another {
-                        tracing::debug!(cluster = %name, "kept by another release");
+                        tracing::info!(cluster = %name, "what is inside of it is another release's until the next decision: not looked after");
+                    }
+                    if let Some(stranger) = &pass.stranger {
+                        tracing::warn!(cluster = %name, object = stranger, "was not made by oi, and is left alone");
                     }
                     let grown = nodes_before.replace(pass.worker_nodes) != Some(pass.worker_nodes);
                     let mut objects = pass.changed;
                     // As many as nodes need: that is no repair.
                     let scaled = "Deployment kube-system/coredns";
                     objects.retain(|o| !grown || o != scaled || pass.absent.contains(o));
-                    self.report(name, subject.inside.generation, objects);
+                    self.report(name, pass.generation, objects);
                 }
                 Err(error) => {
                     tracing::warn!(cluster = %name, error = chain(&error), "not looked after");
@@ -116,7 +120,8 @@ impl Steward {
             let pause = match subject {
                 None => AGAIN,
                 Some(subject) => match self.round(&subject).await {
-                    Ok(()) => Duration::ZERO,
+                    // An API server that ends a watch at once would be asked without end.
+                    Ok(()) => Duration::from_millis(500),
                     Err(error) => {
                         tracing::debug!(cluster = %name, error = chain(&error), "no round");
                         AGAIN
@@ -136,7 +141,7 @@ impl Steward {
         let items = list["items"].as_array().cloned().unwrap_or_default();
         let pending: Vec<&Value> = items.iter().filter(|r| is_pending(r)).collect();
         if !pending.is_empty() {
-            answer(&api, subject, &pending).await?;
+            answer(&api, subject, &self.reserved(subject), &pending).await?;
         }
         let since = list["metadata"]["resourceVersion"].as_str().unwrap_or_default();
         let seconds = WATCH.as_secs();
@@ -144,21 +149,54 @@ impl Steward {
             format!("{all}?{select}&watch=1&resourceVersion={since}&timeoutSeconds={seconds}");
         let api = api.patient(u64::try_from(WATCH.as_millis()).unwrap_or(u64::MAX) + 10_000);
         let watch = Request { verb: Verb::First, path, body: Vec::new() };
-        first(api.call(vec![watch]).await?).map(drop)
+        let reply = first(api.call(vec![watch]).await?)?;
+        if !reply.is_success() {
+            // Its own words are those of a refusal.
+            reply.object()?;
+        }
+        Ok(())
+    }
+
+    /// What no node may have a certificate for.
+    fn reserved(&self, subject: &Subject) -> Reserved {
+        let c = &subject.cluster;
+        let addresses = self.steps.view.read(|s| {
+            let of = |n: &Arc<Node>| s.hypervisors.get(&n.hypervisor).map(|h| h.spec.address);
+            c.nodes.values().filter_map(of).collect()
+        });
+        Reserved {
+            addresses,
+            services: c.service_cidr.parse().ok(),
+            names: c.extra_sans.clone(),
+            domain: c.dns_domain.clone(),
+        }
     }
 }
 
-async fn answer(api: &Api, subject: &Subject, pending: &[&Value]) -> Result<(), StepError> {
-    let nodes = api.get("/api/v1/nodes").await?;
-    let nodes = nodes["items"].as_array().cloned().unwrap_or_default();
-    let reserved: Vec<IpAddr> = subject
-        .endpoints
-        .iter()
-        .map(|e| e.ip())
-        .chain(service_ip(&subject.cluster.service_cidr, 1))
-        .collect();
+/// So many Nodes at a time: each is some 10 KiB.
+const PAGE: usize = 200;
+
+async fn all_nodes(api: &Api) -> Result<Vec<Value>, StepError> {
+    let (mut all, mut next) = (Vec::new(), String::new());
+    loop {
+        let list = api.get(&format!("/api/v1/nodes?limit={PAGE}&continue={next}")).await?;
+        all.extend(list["items"].as_array().cloned().unwrap_or_default());
+        match list["metadata"]["continue"].as_str() {
+            Some(token) if !token.is_empty() => next = token.to_owned(),
+            _ => return Ok(all),
+        }
+    }
+}
+
+async fn answer(
+    api: &Api,
+    subject: &Subject,
+    reserved: &Reserved,
+    pending: &[&Value],
+) -> Result<(), StepError> {
+    let nodes = all_nodes(api).await?;
     for request in pending {
-        let verdict = judge(request, &nodes, &reserved);
+        let verdict = judge(request, &nodes, reserved);
         let title = request["metadata"]["name"].as_str().unwrap_or_default();
         let by = request["spec"]["username"].as_str().unwrap_or_default();
         let Some(object) = decided(request, &verdict) else {

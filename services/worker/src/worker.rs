@@ -4,7 +4,7 @@ use crate::exclusion::Nodes;
 use crate::hypervisors::{Hypervisors, WorkerSettings};
 use crate::keeper::Keeper;
 use crate::metrics::Metrics;
-use crate::steps::{StepError, Steps};
+use crate::steps::{Passes, StepError, Steps};
 use crate::steward::Steward;
 use oi_domain::is_owed;
 use oi_events::{
@@ -49,7 +49,8 @@ impl Worker {
         let hypervisors = Hypervisors::new(settings.clone());
         let backups = settings.backups.clone();
         let nodes = Nodes::default();
-        let steps = Steps { view, keyring, hypervisors, nodes, backups };
+        let passes = Passes::default();
+        let steps = Steps { view, keyring, hypervisors, nodes, backups, passes };
         Worker { journal, steps, settings, metrics }
     }
 

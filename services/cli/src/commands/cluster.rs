@@ -19,7 +19,9 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
             output::print(&manifest::write(&all)?)
         }
         Cluster::Create(flags) => {
-            for document in documents::cluster(&flags)? {
+            let all = documents::cluster(&flags)?;
+            reconcile::check_level(&client, all.iter()).await?;
+            for document in all {
                 for (done, command) in reconcile::commands(&document) {
                     client.submit(command).await?;
                     eprintln!("{done}");

@@ -20,6 +20,11 @@ fn host_name() -> String {
 }
 
 pub async fn run(client: Client, command: Node) -> Result<(), Failure> {
+    if client.is_planning() && matches!(command, Node::Join { .. } | Node::Leave { .. }) {
+        return Err(Failure::Input(
+            "joining and leaving cannot be planned: they change this machine".to_owned(),
+        ));
+    }
     match command {
         Node::Inject(flags) => {
             let all = documents::inject(

@@ -5,7 +5,7 @@ use super::{Object, OpenToken, Subject};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use oi_domain::service_ip;
 use serde_json::{Value, json};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 const SYSTEM: &str = "kube-system";
@@ -179,20 +179,20 @@ pub fn objects(subject: &Subject, tokens: &[OpenToken]) -> Vec<Object> {
 }
 
 /// Where pods find the API: at the ingresses, for control planes are on private machines.
-pub fn endpoints(subject: &Subject) -> Vec<Object> {
+pub fn endpoints(told: &[SocketAddr]) -> Vec<Object> {
     // One port for all of them is all that the older form can say of one subset.
-    let subset = |e: &std::net::SocketAddr| {
+    let subset = |e: &SocketAddr| {
         json!({
             "addresses": [{"ip": e.ip().to_string()}],
             "ports": [{"name": "https", "port": e.port(), "protocol": "TCP"}],
         })
     };
-    let subsets: Vec<Value> = subject.endpoints.iter().map(subset).collect();
+    let subsets: Vec<Value> = told.iter().map(subset).collect();
     let mut all = vec![
         Object::new("v1", "Endpoints", "default", "kubernetes", json!({"subsets": subsets}))
             .labelled("endpointslice.kubernetes.io/skip-mirror", "true"),
     ];
-    for (n, endpoint) in subject.endpoints.iter().enumerate() {
+    for (n, endpoint) in told.iter().enumerate() {
         let family = if matches!(endpoint.ip(), IpAddr::V4(_)) { "IPv4" } else { "IPv6" };
         let name = if n == 0 { "kubernetes".to_owned() } else { format!("kubernetes-{n}") };
         let rest = json!({

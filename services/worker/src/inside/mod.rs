@@ -7,10 +7,10 @@ mod join;
 mod object;
 mod proxy;
 
-pub use object::{KINDS, Object, delete, holds, is_ours, list_kept, listed, title};
+pub use object::{KINDS, Object, delete, is_ours, is_same, list_kept, listed, title};
 
 use oi_domain::{Authority, Cluster, Inside, State};
-use oi_events::{ClusterName, Cni, Component, TokenId};
+use oi_events::{ClusterName, Cni, TokenId};
 use oi_pki::certificate_pem;
 use serde_json::json;
 use std::net::SocketAddr;
@@ -26,8 +26,8 @@ pub struct Subject {
     pub inside: Inside,
     /// Where its API is reached; never empty.
     pub endpoints: Vec<SocketAddr>,
-    /// Whether oi says where the API is, inside of the cluster too, and not the API servers.
-    pub owns_endpoints: bool,
+    /// Where pods are told to find it; none where the API servers say that by themselves.
+    pub told: Option<Vec<SocketAddr>>,
 }
 
 impl Subject {
@@ -37,14 +37,13 @@ impl Subject {
         let cluster = state.clusters.get(name).filter(|c| c.answers())?;
         let inside = cluster.inside.clone()?;
         let endpoints = state.endpoints(cluster);
-        let servers = cluster.carriers(Component::ApiServer);
-        let owns_endpoints = servers.iter().all(|(_, n)| inside.is_known_to(n));
+        let told = state.told_endpoints(cluster);
         (!endpoints.is_empty()).then(|| Subject {
             name: name.clone(),
             cluster: cluster.clone(),
             inside,
             endpoints,
-            owns_endpoints,
+            told,
         })
     }
 
@@ -84,8 +83,8 @@ pub struct OpenToken {
 /// All that is to be there, in the order in which it is made.
 pub fn objects(subject: &Subject, tokens: &[OpenToken], worker_nodes: u64) -> Vec<Object> {
     let mut all = join::objects(subject, tokens);
-    if subject.owns_endpoints {
-        all.extend(join::endpoints(subject));
+    if let Some(told) = &subject.told {
+        all.extend(join::endpoints(told));
     }
     if subject.inside.addons.kube_proxy {
         all.extend(proxy::objects(subject));

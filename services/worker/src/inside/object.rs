@@ -27,8 +27,8 @@ pub const KINDS: [(&str, &str, &str, bool); 14] = [
     ("v1", "Namespace", "namespaces", false),
 ];
 
-/// One object, whole.
-#[derive(Debug, Clone, PartialEq)]
+/// One object, whole. It may be a Secret, and is not shown.
+#[derive(Clone, PartialEq)]
 pub struct Object(pub Value);
 
 fn prefix(api_version: &str) -> String {
@@ -129,19 +129,13 @@ pub fn delete(object: &Value) -> Option<Request> {
     Some(Request::with(Verb::Delete, path(object)?, &options))
 }
 
-/// Whether all that is said of an object holds: others may have said more.
-pub fn holds(said: &Value, is: &Value) -> bool {
-    match (said, is) {
-        (Value::Object(said), Value::Object(is)) => {
-            // What is said to be nothing may not be there at all.
-            let absent = |v: &Value| *v == json!(0) || *v == json!(false) || *v == json!("");
-            said.iter().all(|(key, value)| is.get(key).map_or(absent(value), |is| holds(value, is)))
-        }
-        (Value::Array(said), Value::Array(is)) => {
-            said.iter().all(|value| is.iter().any(|is| holds(value, is)))
-        }
-        _ => said == is,
-    }
+/// Whether of all that is said of an object nothing is otherwise in one state of it than in
+/// another: what others say beside does not count.
+pub fn is_same(said: &Value, before: Option<&Value>, after: Option<&Value>) -> bool {
+    let (Value::Object(said), Some(b), Some(a)) = (said, before, after) else {
+        return before == after;
+    };
+    said.iter().all(|(key, value)| is_same(value, b.get(key), a.get(key)))
 }
 
 /// Whether oi made an object: by who set its fields. A label can be taken away, or be copied,
@@ -158,12 +152,16 @@ mod tests {
 
     #[test]
     fn what_others_say_beside_is_no_change() {
-        let said =
-            json!({"spec": {"replicas": 2, "delay": 0, "ports": [{"port": 53}, {"port": 54}]}});
-        let is = |ports: Value| json!({"spec": {"replicas": 2, "ports": ports}, "status": {}});
-        assert!(holds(&said, &is(json!([{"port": 54, "x": 1}, {"port": 53}, {"port": 99}]))));
-        assert!(!holds(&said, &is(json!([{"port": 53}]))));
-        assert!(!holds(&said, &json!({"spec": {"replicas": 3}})));
+        let said = json!({"metadata": {"name": "x"}, "subjects": [{"name": "a"}], "n": 0});
+        let is = |subjects: Value| json!({"metadata": {"name": "x", "resourceVersion": "7"}, "subjects": subjects});
+        let ours = is(json!([{"name": "a"}]));
+        let mut others = ours.clone();
+        others["metadata"]["annotations"] = json!({"mine": "yes"});
+        assert!(is_same(&said, Some(&others), Some(&ours)));
+        let more = is(json!([{"name": "a"}, {"name": "system:anonymous"}]));
+        assert!(!is_same(&said, Some(&more), Some(&ours)), "what was taken back");
+        assert!(is_same(&said, Some(&more), Some(&more)), "what others may say there");
+        assert!(!is_same(&said, Some(&json!({})), Some(&ours)));
     }
 
     #[test]

@@ -3,17 +3,16 @@
 
 use super::{StepError, Steps};
 use crate::inside::{
-    KINDS, Object, OpenToken, Subject, delete, holds, is_ours, list_kept, listed, objects, title,
+    KINDS, Object, OpenToken, Subject, delete, is_ours, is_same, list_kept, listed, objects, title,
 };
 use oi_cri::{Helper, Reply, Request};
 use oi_domain::{Hypervisor, JOIN_TOKEN};
-use oi_events::{ClusterName, Component, Job, PortUse, token_letters};
+use oi_events::{ClusterName, ClusterUid, Component, Generation, Job, PortUse, token_letters};
 use oi_pki::{DataKey, LeafProfile, certificate_pem, private_key_pem};
 use oi_view::{Keyring, now_ms};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// As whom oi asks clusters' APIs; their audit logs name it.
 const USER: &str = "oi:keeper-of-addons";
@@ -23,7 +22,7 @@ const LIMIT_MS: u64 = 30_000;
 const TAKEN_OVER: [&str; 2] = ["Endpoints default/kubernetes", "EndpointSlice default/kubernetes"];
 /// The label of Nodes whose machines have left.
 const LEFT: &str = "oi%2Fleft";
-/// Remembers which release's idea of a cluster's inside was put there.
+/// Remembers what was put there last, by which release.
 const RECORD: &str = "oi-kept";
 
 /// A way to a cluster's API.
@@ -41,8 +40,23 @@ pub struct Pass {
     pub absent: Vec<String>,
     /// How many worker nodes there are.
     pub worker_nodes: u64,
-    /// Another release keeps it: nothing was touched.
+    /// Another release keeps it, or a newer decision was carried out: nothing was touched.
     pub kept_by_another: bool,
+    /// An object of somebody else, under a name that oi would use.
+    pub stranger: Option<String>,
+    /// For which decision this was.
+    pub generation: Generation,
+}
+
+/// One pass at a time over each cluster.
+#[derive(Clone, Default)]
+pub struct Passes(Arc<Mutex<BTreeMap<ClusterUid, Arc<tokio::sync::Mutex<()>>>>>);
+
+impl Passes {
+    fn of(&self, cluster: ClusterUid) -> Arc<tokio::sync::Mutex<()>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(cluster).or_default().clone()
+    }
 }
 
 impl Api {
@@ -76,23 +90,21 @@ fn version(object: &Value) -> Option<&str> {
     object["metadata"]["resourceVersion"].as_str()
 }
 
-/// Names what this release would keep: tokens and numbers of nodes come and go.
-fn release(subject: &Subject) -> String {
-    let mut sha = Sha256::new();
-    for object in objects(subject, &[], 0) {
-        sha.update(object.0.to_string());
-    }
-    hex::encode(&sha.finalize()[..16])
-}
+/// Names what a release keeps inside of clusters: to be changed with each change of what
+/// [`objects`] gives for the same state.
+const LAYOUT: &str = "1";
 
 impl Steps {
-    /// The cluster of a job, if something is still to be kept inside of it.
+    /// What a job asks for, if something is still to be kept inside of its cluster.
     pub(super) async fn configure(&self, job: &Job) -> Result<(), StepError> {
-        let name = job.cluster.as_ref().ok_or_else(|| StepError::Malformed(job.id.to_string()))?;
-        let Some(subject) = self.view.read(|s| Subject::find(s, name)) else { return Ok(()) };
-        let pass = self.keep_inside(&subject, true).await?;
-        tracing::debug!(changed = pass.changed.len(), "configured");
-        Ok(())
+        let malformed = || StepError::Malformed(job.id.to_string());
+        let name = job.cluster.as_ref().ok_or_else(malformed)?;
+        let uid = job.cluster_uid.ok_or_else(malformed)?;
+        let pass = self.keep_inside(name, uid, true).await?;
+        match pass.and_then(|pass| pass.stranger) {
+            Some(stranger) => Err(StepError::Stranger(stranger)),
+            None => Ok(()),
+        }
     }
 
     /// A way to the cluster's API: the first that answers.
@@ -140,12 +152,24 @@ impl Steps {
         carriers.into_iter().filter_map(of).collect()
     }
 
-    /// One pass over what is to be inside of a cluster. Where another release has put
-    /// something there for this generation, only a job replaces that.
-    pub async fn keep_inside(&self, subject: &Subject, by_job: bool) -> Result<Pass, StepError> {
-        let api = self.api(subject).await?;
-        let done = self.pass(&api, subject, by_job).await;
-        self.noted(&api.hypervisor, done)
+    /// One pass over what is to be inside of a cluster; none where nothing is, for now. Where
+    /// another release has put something there for this generation, only a job replaces that.
+    pub async fn keep_inside(
+        &self,
+        name: &ClusterName,
+        uid: ClusterUid,
+        by_job: bool,
+    ) -> Result<Option<Pass>, StepError> {
+        // One pass at a time: an older one must not write over a newer one.
+        let turn = self.passes.of(uid);
+        let _held = turn.lock().await;
+        let Some(subject) = self.view.read(|s| Subject::find(s, name)) else { return Ok(None) };
+        if subject.cluster.uid != uid {
+            return Ok(None);
+        }
+        let api = self.api(&subject).await?;
+        let done = self.pass(&api, &subject, by_job).await;
+        self.noted(&api.hypervisor, done).map(Some)
     }
 
     async fn pass(&self, api: &Api, subject: &Subject, by_job: bool) -> Result<Pass, StepError> {
@@ -161,42 +185,56 @@ impl Steps {
         else {
             return Err(StepError::NoAnswer);
         };
-        let worker_nodes = count(&nodes.object()?);
+        let generation = subject.inside.generation;
+        let mut pass =
+            Pass { generation, worker_nodes: count(&nodes.object()?), ..Pass::default() };
         forget_left(api, &left.object()?).await?;
+        if record.is_success() {
+            let data = &record.object()?["data"];
+            let recorded = data["generation"].as_str().and_then(|g| g.parse::<u64>().ok());
+            let is_newer = recorded.is_some_and(|recorded| recorded > generation.0);
+            let another = recorded == Some(generation.0) && data["layout"] != LAYOUT;
+            if is_newer || (another && !by_job) {
+                pass.kept_by_another = true;
+                return Ok(pass);
+            }
+        }
         let mut kept = Vec::new();
         for (reply, kind) in lists.iter().zip(&KINDS) {
             kept.extend(listed(&reply.object()?, kind).into_iter().filter(is_ours));
         }
-        let release = release(subject);
-        if !by_job && record.is_success() {
-            let data = &record.object()?["data"];
-            let same_generation = data["generation"] == subject.inside.generation.to_string();
-            if same_generation && data["release"] != release.as_str() {
-                return Ok(Pass { worker_nodes, kept_by_another: true, ..Pass::default() });
-            }
-        }
         let tokens = self.open_tokens(subject).await?;
-        let mut wanted = objects(subject, &tokens, worker_nodes);
-        let data = json!({"generation": subject.inside.generation.to_string(), "release": release});
+        let mut wanted = objects(subject, &tokens, pass.worker_nodes);
+        let data = json!({"generation": generation.to_string(), "layout": LAYOUT});
         wanted.push(Object::new("v1", "ConfigMap", "kube-system", RECORD, json!({"data": data})));
         let before: BTreeMap<String, &Value> = kept.iter().map(|o| (title(o), o)).collect();
-        refuse_strangers(api, &wanted, &before).await?;
-        let mut changed = apply(api, &wanted, &before).await?;
-        let absent = changed.iter().filter(|title| !before.contains_key(*title)).cloned().collect();
+        let strangers = strangers(api, &wanted, &before).await?;
+        let now = self.view.read(|s| Subject::find(s, &subject.name).map(|s| s.inside.generation));
+        if now != Some(generation) {
+            // Decided otherwise meanwhile: the next pass knows.
+            return Ok(pass);
+        }
+        // What is to go goes first: nothing that is in the way keeps a revoked token alive.
         let titles: BTreeSet<String> = wanted.iter().map(Object::title).collect();
         let gone: Vec<&Value> = kept.iter().filter(|o| !titles.contains(&title(o))).collect();
-        for (reply, object) in
-            api.call(gone.iter().filter_map(|o| delete(o)).collect()).await?.iter().zip(&gone)
-        {
+        let deletions = gone.iter().filter_map(|o| delete(o)).collect();
+        for (reply, object) in api.call(deletions).await?.iter().zip(&gone) {
             match reply.status {
                 404 | 409 => {}
                 _ => {
                     reply.object()?;
-                    changed.push(title(object));
+                    pass.changed.push(title(object));
                 }
             }
         }
-        Ok(Pass { changed, absent, worker_nodes, kept_by_another: false })
+        // A token at its end is no repair.
+        pass.changed.retain(|title| !title.contains("/bootstrap-token-"));
+        wanted.retain(|object| !strangers.contains(&object.title()));
+        let changed = apply(api, &wanted, &before).await?;
+        pass.absent = changed.iter().filter(|t| !before.contains_key(*t)).cloned().collect();
+        pass.changed.extend(changed);
+        pass.stranger = strangers.into_iter().next();
+        Ok(pass)
     }
 
     async fn open_tokens(&self, subject: &Subject) -> Result<Vec<OpenToken>, StepError> {
@@ -236,24 +274,25 @@ async fn forget_left(api: &Api, left: &Value) -> Result<(), StepError> {
     Ok(())
 }
 
-/// What somebody else made under a name that oi would use is left alone, and said.
-async fn refuse_strangers(
+/// What somebody else made under a name that oi would use: it is left alone.
+async fn strangers(
     api: &Api,
     wanted: &[Object],
     before: &BTreeMap<String, &Value>,
-) -> Result<(), StepError> {
+) -> Result<BTreeSet<String>, StepError> {
     let is_unknown = |o: &&Object| {
         let title = o.title();
         !before.contains_key(&title) && !TAKEN_OVER.contains(&title.as_str())
     };
     let unknown: Vec<&Object> = wanted.iter().filter(is_unknown).collect();
     let looks = unknown.iter().filter_map(|o| o.path()).map(Request::get).collect();
+    let mut strangers = BTreeSet::new();
     for (reply, object) in api.call(looks).await?.iter().zip(unknown) {
         if reply.status != 404 && !is_ours(&reply.object()?) {
-            return Err(StepError::Stranger(object.title()));
+            strangers.insert(object.title());
         }
     }
-    Ok(())
+    Ok(strangers)
 }
 
 /// Makes all of it so; the titles of what was otherwise. That others say something more, of
@@ -272,7 +311,8 @@ async fn apply(
             return Err(StepError::Object { title, status, message });
         }
         let now = reply.object()?;
-        let same = |is: &&Value| version(is) == version(&now) || holds(&object.0, is);
+        let same =
+            |is: &&Value| version(is) == version(&now) || is_same(&object.0, Some(is), Some(&now));
         if !before.get(&title).is_some_and(same) {
             changed.push(title);
         }

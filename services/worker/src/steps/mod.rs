@@ -12,7 +12,7 @@ mod remove;
 mod restore;
 mod traffic;
 
-pub use configure::{Api, first};
+pub use configure::{Api, Passes, first};
 
 use crate::exclusion::Nodes;
 use crate::hypervisors::{HypervisorError, Hypervisors, Turn};
@@ -137,6 +137,7 @@ pub struct Steps {
     pub hypervisors: Hypervisors,
     pub nodes: Nodes,
     pub backups: Option<Store>,
+    pub passes: Passes,
 }
 
 /// A node to work on, with the ways to its hypervisor.
