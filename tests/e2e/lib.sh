@@ -39,7 +39,7 @@ component() { oi-local-cluster cluster "$1" --name "$lab" --component "$2" "${@:
 
 # All that a lab may leave on a machine, without what changes by itself.
 traces() {
-  ps -eo comm=,args= | grep -v '<defunct>' | grep -E '^(containerd|runc|nats-server|oi|crane|haproxy|etcd|kube|pause|unshare|flanneld|coredns|agnhost)' || true
+  ps -eo comm=,args= | grep -v '<defunct>' | grep -E '^(containerd|runc|nats-server|oi|crane|haproxy|etcd|kube|pause|unshare|flanneld|coredns|agnhost|python|ginkgo|e2e)' || true
   ls /run/netns /run/containerd /run/containerd/s /var/lib/oi /var/lib/oi-local /var/lib/cni /var/run/docker 2>/dev/null || true
   ip -o link | cut -d: -f2 | cut -d@ -f1
   ip -o addr show | awk '$3 == "inet" {print $2, $4}'
@@ -69,7 +69,8 @@ finish() {
   # Their files go when the last of those who have them open ends.
   for mount in "${mounts[@]}"; do umount -l "$mount" 2>/dev/null || true; done
   [ -z "${lab:-}" ] || oi-local-cluster cluster destroy --name "$lab" >/dev/null 2>&1 || failed=yes
-  for pid in "${children[@]}"; do kill "$pid" 2>/dev/null || true; done
+  # One that runs a function is the parent of what that runs.
+  for pid in "${children[@]}"; do pkill -P "$pid" || true; kill "$pid" 2>/dev/null || true; done
   wait
   traces | sort >"$work/traces.after"
   comm -13 "$work/traces.before" "$work/traces.after" >"$work/left"
