@@ -2,6 +2,7 @@
 //! or `Node`, many in one YAML stream. What is not understood is refused with its
 //! position, never dropped.
 
+use crate::v1;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
@@ -171,6 +172,22 @@ pub enum Cni {
     None,
     /// flannel, with VXLAN between nodes.
     Flannel,
+}
+
+impl From<Cni> for v1::Cni {
+    fn from(cni: Cni) -> v1::Cni {
+        match cni {
+            Cni::None => v1::Cni::None,
+            Cni::Flannel => v1::Cni::Flannel,
+        }
+    }
+}
+
+impl From<AddonsSpec> for v1::Addons {
+    fn from(a: AddonsSpec) -> v1::Addons {
+        let cni = v1::Cni::from(a.cni);
+        v1::Addons { cni: cni.into(), kube_proxy: a.kube_proxy, dns: a.dns }
+    }
 }
 
 /// A member of a cluster.

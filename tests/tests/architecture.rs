@@ -12,7 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("oi-pki", &[]),
     ("oi-kube", &[]),
     ("oi-helper", &["oi-kube"]),
-    ("oi-join", &["oi-cri", "oi-kube"]),
+    ("oi-join", &["oi-cri", "oi-events", "oi-kube"]),
     // Checks proofs without anything else of ours.
     ("oi-proof", &[]),
     ("oi-domain", &["oi-events"]),

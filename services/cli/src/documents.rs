@@ -1,7 +1,7 @@
 //! Documents on stdin and stdout, and the filters between them.
 
 use crate::error::Failure;
-use crate::flags::{ClusterFlags, Cni, NodeFlags, Role};
+use crate::flags::{ClusterFlags, NodeFlags, Role};
 use oi_events::{ClusterName, HypervisorName, KubernetesVersion, NodeName};
 use oi_proto::manifest::{
     self, AddonsSpec, ClusterSpec, Document, Metadata, Networking, NodeRole, NodeSpec,
@@ -45,10 +45,7 @@ pub fn cluster(flags: &ClusterFlags) -> Result<Vec<Document>, Failure> {
         },
         extra_sans: flags.apiserver_extra_sans.clone(),
         addons: (!flags.no_workers).then_some(AddonsSpec {
-            cni: match flags.cni {
-                Cni::None => manifest::Cni::None,
-                Cni::Flannel => manifest::Cni::Flannel,
-            },
+            cni: flags.cni.into(),
             kube_proxy: flags.kube_proxy,
             dns: flags.dns,
         }),

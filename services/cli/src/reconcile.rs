@@ -5,9 +5,7 @@ use crate::error::Failure;
 use crate::flags::Format;
 use crate::{documents, output};
 use indicatif::{ProgressBar, ProgressStyle};
-use oi_proto::manifest::{
-    AddonsSpec, ClusterSpec, Cni, Document, HypervisorSpec, Metadata, NodeRole, NodeSpec,
-};
+use oi_proto::manifest::{ClusterSpec, Document, HypervisorSpec, Metadata, NodeRole, NodeSpec};
 use oi_proto::v1::{self, submit_request::Command};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
@@ -130,7 +128,7 @@ impl Known {
     fn has(&self, document: &Document) -> Result<bool, Failure> {
         let addons = match document {
             Document::Cluster(m, s) => s.addons.is_none_or(|wanted| {
-                self.addons.get(&m.name).is_some_and(|have| *have == addons_of(wanted))
+                self.addons.get(&m.name).is_some_and(|have| *have == wanted.into())
             }),
             _ => true,
         };
@@ -301,7 +299,7 @@ pub fn commands(document: &Document) -> Vec<(String, Command)> {
             );
             let addons = s.addons.map(|addons| {
                 let command =
-                    v1::SetAddons { cluster: m.name.clone(), addons: Some(addons_of(addons)) };
+                    v1::SetAddons { cluster: m.name.clone(), addons: Some(addons.into()) };
                 (format!("cluster {}: made for worker nodes", m.name), Command::SetAddons(command))
             });
             std::iter::once(created).chain(addons).collect()
@@ -311,14 +309,6 @@ pub fn commands(document: &Document) -> Vec<(String, Command)> {
             Command::AddNode(node_command(m, s)),
         )],
     }
-}
-
-fn addons_of(a: AddonsSpec) -> v1::Addons {
-    let cni = match a.cni {
-        Cni::None => v1::Cni::None,
-        Cni::Flannel => v1::Cni::Flannel,
-    };
-    v1::Addons { cni: cni.into(), kube_proxy: a.kube_proxy, dns: a.dns }
 }
 
 /// Submits one document. What is there already in the same form is left out; and where

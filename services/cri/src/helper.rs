@@ -116,6 +116,15 @@ impl Helper {
         self.client.exec(&self.container, command, limit).await
     }
 
+    /// What the helper answers.
+    async fn ask(&self, args: Vec<String>, limit: Duration) -> Result<String, HelperError> {
+        let output = self.exec(args, limit).await?;
+        if output.exit_code != 0 {
+            return Err(refused(&output));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// Does file operations; returns the paths that changed.
     ///
     /// # Errors
@@ -123,11 +132,8 @@ impl Helper {
     pub async fn put(&self, operations: &[FileOp]) -> Result<Vec<String>, HelperError> {
         let mut args = vec!["put".to_owned()];
         args.extend(seal(&self.key, operations)?);
-        let output = self.exec(args, LIMIT).await?;
-        if output.exit_code != 0 {
-            return Err(refused(&output));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+        let answer = self.ask(args, LIMIT).await?;
+        Ok(answer.lines().map(str::to_owned).collect())
     }
 
     /// A piece of a file; shorter than `length` bytes only where the file ends. It
@@ -138,11 +144,7 @@ impl Helper {
     pub async fn read(&self, path: &str, offset: u64, length: u64) -> Result<Vec<u8>, HelperError> {
         let opener = Opener::default();
         let words = ["read", &opener.public_key(), &offset.to_string(), &length.to_string(), path];
-        let output = self.exec(words.map(str::to_owned).to_vec(), LIMIT).await?;
-        if output.exit_code != 0 {
-            return Err(refused(&output));
-        }
-        Ok(opener.open_bytes(&String::from_utf8_lossy(&output.stdout))?)
+        Ok(opener.open_bytes(&self.ask(words.map(str::to_owned).to_vec(), LIMIT).await?)?)
     }
 
     /// Asks an API server as the hypervisor reaches it. The answers come in the order of the
@@ -162,11 +164,7 @@ impl Helper {
         let plain = Zeroizing::new(postcard::to_stdvec(&calls)?);
         let mut args = vec!["kube".to_owned()];
         args.extend(arguments(&seal_bytes(&self.key, &plain)?));
-        let output = self.exec(args, limit + Duration::from_secs(10)).await?;
-        if output.exit_code != 0 {
-            return Err(refused(&output));
-        }
-        let answers = opener.open_bytes(&String::from_utf8_lossy(&output.stdout))?;
+        let answers = opener.open_bytes(&self.ask(args, limit + Duration::from_secs(10)).await?)?;
         Ok(postcard::from_bytes(&Zeroizing::new(answers))?)
     }
 
@@ -186,8 +184,7 @@ impl Helper {
     /// Where the helper cannot look.
     pub async fn kill(&self, container: &str) -> Result<(), HelperError> {
         let args = ["kill", "--container", container];
-        let output = self.exec(args.map(str::to_owned).to_vec(), LIMIT).await?;
-        if output.exit_code == 0 { Ok(()) } else { Err(refused(&output)) }
+        self.ask(args.map(str::to_owned).to_vec(), LIMIT).await.map(drop)
     }
 
     /// Sends a command to a program on the hypervisor that listens on a unix socket
@@ -197,11 +194,7 @@ impl Helper {
     /// Where nobody listens.
     pub async fn console(&self, socket: &str, command: &str) -> Result<String, HelperError> {
         let args = ["console", "--socket", socket, "--command", command];
-        let output = self.exec(args.map(str::to_owned).to_vec(), LIMIT).await?;
-        if output.exit_code != 0 {
-            return Err(refused(&output));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        self.ask(args.map(str::to_owned).to_vec(), LIMIT).await
     }
 
     /// Waits until `https://address/path` answers 200 under that authority, asked
@@ -234,11 +227,7 @@ impl Helper {
             args.extend(["--cert", certificate, "--key", key]);
         }
         let args = args.into_iter().map(str::to_owned).collect();
-        let output = self.exec(args, limit + Duration::from_secs(10)).await?;
-        if output.exit_code != 0 {
-            return Err(refused(&output));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        self.ask(args, limit + Duration::from_secs(10)).await
     }
 }
 

@@ -94,6 +94,7 @@ fn may_move_api(event: &Event) -> Option<ClusterName> {
         Event::ClusterHibernated(e) => Some(e.name.clone()),
         Event::RestoreStarted(e) => Some(e.cluster.clone()),
         // An ingress that runs, perhaps.
+        Event::JobSucceeded(e) if !e.job.0.ends_with(JobKind::EnsureIngress.token()) => None,
         Event::JobSucceeded(e) => match JobTarget::parse(&e.job) {
             Some(JobTarget::Node { cluster, step: JobKind::EnsureIngress, .. }) => Some(cluster),
             _ => None,

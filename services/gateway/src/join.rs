@@ -1,7 +1,7 @@
 //! What machines need to join a cluster.
 
 use crate::command::parse;
-use crate::operation::unknown;
+use crate::operation::{no_ingress, unknown};
 use crate::query::endpoint;
 use crate::refused::Refused;
 use crate::service::Gateway;
@@ -47,11 +47,7 @@ impl Gateway {
         let absent =
             oi_domain::Rejection::TokenUnknown { cluster: name.clone(), token: id.clone() };
         let found = found.ok_or_else(|| Refused::new(absent.code(), absent.to_string()))?;
-        let endpoint = endpoint.ok_or_else(|| {
-            Refused::new("no-ingress", format!(
-                "cluster {name} has no ingress, so there is no way to its API: add a node of role controlplane-ingress"
-            ))
-        })?;
+        let endpoint = endpoint.ok_or_else(|| no_ingress(&name))?;
         let unusable = |e: oi_view::KeyringError| Refused::new("key-material", e.to_string());
         let key = self.keyring.key(uid).await.map_err(unusable)?;
         let secret = Keyring::open(&key, uid, &found.credential).map_err(unusable)?;

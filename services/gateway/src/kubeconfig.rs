@@ -1,7 +1,7 @@
 //! Issuing client certificates: recorded in the log before they are handed out.
 
 use crate::command::{actor, parse};
-use crate::operation::unknown;
+use crate::operation::{no_ingress, unknown};
 use crate::query::endpoint;
 use crate::refused::Refused;
 use crate::service::Gateway;
@@ -38,11 +38,7 @@ impl Gateway {
         });
         let (uid, ca, trusted, endpoint) = found.ok_or_else(|| unknown(&name))?;
         let ca = ca.ok_or_else(|| Refused::new("key-material", "the cluster has no authority"))?;
-        let endpoint = endpoint.ok_or_else(|| {
-            Refused::new("no-ingress", format!(
-                "cluster {name} has no ingress, so there is no way to its API: add a node of role controlplane-ingress"
-            ))
-        })?;
+        let endpoint = endpoint.ok_or_else(|| no_ingress(&name))?;
         let host = match request.endpoint_host_override.as_str() {
             "" => endpoint.ip().to_string(),
             host => host.to_owned(),

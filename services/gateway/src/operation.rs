@@ -20,6 +20,16 @@ pub fn unknown(name: &ClusterName) -> Refused {
     Refused::new(NOT_FOUND, format!("cluster {name} is not known"))
 }
 
+/// Of a cluster that nobody can reach.
+pub fn no_ingress(name: &ClusterName) -> Refused {
+    Refused::new(
+        "no-ingress",
+        format!(
+            "cluster {name} has no ingress, so there is no way to its API: add a node of role controlplane-ingress"
+        ),
+    )
+}
+
 impl Gateway {
     /// What a command set going, at the latest when the wait is over.
     pub(crate) async fn operation(

@@ -4,6 +4,7 @@
 use crate::error::JoinError;
 use crate::files::{self, failed, read};
 use crate::machine::{CONFIG, FLAGS, Machine};
+use oi_events::chain;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
@@ -233,7 +234,7 @@ pub fn supervise(machine: &Machine) -> Result<(), JoinError> {
                 eprintln!("the kubelet ended: {ended:?}");
             }
             // A package may just be replaced.
-            Err(error) => eprintln!("the kubelet cannot be started: {}", crate::oi_chain(&error)),
+            Err(error) => eprintln!("the kubelet cannot be started: {}", chain(&error)),
         }
         pause = if started.elapsed() > MOST { PAUSE } else { (pause * 2).min(MOST) };
         std::thread::sleep(pause);

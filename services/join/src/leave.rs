@@ -4,6 +4,7 @@ use crate::api::Cluster;
 use crate::error::JoinError;
 use crate::machine::Machine;
 use crate::pods;
+use oi_events::chain;
 use std::time::{Duration, Instant};
 
 /// How a machine leaves.
@@ -39,11 +40,11 @@ pub fn leave(machine: &Machine, leave: &Leave, say: &mut dyn FnMut(&str)) -> Res
             Ok(_) => {}
             Err(error) if !leave.force => return Err(error),
             Err(error) => {
-                say(&format!("not drained: {}", crate::oi_chain(&error)));
+                say(&format!("not drained: {}", chain(&error)));
                 if let Err(error) = cluster.mark_left(&record.node) {
                     say(&format!(
                         "the cluster does not know ({}): `kubectl delete node {}`",
-                        crate::oi_chain(&error),
+                        chain(&error),
                         record.node
                     ));
                 }
@@ -55,7 +56,7 @@ pub fn leave(machine: &Machine, leave: &Leave, say: &mut dyn FnMut(&str)) -> Res
     match pods::remove_all(&record.runtime) {
         Ok(0) => {}
         Ok(count) => say(&format!("{count} pod(s) removed from the container runtime")),
-        Err(error) if leave.force => say(&format!("pods stay: {}", crate::oi_chain(&error))),
+        Err(error) if leave.force => say(&format!("pods stay: {}", chain(&error))),
         Err(error) => return Err(error),
     }
     pods::unmount_below(&machine.path("var/lib/kubelet"))?;

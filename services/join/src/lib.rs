@@ -21,6 +21,7 @@ pub use oi_kube::KubeError;
 
 use api::Cluster;
 use files::Record;
+use oi_events::chain;
 use std::time::{Duration, Instant};
 
 /// What is to be joined. It holds the token, and is not shown.
@@ -87,7 +88,7 @@ fn wait(machine: &Machine, join: &Join, say: &mut dyn FnMut(&str)) -> Result<(),
                 match Cluster::with(join, identity).and_then(|c| c.readiness(&join.node)) {
                     Ok(None) => return Ok(()),
                     Ok(Some(why)) => why,
-                    Err(error) => oi_chain(&error),
+                    Err(error) => chain(&error),
                 }
             }
         };
@@ -105,14 +106,4 @@ fn wait(machine: &Machine, join: &Join, say: &mut dyn FnMut(&str)) -> Result<(),
         }
         std::thread::sleep(Duration::from_millis(200));
     }
-}
-
-fn oi_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

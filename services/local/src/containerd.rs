@@ -29,6 +29,24 @@ pub enum ContainerdError {
     Plugin(PathBuf),
 }
 
+/// What all machines of a lab have: runc, the sandbox's image, and the mirrors below `dir`.
+fn runc_and_images(runc: &Path, dir: &str) -> String {
+    format!(
+        r#"  [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+      BinaryName = "{runc}"
+      SystemdCgroup = false
+
+[plugins."io.containerd.cri.v1.images".pinned_images]
+  sandbox = "{SANDBOX_IMAGE}"
+[plugins."io.containerd.cri.v1.images".registry]
+  config_path = "{dir}/certs.d"
+"#,
+        runc = runc.display(),
+    )
+}
+
 fn config(h: &Hypervisor, runc: &Path, cni: &Path) -> String {
     let dir = h.dir.display();
     format!(
@@ -61,20 +79,10 @@ disabled_plugins = [
   [plugins."io.containerd.cri.v1.runtime".cni]
     bin_dirs = ["{cni}"]
     conf_dir = "{dir}/cni"
-  [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
-    runtime_type = "io.containerd.runc.v2"
-    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
-      BinaryName = "{runc}"
-      SystemdCgroup = false
-
-[plugins."io.containerd.cri.v1.images".pinned_images]
-  sandbox = "{SANDBOX_IMAGE}"
-[plugins."io.containerd.cri.v1.images".registry]
-  config_path = "{dir}/certs.d"
-"#,
+{rest}"#,
         socket = h.socket().display(),
-        runc = runc.display(),
         cni = cni.display(),
+        rest = runc_and_images(runc, &dir.to_string()),
     )
 }
 
@@ -138,17 +146,8 @@ pub fn prepare_worker(lab: &Lab, dir: &Path) -> Result<(), ContainerdError> {
         r#"version = 3
 [plugins."io.containerd.cri.v1.runtime"]
   restrict_oom_score_adj = true
-  [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
-    runtime_type = "io.containerd.runc.v2"
-    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
-      BinaryName = "{runc}"
-      SystemdCgroup = false
-[plugins."io.containerd.cri.v1.images".pinned_images]
-  sandbox = "{SANDBOX_IMAGE}"
-[plugins."io.containerd.cri.v1.images".registry]
-  config_path = "/etc/containerd/certs.d"
-"#,
-        runc = runc.display(),
+{rest}"#,
+        rest = runc_and_images(&runc, "/etc/containerd"),
     );
     write(dir.join("config.toml"), &config)?;
     write_mirrors(lab, dir)?;

@@ -114,14 +114,14 @@ pub fn inspect(der: &[u8]) -> Result<CertificateInfo, InspectError> {
     })
 }
 
-fn dns_name(name: &GeneralName<'_>) -> Option<String> {
+pub(crate) fn dns_name(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(dns) => Some((*dns).to_owned()),
         _ => None,
     }
 }
 
-fn ip_address(name: &GeneralName<'_>) -> Option<IpAddr> {
+pub(crate) fn ip_address(name: &GeneralName<'_>) -> Option<IpAddr> {
     let GeneralName::IPAddress(bytes) = name else { return None };
     let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
     v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from)).ok()

@@ -1,11 +1,11 @@
 //! Looking into a request for a certificate (PKCS #10, RFC 2986).
 
-use crate::encoding::pem;
+use crate::encoding::{dns_name, ip_address, pem};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::net::IpAddr;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::cri_attributes::ParsedCriAttribute;
-use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::AttributeTypeAndValue;
 
@@ -69,15 +69,9 @@ pub fn inspect_request(text: &str) -> Result<RequestInfo, RequestError> {
     for extension in request.requested_extensions().into_iter().flatten() {
         let ParsedExtension::SubjectAlternativeName(names) = extension else { continue };
         for name in &names.general_names {
-            match name {
-                GeneralName::DNSName(name) => info.dns_names.push((*name).to_owned()),
-                GeneralName::IPAddress(bytes) => match <[u8; 4]>::try_from(*bytes) {
-                    Ok(v4) => info.ip_addresses.push(v4.into()),
-                    Err(_) => match <[u8; 16]>::try_from(*bytes) {
-                        Ok(v6) => info.ip_addresses.push(v6.into()),
-                        Err(_) => info.has_others = true,
-                    },
-                },
+            match (dns_name(name), ip_address(name)) {
+                (Some(dns), _) => info.dns_names.push(dns),
+                (_, Some(ip)) => info.ip_addresses.push(ip),
                 _ => info.has_others = true,
             }
         }

@@ -3,7 +3,7 @@
 use super::backup;
 use crate::client::{Client, events_from};
 use crate::error::Failure;
-use crate::flags::{Cluster, Cni};
+use crate::flags::Cluster;
 use crate::{documents, output, reconcile};
 use oi_proto::manifest;
 use oi_proto::v1::{self, submit_request::Command};
@@ -76,10 +76,7 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
                 kube_proxy: true,
                 dns: true,
             });
-            let cni = cni.map_or(kept.cni(), |cni| match cni {
-                Cni::None => v1::Cni::None,
-                Cni::Flannel => v1::Cni::Flannel,
-            });
+            let cni = cni.map_or(kept.cni(), |cni| manifest::Cni::from(cni).into());
             let addons = v1::Addons {
                 cni: cni.into(),
                 kube_proxy: kube_proxy.unwrap_or(kept.kube_proxy),

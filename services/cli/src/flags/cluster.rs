@@ -2,6 +2,7 @@
 
 use super::{Output, parse_duration};
 use clap::{Args, Subcommand, ValueEnum};
+use oi_proto::manifest;
 use std::time::Duration;
 
 #[derive(Args)]
@@ -51,6 +52,15 @@ pub enum Cni {
     None,
     /// flannel, with VXLAN between nodes.
     Flannel,
+}
+
+impl From<Cni> for manifest::Cni {
+    fn from(cni: Cni) -> manifest::Cni {
+        match cni {
+            Cni::None => manifest::Cni::None,
+            Cni::Flannel => manifest::Cni::Flannel,
+        }
+    }
 }
 
 #[derive(Subcommand)]

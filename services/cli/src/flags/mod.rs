@@ -8,7 +8,7 @@ mod join_token;
 mod node;
 
 pub use backup::Backup;
-pub use cluster::{Cluster, ClusterFlags, Cni};
+pub use cluster::{Cluster, ClusterFlags};
 pub use hypervisor::Hypervisor;
 pub use job::{Job, JobState};
 pub use join_token::{JoinToken, Part};

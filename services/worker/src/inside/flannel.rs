@@ -49,7 +49,7 @@ pub fn objects(subject: &Subject) -> Vec<Object> {
         json!({"name": "EVENT_QUEUE_DEPTH", "value": "5000"}),
     ];
     // It comes before Services work.
-    env.extend(subject.api_environment().as_array().cloned().unwrap_or_default());
+    env.extend(subject.api_environment());
     let copy = |name: &str, image: &str, from: &str, to: &str, mounts: Value| json!({"name": name, "image": image, "command": ["cp"], "args": ["-f", from, to], "volumeMounts": mounts});
     let init = json!([
         copy(

@@ -53,7 +53,7 @@ fn cluster_info(subject: &Subject) -> String {
         "apiVersion": "v1", "kind": "Config", "preferences": {}, "contexts": null,
         "current-context": "", "users": null,
         "clusters": [{"name": "", "cluster": {
-            "server": format!("https://{}", subject.endpoint()),
+            "server": format!("https://{}", subject.endpoint),
             "certificate-authority-data": STANDARD.encode(subject.authorities()),
         }}],
     });
@@ -66,7 +66,7 @@ fn kubeadm_config(subject: &Subject) -> String {
         "apiVersion": "kubeadm.k8s.io/v1beta4",
         "kind": "ClusterConfiguration",
         "clusterName": subject.name.as_str(),
-        "controlPlaneEndpoint": subject.endpoint().to_string(),
+        "controlPlaneEndpoint": subject.endpoint.to_string(),
         "kubernetesVersion": c.kubernetes_version.to_string(),
         "imageRepository": "registry.k8s.io",
         "certificatesDir": "/etc/kubernetes/pki",

@@ -24,8 +24,8 @@ pub struct Subject {
     pub cluster: Arc<Cluster>,
     /// What is to be kept.
     pub inside: Inside,
-    /// Where its API is reached; never empty.
-    pub endpoints: Vec<SocketAddr>,
+    /// `host:port` of its API.
+    pub endpoint: SocketAddr,
     /// Where pods are told to find it; none where the API servers say that by themselves.
     pub told: Option<Vec<SocketAddr>>,
 }
@@ -36,20 +36,10 @@ impl Subject {
     pub fn find(state: &State, name: &ClusterName) -> Option<Subject> {
         let cluster = state.clusters.get(name).filter(|c| c.answers())?;
         let inside = cluster.inside.clone()?;
-        let endpoints = state.endpoints(cluster);
+        let endpoint = state.endpoints(cluster).into_iter().next()?;
         let told = state.told_endpoints(cluster);
-        (!endpoints.is_empty()).then(|| Subject {
-            name: name.clone(),
-            cluster: cluster.clone(),
-            inside,
-            endpoints,
-            told,
-        })
-    }
-
-    /// `host:port` of the API.
-    pub fn endpoint(&self) -> SocketAddr {
-        self.endpoints[0]
+        let (name, cluster) = (name.clone(), cluster.clone());
+        Some(Subject { name, cluster, inside, endpoint, told })
     }
 
     /// The certificates by which its API is trusted, PEM.
@@ -59,12 +49,11 @@ impl Subject {
     }
 
     /// The environment of what must reach the API before Services work.
-    fn api_environment(&self) -> serde_json::Value {
-        let endpoint = self.endpoint();
-        json!([
-            {"name": "KUBERNETES_SERVICE_HOST", "value": endpoint.ip().to_string()},
-            {"name": "KUBERNETES_SERVICE_PORT", "value": endpoint.port().to_string()},
-        ])
+    fn api_environment(&self) -> [serde_json::Value; 2] {
+        [
+            json!({"name": "KUBERNETES_SERVICE_HOST", "value": self.endpoint.ip().to_string()}),
+            json!({"name": "KUBERNETES_SERVICE_PORT", "value": self.endpoint.port().to_string()}),
+        ]
     }
 }
 

@@ -16,7 +16,7 @@ fn kubeconfig(subject: &Subject) -> String {
         "apiVersion": "v1", "kind": "Config", "current-context": "default",
         "clusters": [{"name": "default", "cluster": {
             "certificate-authority": format!("{account}/ca.crt"),
-            "server": format!("https://{}", subject.endpoint()),
+            "server": format!("https://{}", subject.endpoint),
         }}],
         "users": [{"name": "default", "user": {"tokenFile": format!("{account}/token")}}],
         "contexts": [{"name": "default", "context": {

@@ -6,7 +6,7 @@ use crate::inside::{
     KINDS, Object, OpenToken, Subject, delete, is_ours, is_same, list_kept, listed, objects, title,
 };
 use oi_cri::{Helper, Reply, Request};
-use oi_domain::{Hypervisor, JOIN_TOKEN};
+use oi_domain::Hypervisor;
 use oi_events::{ClusterName, ClusterUid, Component, Generation, Job, PortUse, token_letters};
 use oi_pki::{DataKey, LeafProfile, certificate_pem, private_key_pem};
 use oi_view::{Keyring, now_ms};
@@ -109,10 +109,9 @@ impl Steps {
 
     /// A way to the cluster's API: the first that answers.
     pub async fn api(&self, subject: &Subject) -> Result<Api, StepError> {
-        let name = &subject.name;
         let key = self.keyring.key(subject.cluster.uid).await?;
         let mut last = StepError::NoAnswer;
-        for (hypervisor, address) in self.servers(name, subject) {
+        for (hypervisor, address) in self.servers(subject) {
             let server = oi_cri::Server {
                 address,
                 authorities: subject.authorities(),
@@ -139,14 +138,13 @@ impl Steps {
     }
 
     /// API servers with their hypervisors, those that are ready first.
-    fn servers(&self, name: &ClusterName, subject: &Subject) -> Vec<(Arc<Hypervisor>, String)> {
+    fn servers(&self, subject: &Subject) -> Vec<(Arc<Hypervisor>, String)> {
         let mut carriers = subject.cluster.carriers(Component::ApiServer);
         carriers.sort_by_key(|(_, n)| !n.is_ready());
-        let of = |(node, n): (&oi_events::NodeName, &oi_domain::Node)| {
+        let of = |(_, n): (&oi_events::NodeName, &oi_domain::Node)| {
             let h = self.view.read(|s| s.hypervisors.get(&n.hypervisor).cloned());
             let h = h.filter(|h| !h.is_away());
             let port = n.ports.get(&PortUse::ApiServer)?;
-            tracing::trace!(%name, %node, "may be asked");
             h.map(|h| (h.clone(), std::net::SocketAddr::new(h.spec.address, *port).to_string()))
         };
         carriers.into_iter().filter_map(of).collect()
@@ -244,7 +242,6 @@ impl Steps {
         let now = now_ms() + 2_000;
         let mut open = Vec::new();
         for (id, token) in subject.inside.tokens.iter().filter(|(_, t)| t.expires_ms > now) {
-            debug_assert_eq!(token.credential.name, JOIN_TOKEN);
             let bytes = Keyring::open(&key, uid, &token.credential)?;
             open.push(OpenToken {
                 id: id.clone(),
