@@ -218,6 +218,33 @@ pub enum Observation {
         /// The objects, for example `DaemonSet kube-system/kube-proxy`.
         objects: Vec<String>,
     },
+    /// A machine that holds a join token asks for a link to its cluster's hub.
+    LinkAsked {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The name that its node is to have.
+        worker: String,
+        /// The public key that it made.
+        public_key: [u8; 32],
+    },
+    /// A cluster has no node any more of a worker that has a link.
+    WorkerGone {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The node's name.
+        worker: String,
+        /// Its public key.
+        public_key: [u8; 32],
+    },
+}
+
+/// Who has a link to a cluster's hub.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum VpnPeer {
+    /// The API server of a node.
+    ControlPlane(NodeName),
+    /// A worker node, by its name in the cluster.
+    Worker(String),
 }
 
 /// A snapshot of etcd in the backup store.
@@ -309,6 +336,16 @@ pub struct RevokeJoinTokenV1 {
     pub cluster: ClusterName,
     /// Which one.
     pub token: TokenId,
+}
+
+/// Asks that worker nodes be linked to a cluster's control plane through a tunnel, so that
+/// they may be behind NAT.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnableVpnV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Addresses in the tunnel, an IPv4 CIDR.
+    pub cidr: String,
 }
 
 /// A client certificate was signed for a user of a cluster. Recorded before it
@@ -586,5 +623,7 @@ records!(
         CreateJoinToken = 30 [; 1 => CreateJoinTokenV1],
         /// See [`RevokeJoinTokenV1`].
         RevokeJoinToken = 31 [; 1 => RevokeJoinTokenV1],
+        /// See [`EnableVpnV1`].
+        EnableVpn = 32 [; 1 => EnableVpnV1],
     }
 );

@@ -1,7 +1,7 @@
 //! Events: what has happened. Every choice that was made on the way (ids, keys,
 //! ports, places, times) is in them, so that reading never chooses again.
 
-use crate::command::{Addons, RegisterHypervisorV1, Role, SnapshotV1};
+use crate::command::{Addons, RegisterHypervisorV1, Role, SnapshotV1, VpnPeer};
 use crate::credential::Credential;
 use crate::hash::Hash;
 use crate::ids::{
@@ -10,6 +10,7 @@ use crate::ids::{
 };
 use crate::record::records;
 use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
 
 /// A hypervisor is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +122,8 @@ pub enum PortUse {
     EtcdClient,
     /// etcd for its peers.
     EtcdPeer,
+    /// The hub of the tunnel to worker nodes, UDP.
+    Wireguard,
 }
 
 /// A host port was taken.
@@ -621,6 +624,53 @@ pub struct DriftRepairedV1 {
     pub objects: Vec<String>,
 }
 
+/// Worker nodes are linked to a cluster's control plane through a tunnel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VpnEnabledV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The generation of the nodes that are to know of it.
+    pub generation: Generation,
+    /// Addresses in the tunnel, CIDR.
+    pub cidr: String,
+    /// The hub's private key: 32 random bytes, sealed.
+    pub credential: Credential,
+    /// Where the hub listens, on ingresses that are there already.
+    pub ports: Vec<NodePortV1>,
+}
+
+/// A host port was taken for a node that is there already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodePortV1 {
+    /// The node.
+    pub node: NodeName,
+    /// The port.
+    pub port: PortV1,
+}
+
+/// Somebody may have a link to a cluster's hub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VpnPeerAddedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Who.
+    pub peer: VpnPeer,
+    /// The key that was made on a worker; none for control planes, whose keys follow from
+    /// the hub's.
+    pub public_key: Option<[u8; 32]>,
+    /// Its address in the tunnel.
+    pub address: Ipv4Addr,
+}
+
+/// Somebody may no longer have a link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VpnPeerRemovedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Who.
+    pub peer: VpnPeer,
+}
+
 records!(
     /// A fact. It cannot be refused.
     Event {
@@ -719,5 +769,11 @@ records!(
         JoinTokenEnded = 146 [; 1 => JoinTokenEndedV1],
         /// See [`DriftRepairedV1`].
         DriftRepaired = 147 [; 1 => DriftRepairedV1],
+        /// See [`VpnEnabledV1`].
+        VpnEnabled = 148 [; 1 => VpnEnabledV1],
+        /// See [`VpnPeerAddedV1`].
+        VpnPeerAdded = 149 [; 1 => VpnPeerAddedV1],
+        /// See [`VpnPeerRemovedV1`].
+        VpnPeerRemoved = 150 [; 1 => VpnPeerRemovedV1],
     }
 );

@@ -144,6 +144,17 @@ pub struct ClusterSpec {
     /// What is kept inside of it for worker nodes; nothing is where this is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addons: Option<AddonsSpec>,
+    /// The tunnel to its worker nodes; none is where this is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vpn: Option<VpnSpec>,
+}
+
+/// The tunnel between a cluster's worker nodes and its control plane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct VpnSpec {
+    /// Addresses in it, an IPv4 CIDR.
+    pub cidr: String,
 }
 
 /// What is kept inside of a cluster for worker nodes and pods.

@@ -12,7 +12,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("oi-pki", &[]),
     ("oi-kube", &[]),
     ("oi-helper", &["oi-kube"]),
-    ("oi-join", &["oi-cri", "oi-events", "oi-kube"]),
+    ("oi-vpn", &[]),
+    ("oi-join", &["oi-cri", "oi-events", "oi-kube", "oi-vpn"]),
     // Checks proofs without anything else of ours.
     ("oi-proof", &[]),
     ("oi-domain", &["oi-events"]),
@@ -33,6 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "oi-pki",
             "oi-trace",
             "oi-view",
+            "oi-vpn",
         ],
     ),
     (
@@ -86,6 +88,9 @@ const ONLY: &[(&str, &[&str])] = &[
     ("object_store", &["oi-backup"]),
     ("opentelemetry", &["oi-trace"]),
     ("ureq", &["oi-kube"]),
+    ("boringtun", &["oi-vpn"]),
+    ("tun-rs", &["oi-vpn"]),
+    ("netlink-sys", &["oi-vpn"]),
 ];
 
 /// What makes a crate impure.

@@ -140,6 +140,23 @@ pub fn commands() -> Vec<(&'static str, Command)> {
                 objects: vec!["DaemonSet kube-system/kube-proxy".to_owned()],
             }),
         ),
+        ("", EnableVpnV1 { cluster: name("test"), cidr: "10.254.0.0/16".to_owned() }.into()),
+        (
+            "link-asked",
+            observed(Observation::LinkAsked {
+                cluster: name("test"),
+                worker: "rack-7".to_owned(),
+                public_key: [7; 32],
+            }),
+        ),
+        (
+            "worker-gone",
+            observed(Observation::WorkerGone {
+                cluster: name("test"),
+                worker: "rack-7".to_owned(),
+                public_key: [7; 32],
+            }),
+        ),
         (
             "",
             RecordKubeconfigV2 {
@@ -507,6 +524,42 @@ pub fn events() -> Vec<(&'static str, Event)> {
                 objects: vec!["DaemonSet kube-system/kube-proxy".to_owned()],
             }
             .into(),
+        ),
+        (
+            "",
+            VpnEnabledV1 {
+                cluster: name("test"),
+                generation: Generation(7),
+                cidr: "10.254.0.0/16".to_owned(),
+                credential: credential("vpn"),
+                ports: vec![NodePortV1 { node: name("lb"), port: port(PortUse::Wireguard, 444) }],
+            }
+            .into(),
+        ),
+        (
+            "worker",
+            VpnPeerAddedV1 {
+                cluster: name("test"),
+                peer: VpnPeer::Worker("rack-7".to_owned()),
+                public_key: Some([7; 32]),
+                address: [10, 254, 0, 2].into(),
+            }
+            .into(),
+        ),
+        (
+            "control-plane",
+            VpnPeerAddedV1 {
+                cluster: name("test"),
+                peer: VpnPeer::ControlPlane(name("cp")),
+                public_key: None,
+                address: [10, 254, 0, 3].into(),
+            }
+            .into(),
+        ),
+        (
+            "",
+            VpnPeerRemovedV1 { cluster: name("test"), peer: VpnPeer::Worker("rack-7".to_owned()) }
+                .into(),
         ),
     ]
 }

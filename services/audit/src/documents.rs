@@ -4,7 +4,7 @@ use oi_domain::{Cluster, ClusterPhase, State};
 use oi_events::{ClusterName, NodeName, RegisterHypervisorV1, Role};
 use oi_proto::manifest::{
     AddonsSpec, ClusterSpec, Cni, Document, HypervisorSpec, Metadata, Networking, NodeRole,
-    NodeSpec, PortRange, TlsFiles,
+    NodeSpec, PortRange, TlsFiles, VpnSpec,
 };
 use std::sync::Arc;
 
@@ -73,6 +73,7 @@ pub fn documents(state: &State, only: Option<&ClusterName>) -> Vec<Document> {
                 kube_proxy: inside.addons.kube_proxy,
                 dns: inside.addons.dns,
             }),
+            vpn: cluster.vpn.as_ref().map(|vpn| VpnSpec { cidr: vpn.cidr.clone() }),
         };
         documents.push(Document::Cluster(Metadata { name: name.to_string() }, spec));
         documents.extend(nodes(name, cluster));

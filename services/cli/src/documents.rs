@@ -4,7 +4,7 @@ use crate::error::Failure;
 use crate::flags::{ClusterFlags, NodeFlags, Role};
 use oi_events::{ClusterName, HypervisorName, KubernetesVersion, NodeName};
 use oi_proto::manifest::{
-    self, AddonsSpec, ClusterSpec, Document, Metadata, Networking, NodeRole, NodeSpec,
+    self, AddonsSpec, ClusterSpec, Document, Metadata, Networking, NodeRole, NodeSpec, VpnSpec,
 };
 use std::io::{IsTerminal, Read};
 use std::path::Path;
@@ -49,6 +49,7 @@ pub fn cluster(flags: &ClusterFlags) -> Result<Vec<Document>, Failure> {
             kube_proxy: flags.kube_proxy,
             dns: flags.dns,
         }),
+        vpn: flags.vpn_enabled.then(|| VpnSpec { cidr: flags.vpn_cidr.clone() }),
     };
     let mut documents = vec![Document::Cluster(Metadata { name: flags.name.clone() }, spec)];
     let roles = [

@@ -80,6 +80,7 @@ pub fn cluster(c: &v1::Cluster) -> Value {
         "podCidr": spec.pod_cidr, "serviceCidr": spec.service_cidr,
         "upgradeTo": c.upgrade_to, "deleteAt": moment(c.delete_at_ms),
         "uid": c.uid, "caCertificate": c.ca_certificate,
+        "vpnCidr": c.vpn.as_ref().map(|vpn| vpn.cidr.clone()).unwrap_or_default(),
         "rotation": c.rotation.as_ref().map(rotation).unwrap_or_default(),
     })
 }
@@ -145,6 +146,18 @@ pub fn open_token(t: &v1::GetJoinTokenResponse, kubeadm: &str) -> Value {
         "description": about.description, "caHashes": t.authority_hashes.join(","),
         "caCertificate": t.authorities, "kubeadm": kubeadm,
     })
+}
+
+/// A cluster's tunnel, a row for each link.
+pub fn links(cluster: &str, vpn: &v1::Vpn) -> Vec<Value> {
+    let row = |l: &v1::VpnLink| {
+        let kind = if l.control_plane { "control-plane" } else { "worker" };
+        json!({
+            "name": l.name, "kind": kind, "address": l.address, "since": moment(l.since_ms),
+            "cluster": cluster, "cidr": vpn.cidr, "hub": vpn.hub,
+        })
+    };
+    vpn.links.iter().map(row).collect()
 }
 
 /// What is kept inside of a cluster, as a row.

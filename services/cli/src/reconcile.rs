@@ -105,6 +105,7 @@ struct Known {
     hypervisors: BTreeMap<String, v1::RegisterHypervisor>,
     clusters: BTreeMap<String, v1::CreateCluster>,
     addons: BTreeMap<String, v1::Addons>,
+    vpns: BTreeMap<String, String>,
     nodes: BTreeMap<(String, String), v1::Node>,
 }
 
@@ -114,12 +115,16 @@ impl Known {
         let all = client.clusters("").await?;
         let named = |c: &v1::Cluster| Some((c.spec.as_ref()?.name.clone(), c.addons?));
         let addons = all.iter().filter_map(named).collect();
+        let linked =
+            |c: &v1::Cluster| Some((c.spec.as_ref()?.name.clone(), c.vpn.as_ref()?.cidr.clone()));
+        let vpns = all.iter().filter_map(linked).collect();
         let clusters = all.into_iter().filter_map(|c| c.spec);
         let nodes = client.nodes("").await?;
         Ok(Known {
             hypervisors: hypervisors.map(|s| (s.name.clone(), s)).collect(),
             clusters: clusters.map(|s| (s.name.clone(), s)).collect(),
             addons,
+            vpns,
             nodes: nodes.into_iter().map(|n| ((n.cluster.clone(), n.name.clone()), n)).collect(),
         })
     }
@@ -132,7 +137,13 @@ impl Known {
             }),
             _ => true,
         };
-        Ok(self.is_same(document)? && addons)
+        let vpn = match document {
+            Document::Cluster(m, s) => {
+                s.vpn.as_ref().is_none_or(|wanted| self.vpns.get(&m.name) == Some(&wanted.cidr))
+            }
+            _ => true,
+        };
+        Ok(self.is_same(document)? && addons && vpn)
     }
 
     /// Whether what a document declares is there; refused where it is otherwise.
@@ -302,7 +313,14 @@ pub fn commands(document: &Document) -> Vec<(String, Command)> {
                     v1::SetAddons { cluster: m.name.clone(), addons: Some(addons.into()) };
                 (format!("cluster {}: made for worker nodes", m.name), Command::SetAddons(command))
             });
-            std::iter::once(created).chain(addons).collect()
+            let vpn = s.vpn.as_ref().map(|vpn| {
+                let command = v1::EnableVpn { cluster: m.name.clone(), cidr: vpn.cidr.clone() };
+                (
+                    format!("cluster {}: a tunnel to worker nodes", m.name),
+                    Command::EnableVpn(command),
+                )
+            });
+            std::iter::once(created).chain(addons).chain(vpn).collect()
         }
         Document::Node(m, s) => vec![(
             format!("node {} added to cluster {}", m.name, s.cluster),

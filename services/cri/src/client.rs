@@ -353,7 +353,7 @@ pub(crate) fn sandbox_config(pod: &PodSpec) -> cri::PodSandboxConfig {
             .ports
             .iter()
             .map(|p| cri::PortMapping {
-                protocol: cri::Protocol::Tcp.into(),
+                protocol: if p.udp { cri::Protocol::Udp } else { cri::Protocol::Tcp }.into(),
                 container_port: p.container_port.into(),
                 host_port: p.host_port.into(),
                 host_ip: String::new(),
@@ -370,6 +370,12 @@ pub(crate) fn sandbox_config(pod: &PodSpec) -> cri::PodSandboxConfig {
         }),
         ..Default::default()
     }
+}
+
+/// What interfaces are made with.
+fn tun_device() -> cri::Device {
+    let path = "/dev/net/tun".to_owned();
+    cri::Device { container_path: path.clone(), host_path: path, permissions: "rw".to_owned() }
 }
 
 /// A container's configuration, as CRI wants it.
@@ -405,12 +411,17 @@ pub(crate) fn container_config(
         labels: labels.into_iter().collect(),
         annotations: [(label::SPEC_HASH.to_owned(), container.hash())].into(),
         log_path: format!("{}.log", container.name),
+        devices: container.has_tunnel.then(tun_device).into_iter().collect(),
         linux: Some(cri::LinuxContainerConfig {
             security_context: Some(cri::LinuxContainerSecurityContext {
                 // Files are mode 0600 and root's; images differ in their user.
                 run_as_user: Some(cri::Int64Value { value: 0 }),
                 namespace_options: Some(namespaces(pod)),
                 no_new_privs: true,
+                capabilities: container.has_tunnel.then(|| cri::Capability {
+                    add_capabilities: vec!["NET_ADMIN".to_owned()],
+                    ..Default::default()
+                }),
                 ..Default::default()
             }),
             ..Default::default()

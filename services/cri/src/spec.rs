@@ -25,13 +25,23 @@ pub mod label {
     pub const SPEC_HASH: &str = "oi/spec-hash";
 }
 
-/// A host port that leads to a container port, TCP.
+/// A host port that leads to a container port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortMapping {
     /// Port in the pod.
     pub container_port: u16,
     /// Port on the hypervisor.
     pub host_port: u16,
+    /// UDP rather than TCP.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub udp: bool,
+}
+
+impl PortMapping {
+    /// A TCP port.
+    pub fn tcp(container_port: u16, host_port: u16) -> PortMapping {
+        PortMapping { container_port, host_port, udp: false }
+    }
 }
 
 /// A file or directory of the hypervisor in a container.
@@ -77,6 +87,10 @@ pub struct ContainerSpec {
     pub mounts: Vec<Mount>,
     /// A hash over the files that it reads only at its start.
     pub files_hash: String,
+    /// It makes a network interface of its own in its pod's network: it has /dev/net/tun and
+    /// CAP_NET_ADMIN.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_tunnel: bool,
 }
 
 /// A pod sandbox and what runs in it.

@@ -95,7 +95,7 @@ async fn another_port_replaces_the_sandbox() {
     let lab = lab();
     ensure(&lab.client, &pod()).await.unwrap();
     let sandbox = lab.fake.sandboxes()[0].id.clone();
-    let ports = vec![PortMapping { container_port: 1, host_port: 30_000 }];
+    let ports = vec![PortMapping::tcp(1, 30_000)];
     ensure(&lab.client, &PodSpec { ports, ..pod() }).await.unwrap();
     assert_ne!(lab.fake.sandboxes()[0].id, sandbox);
     assert_one(&lab.fake);

@@ -379,6 +379,7 @@ impl Decider {
             Command::ScaleCluster(c) => uid(&c.name),
             Command::RotateAuthorities(c) => uid(&c.name),
             Command::CreateJoinToken(c) => uid(&c.cluster),
+            Command::EnableVpn(c) => uid(&c.cluster),
             _ => None,
         };
         self.standing_key(uid).await

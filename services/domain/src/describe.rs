@@ -1,6 +1,6 @@
 //! What an event is about, and what happened, in a line for people.
 
-use oi_events::{ClusterName, Cni, Event, HypervisorName, JobId, NodeName, RotationStage};
+use oi_events::{ClusterName, Cni, Event, HypervisorName, JobId, NodeName, RotationStage, VpnPeer};
 
 /// What an event is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -208,6 +208,23 @@ pub fn describe(event: &Event) -> Description {
         }
         Event::DriftRepaired(e) => {
             cluster(&e.cluster, format!("put right in it: {}", e.objects.join(", ")))
+        }
+        Event::VpnEnabled(e) => {
+            cluster(&e.cluster, format!("a tunnel to its worker nodes, with addresses of {}", e.cidr))
+        }
+        Event::VpnPeerAdded(e) => {
+            let text = format!("has a link to the tunnel's hub, with address {}", e.address);
+            match &e.peer {
+                VpnPeer::ControlPlane(name) => node(&e.cluster, name, text),
+                VpnPeer::Worker(worker) => cluster(&e.cluster, format!("worker {worker} {text}")),
+            }
+        }
+        Event::VpnPeerRemoved(e) => {
+            let who = match &e.peer {
+                VpnPeer::ControlPlane(name) => name.to_string(),
+                VpnPeer::Worker(worker) => format!("worker {worker}"),
+            };
+            cluster(&e.cluster, format!("{who} has no link to the tunnel's hub any more"))
         }
         Event::KubeconfigIssued(e) => cluster(
             &e.cluster,

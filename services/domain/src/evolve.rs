@@ -4,13 +4,13 @@
 use crate::mint::{Authority, fingerprint};
 use crate::owed::JobTarget;
 use crate::state::{
-    Backup, Cluster, ClusterPhase, Hypervisor, Inside, JoinToken, Kubeconfig, Leftover, Node,
-    Reach, Restore, Rotation, Schedule, State, Trouble, Upgrade, Versions,
+    Backup, Cluster, ClusterPhase, Hypervisor, Inside, JoinToken, Kubeconfig, Leftover, Node, Peer,
+    Reach, Restore, Rotation, Schedule, State, Trouble, Upgrade, Versions, Vpn,
 };
 use oi_events::{
     BackupId, ClusterName, ClusterUid, Component, Credential, Event, Generation, Hash,
-    HypervisorName, JobId, JobKind, NodeLeftBehindV1, NodeName, RecordedCommit, Role,
-    RotationStage,
+    HypervisorName, JobId, JobKind, NodeLeftBehindV1, NodeName, NodePortV1, RecordedCommit, Role,
+    RotationStage, VpnEnabledV1, VpnPeer,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -76,6 +76,9 @@ fn changes_inside(event: &Event) -> Option<&ClusterName> {
         Event::RotationAdvanced(e) => Some(&e.cluster),
         Event::RotationEnded(e) => Some(&e.cluster),
         Event::RestoreEnded(e) => Some(&e.cluster),
+        Event::VpnEnabled(e) => Some(&e.cluster),
+        Event::VpnPeerAdded(e) => Some(&e.cluster),
+        Event::VpnPeerRemoved(e) => Some(&e.cluster),
         _ => None,
     }
 }
@@ -103,16 +106,18 @@ fn may_move_api(event: &Event) -> Option<ClusterName> {
     }
 }
 
-fn told_endpoints(state: &State, name: &ClusterName) -> Option<Vec<SocketAddr>> {
-    state.clusters.get(name).and_then(|c| state.told_endpoints(c))
+/// Where its API and the hub of its tunnel are.
+fn ways(state: &State, name: &ClusterName) -> (Option<Vec<SocketAddr>>, Option<SocketAddr>) {
+    let cluster = state.clusters.get(name);
+    cluster.map_or((None, None), |c| (state.told_endpoints(c), state.vpn_hub(c)))
 }
 
 /// Folds one event.
 pub fn evolve(state: &mut State, event: &Event) {
     let moved = may_move_api(event);
-    let before = moved.as_ref().and_then(|name| told_endpoints(state, name));
+    let before = moved.as_ref().map(|name| ways(state, name));
     fold(state, event);
-    let moved = moved.filter(|name| told_endpoints(state, name) != before);
+    let moved = moved.filter(|name| Some(ways(state, name)) != before);
     if let Some(name) = changes_inside(event).or(moved.as_ref()) {
         let generation = Generation(state.position + 1);
         let inside = inside_mut(state, name);
@@ -189,6 +194,7 @@ fn fold(state: &mut State, event: &Event) {
                     other_authorities: Default::default(),
                     rotation: None,
                     inside: None,
+                    vpn: None,
                 }),
             );
         }
@@ -385,6 +391,7 @@ fn fold(state: &mut State, event: &Event) {
         Event::NodeRemoved(e) => {
             if let Some(c) = cluster_mut(state, &e.cluster) {
                 c.nodes.remove(&e.name);
+                unlink(c, &e.name);
             }
             forget_node_troubles(state, &e.cluster, &e.name);
         }
@@ -485,6 +492,19 @@ fn fold(state: &mut State, event: &Event) {
             }
         }
         Event::DriftRepaired(_) => {}
+        Event::VpnEnabled(e) => enable_vpn(state, e),
+        Event::VpnPeerAdded(e) => {
+            let since_ms = state.time_ms;
+            if let Some(vpn) = cluster_mut(state, &e.cluster).and_then(|c| c.vpn.as_mut()) {
+                let peer = Peer { public_key: e.public_key, address: e.address, since_ms };
+                vpn.peers.insert(e.peer.clone(), peer);
+            }
+        }
+        Event::VpnPeerRemoved(e) => {
+            if let Some(vpn) = cluster_mut(state, &e.cluster).and_then(|c| c.vpn.as_mut()) {
+                vpn.peers.remove(&e.peer);
+            }
+        }
         Event::RotationEnded(e) => {
             if let Some(c) = cluster_mut(state, &e.cluster) {
                 c.rotation = None;
@@ -545,9 +565,37 @@ fn change_node(state: &mut State, cluster: &ClusterName, node: &NodeName, genera
     forget_node_troubles(state, cluster, node);
 }
 
+/// A node that is gone has no link.
+fn unlink(cluster: &mut Cluster, node: &NodeName) {
+    if let Some(vpn) = &mut cluster.vpn {
+        vpn.peers.remove(&VpnPeer::ControlPlane(node.clone()));
+    }
+}
+
+fn enable_vpn(state: &mut State, e: &VpnEnabledV1) {
+    let Some(c) = cluster_mut(state, &e.cluster) else { return };
+    c.vpn = Some(Vpn { cidr: e.cidr.clone(), peers: BTreeMap::new() });
+    let credential = e.credential.clone();
+    Arc::make_mut(&mut c.credentials).insert(credential.name.clone(), credential);
+    for NodePortV1 { node, port } in &e.ports {
+        if let Some(node) = c.nodes.get_mut(node).map(Arc::make_mut) {
+            node.ports.insert(port.port_use, port.port);
+        }
+    }
+    let concerned = |n: &Node| {
+        n.role == Role::ControlPlaneIngress || n.components.contains(&Component::ApiServer)
+    };
+    let nodes: Vec<NodeName> =
+        c.staying(concerned).into_iter().map(|(name, _)| name.clone()).collect();
+    for node in nodes {
+        change_node(state, &e.cluster, &node, e.generation);
+    }
+}
+
 fn leave_behind(state: &mut State, e: &NodeLeftBehindV1) {
     let Some(c) = cluster_mut(state, &e.cluster) else { return };
     let Some(node) = c.nodes.remove(&e.name) else { return };
+    unlink(c, &e.name);
     let leftover = Leftover {
         cluster: e.cluster.clone(),
         cluster_uid: c.uid,

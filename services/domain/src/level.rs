@@ -12,9 +12,14 @@ pub const LEVEL: u16 = 3;
 fn needed(command: &Command) -> u16 {
     match command {
         Command::CancelJob(_) => 2,
-        Command::SetAddons(_) | Command::CreateJoinToken(_) | Command::RevokeJoinToken(_) => 3,
+        Command::SetAddons(_)
+        | Command::CreateJoinToken(_)
+        | Command::RevokeJoinToken(_)
+        | Command::EnableVpn(_) => 3,
         Command::ReportObservation(c) => match c.observation {
-            Observation::DriftRepaired { .. } => 3,
+            Observation::DriftRepaired { .. }
+            | Observation::LinkAsked { .. }
+            | Observation::WorkerGone { .. } => 3,
             _ => 1,
         },
         _ => 1,

@@ -1,7 +1,7 @@
 //! Checks of names and address ranges.
 
 use crate::rejection::Rejection;
-use crate::state::State;
+use crate::state::{Cluster, Hypervisor, State};
 use ipnet::IpNet;
 use oi_events::{CreateClusterV1, KubernetesVersion};
 use std::net::IpAddr;
@@ -106,6 +106,33 @@ pub(crate) fn check_cluster(state: &State, c: &CreateClusterV1) -> Result<(), Re
         }
     }
     Ok(())
+}
+
+/// The addresses of a tunnel are a cluster's own, and enough of them.
+pub(crate) fn check_vpn(state: &State, cluster: &Cluster, cidr: &str) -> Result<(), Rejection> {
+    const FIELD: &str = "VPN CIDR";
+    let net = parse(FIELD, cidr)?;
+    if !matches!(net, IpNet::V4(_)) || !(8..=28).contains(&net.prefix_len()) {
+        let problem = "use an IPv4 prefix of 8 to 28 bits: each node takes an address";
+        let (value, problem) = (cidr.to_owned(), problem.to_owned());
+        return Err(Rejection::Invalid { field: FIELD, value, problem });
+    }
+    let overlap_with = |b_field: String, b: String| {
+        Err(Rejection::Overlap { a_field: FIELD, a: cidr.to_owned(), b_field, b })
+    };
+    for (field, other) in [("pod CIDR", &cluster.pod_cidr), ("service CIDR", &cluster.service_cidr)]
+    {
+        if other.parse().is_ok_and(|other| overlap(&net, &other)) {
+            return overlap_with(field.to_owned(), other.clone());
+        }
+    }
+    let inside = |h: &Hypervisor| net.contains(&h.spec.address);
+    match state.hypervisors.iter().find(|(_, h)| inside(h)) {
+        Some((name, h)) => {
+            overlap_with(format!("the address of hypervisor {name}"), h.spec.address.to_string())
+        }
+        None => Ok(()),
+    }
 }
 
 /// RFC 1123 subdomain.

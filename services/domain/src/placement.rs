@@ -2,12 +2,14 @@
 //! state gives the same place.
 
 use crate::rejection::Rejection;
-use crate::state::{Hypervisor, Reach, State};
+use crate::state::{Cluster, Hypervisor, Reach, State};
 use oi_events::{ClusterName, HypervisorName, PortUse, PortV1, Role};
 use std::collections::{BTreeMap, BTreeSet};
 
-fn ports_needed(role: Role) -> &'static [PortUse] {
+fn ports_needed(cluster: Option<&Cluster>, role: Role) -> &'static [PortUse] {
+    let tunnel = cluster.is_some_and(|c| c.vpn.is_some());
     match role {
+        Role::ControlPlaneIngress if tunnel => &[PortUse::ApiServer, PortUse::Wireguard],
         Role::ControlPlane => &[PortUse::ApiServer, PortUse::EtcdClient, PortUse::EtcdPeer],
         Role::ControlPlaneIngress | Role::ApiServer => &[PortUse::ApiServer],
     }
@@ -51,11 +53,23 @@ fn loads<'a>(
 }
 
 /// The lowest free ports; ports of removed nodes are used again.
-fn free_ports(load: &Load, h: &Hypervisor, role: Role) -> Vec<u16> {
-    (h.spec.port_low..=h.spec.port_high)
-        .filter(|p| !load.ports.contains(p))
-        .take(ports_needed(role).len())
-        .collect()
+fn free_ports(load: &Load, h: &Hypervisor, count: usize) -> Vec<u16> {
+    (h.spec.port_low..=h.spec.port_high).filter(|p| !load.ports.contains(p)).take(count).collect()
+}
+
+/// A port for something more on a hypervisor.
+///
+/// # Errors
+/// Where none is free.
+pub(crate) fn free_port(state: &State, hypervisor: &HypervisorName) -> Result<u16, Rejection> {
+    let h = state.hypervisors.get(hypervisor);
+    let h = h.ok_or_else(|| Rejection::HypervisorUnknown(hypervisor.clone()))?;
+    let left = h.leftovers.iter().flat_map(|l| l.ports.values().copied());
+    let taken = state.nodes_on(hypervisor).flat_map(|(_, _, n)| n.ports.values().copied());
+    let taken: BTreeSet<u16> = left.chain(taken).collect();
+    let exhausted =
+        || Rejection::PortsExhausted { hypervisor: hypervisor.clone(), free: 0, needed: 1 };
+    (h.spec.port_low..=h.spec.port_high).find(|p| !taken.contains(p)).ok_or_else(exhausted)
 }
 
 /// Chooses a hypervisor and its ports for a new node of `cluster`.
@@ -119,11 +133,11 @@ pub(crate) fn place_except(
     if with_room.is_empty() {
         return Err(refuse("all carry as many nodes as they may".to_owned()));
     }
-    let needed = ports_needed(role);
+    let needed = ports_needed(state.clusters.get(cluster).map(|c| &**c), role);
     let mut best: Option<((usize, usize), &HypervisorName, Vec<u16>)> = None;
     let mut most_free = (0, with_room[0].0);
     for (name, h, load) in with_room {
-        let ports = free_ports(load, h, role);
+        let ports = free_ports(load, h, needed.len());
         if ports.len() < needed.len() {
             most_free = most_free.max((ports.len(), name));
             continue;

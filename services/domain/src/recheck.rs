@@ -38,6 +38,7 @@ impl Recorded {
             Event::RotationStarted(e) => e.credentials.as_slice(),
             Event::CertificateReplaced(e) => std::slice::from_ref(&e.credential),
             Event::JoinTokenCreated(e) => std::slice::from_ref(&e.credential),
+            Event::VpnEnabled(e) => std::slice::from_ref(&e.credential),
             _ => &[],
         });
         for credential in credentials {

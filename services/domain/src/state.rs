@@ -4,16 +4,16 @@ use crate::mint::Authority;
 use oi_events::{
     Addons, BackupId, ClusterName, ClusterUid, CommandId, Component, Credential, Generation, Hash,
     HypervisorName, JobId, JobKind, KubernetesVersion, NodeName, PortUse, RegisterHypervisorV1,
-    Role, RotationStage, SnapshotV1, TokenId,
+    Role, RotationStage, SnapshotV1, TokenId, VpnPeer,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 /// Names the layout of [`State`]: snapshots of another layout are not read.
 /// Change it with each change of the types in this file or of `evolve`.
-pub const STATE_SCHEMA: &str = "oi-state-8";
+pub const STATE_SCHEMA: &str = "oi-state-9";
 
 /// How many processed command ids are remembered.
 pub const PROCESSED_HORIZON: usize = 65_536;
@@ -84,8 +84,21 @@ impl State {
     }
 
     fn endpoint_of(&self, ingress: &Node) -> Option<SocketAddr> {
-        let address = self.hypervisors.get(&ingress.hypervisor)?.spec.address;
-        Some(SocketAddr::new(address, *ingress.ports.get(&PortUse::ApiServer)?))
+        self.reached_at(ingress, PortUse::ApiServer)
+    }
+
+    fn reached_at(&self, node: &Node, port_use: PortUse) -> Option<SocketAddr> {
+        let address = self.hypervisors.get(&node.hypervisor)?.spec.address;
+        Some(SocketAddr::new(address, *node.ports.get(&port_use)?))
+    }
+
+    /// Where the hub of a cluster's tunnel is: at the oldest ingress that runs, or the oldest
+    /// where none does. All links lead to one, or they would not meet.
+    pub fn vpn_hub(&self, cluster: &Cluster) -> Option<SocketAddr> {
+        cluster.vpn.as_ref()?;
+        let ingresses = cluster.ingresses();
+        let ready = ingresses.iter().find(|(_, n)| n.is_ready()).or(ingresses.first());
+        ready.and_then(|(_, n)| self.reached_at(n, PortUse::Wireguard))
     }
 
     /// All nodes on a hypervisor, with their clusters.
@@ -213,6 +226,29 @@ pub struct Cluster {
     pub rotation: Option<Rotation>,
     /// What is kept inside of it; none where nothing is.
     pub inside: Option<Inside>,
+    /// The tunnel to its worker nodes; none where they reach each other without.
+    pub vpn: Option<Vpn>,
+}
+
+/// The tunnel between a cluster's worker nodes and its control plane. The hub's private key
+/// is among the cluster's credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vpn {
+    /// Addresses in it, an IPv4 CIDR.
+    pub cidr: String,
+    /// Who has a link to its hub.
+    pub peers: BTreeMap<VpnPeer, Peer>,
+}
+
+/// A link to a hub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// The key that was made on a worker; that of a control plane follows from the hub's.
+    pub public_key: Option<[u8; 32]>,
+    /// Its address in the tunnel.
+    pub address: Ipv4Addr,
+    /// Since when, Unix milliseconds.
+    pub since_ms: u64,
 }
 
 /// What is kept inside of a cluster, through its API.

@@ -211,6 +211,9 @@ fn command(asked: Asked) -> Result<Command, Refused> {
             token: parse("token", &r.token)?,
         }
         .into(),
+        Asked::EnableVpn(r) => {
+            EnableVpnV1 { cluster: parse("cluster", &r.cluster)?, cidr: r.cidr }.into()
+        }
         Asked::CancelJob(r) => CancelJobV1 { job: JobId(r.job) }.into(),
     })
 }

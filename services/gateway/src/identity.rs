@@ -74,6 +74,7 @@ fn clusters(asked: &Asked) -> Option<Vec<&str>> {
         Asked::SetAddons(c) => vec![&c.cluster],
         Asked::CreateJoinToken(c) => vec![&c.cluster],
         Asked::RevokeJoinToken(c) => vec![&c.cluster],
+        Asked::EnableVpn(c) => vec![&c.cluster],
     })
 }
 

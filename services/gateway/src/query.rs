@@ -1,12 +1,12 @@
 //! The state as messages.
 
 use oi_domain::{
-    Authority, Backup, Cluster, ClusterPhase, Hypervisor, Inside, Node, Plan, PlannedJob, Reach,
-    Scope, State, Trouble, describe, jobs_in, restarts,
+    Authority, Backup, Cluster, ClusterPhase, Hypervisor, Inside, Node, Peer, Plan, PlannedJob,
+    Reach, Scope, State, Trouble, describe, jobs_in, restarts,
 };
 use oi_events::{
     BackupId, ClusterName, Cni, Event, Job, JobKind, NodeName, PortUse, RegisterHypervisorV1, Role,
-    RotationStage,
+    RotationStage, VpnPeer,
 };
 use oi_pki::certificate_pem;
 use oi_proto::v1;
@@ -69,6 +69,23 @@ fn addons(inside: &Inside) -> v1::Addons {
     v1::Addons { cni: cni.into(), kube_proxy: inside.addons.kube_proxy, dns: inside.addons.dns }
 }
 
+fn vpn(state: &State, cluster: &Cluster) -> Option<v1::Vpn> {
+    let vpn = cluster.vpn.as_ref()?;
+    let link = |(who, peer): (&VpnPeer, &Peer)| {
+        let (name, control_plane) = match who {
+            VpnPeer::ControlPlane(node) => (node.to_string(), true),
+            VpnPeer::Worker(worker) => (worker.clone(), false),
+        };
+        let address = peer.address.to_string();
+        v1::VpnLink { name, control_plane, address, since_ms: peer.since_ms }
+    };
+    Some(v1::Vpn {
+        cidr: vpn.cidr.clone(),
+        hub: state.vpn_hub(cluster).map(|hub| hub.to_string()).unwrap_or_default(),
+        links: vpn.peers.iter().map(link).collect(),
+    })
+}
+
 pub fn cluster(state: &State, name: &ClusterName, c: &Cluster) -> v1::Cluster {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     v1::Cluster {
@@ -103,6 +120,7 @@ pub fn cluster(state: &State, name: &ClusterName, c: &Cluster) -> v1::Cluster {
             .collect(),
         addons: c.inside.as_ref().map(addons),
         configured: c.inside.as_ref().is_some_and(|i| i.done),
+        vpn: vpn(state, c),
         rotation: c.rotation.as_ref().map(|r| v1::Rotation {
             stage: match r.stage {
                 RotationStage::Trust => v1::RotationStage::Trust,
@@ -120,6 +138,7 @@ pub fn node(cluster: &ClusterName, name: &NodeName, n: &Node) -> v1::Node {
         PortUse::ApiServer => "apiserver",
         PortUse::EtcdClient => "etcd-client",
         PortUse::EtcdPeer => "etcd-peer",
+        PortUse::Wireguard => "wireguard",
     };
     v1::Node {
         cluster: cluster.to_string(),

@@ -2,10 +2,23 @@
 
 use crate::Join;
 use crate::error::JoinError;
+use ipnet::Ipv4Net;
 use oi_kube::{Client, Identity, Reply, Request, Server, Verb};
+use oi_vpn::Key;
 use serde_json::{Value, json};
+use std::net::{Ipv4Addr, SocketAddr};
 
 const LIMIT_MS: u64 = 15_000;
+
+/// The hub of a cluster's tunnel.
+pub struct Hub {
+    /// Where it is; none while there is no ingress.
+    pub hub: Option<SocketAddr>,
+    /// Its public key.
+    pub key: Key,
+    /// Addresses in the tunnel.
+    pub cidr: Ipv4Net,
+}
 
 /// A cluster's API, asked as somebody.
 pub struct Cluster {
@@ -62,6 +75,44 @@ impl Cluster {
         let object = reply.object()?;
         let text = object["data"]["kubelet"].as_str().ok_or(JoinError::NotForWorkers)?;
         serde_yaml_ng::from_str(text).map_err(|_| JoinError::NotForWorkers)
+    }
+
+    /// Where the hub of the cluster's tunnel is; none where it has none.
+    pub fn hub(&self) -> Result<Option<Hub>, JoinError> {
+        let reply = self.call(&Request::get("/api/v1/namespaces/kube-public/configmaps/oi-vpn"))?;
+        // Without a tunnel nothing is said of one to anybody.
+        if matches!(reply.status, 403 | 404) {
+            return Ok(None);
+        }
+        let data = &reply.object()?["data"];
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        let hub = text(&data["hub"]).parse().ok();
+        let cidr = text(&data["cidr"]).parse().ok();
+        let key = Key::parse(&text(&data["hubKey"]));
+        Ok(cidr.zip(key).map(|(cidr, key)| Hub { hub, key, cidr }))
+    }
+
+    /// The link that a worker was given: its public key and address.
+    pub fn link(&self, worker: &str) -> Result<Option<(Key, Ipv4Addr)>, JoinError> {
+        let path = "/api/v1/namespaces/oi-vpn/configmaps/links";
+        let links = self.call(&Request::get(path))?.object()?;
+        let link: Value = serde_json::from_str(links["data"][worker].as_str().unwrap_or_default())
+            .unwrap_or_default();
+        let key = link["publicKey"].as_str().and_then(Key::parse);
+        let address = link["address"].as_str().and_then(|a| a.parse().ok());
+        Ok(key.zip(address))
+    }
+
+    /// Asks for a link. That somebody has asked under this name already is for oi to judge.
+    pub fn ask_for_link(&self, worker: &str, key: &Key) -> Result<(), JoinError> {
+        let ask = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"generateName": "ask-", "labels": {"oi/ask": "link"}},
+            "data": {"worker": worker, "publicKey": key.to_string()},
+        });
+        let path = "/api/v1/namespaces/oi-vpn/configmaps".to_owned();
+        self.call(&Request::with(Verb::Post, path, &ask))?.object()?;
+        Ok(())
     }
 
     /// Whether the cluster has a node of that name.

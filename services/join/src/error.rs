@@ -80,17 +80,53 @@ pub enum JoinError {
     /// A volume stays mounted.
     #[error("{0} is still mounted: unmount it, and leave again")]
     Mounted(PathBuf),
-    /// The kubelet stays.
-    #[error("the kubelet does not end: end it by hand, and leave again")]
-    KubeletStays,
+    /// A service stays.
+    #[error("{0} does not end: end it by hand, and leave again")]
+    Stays(&'static str),
     /// Its own certificate is refused.
     #[error(
         "the cluster does not accept this node's certificate any more: leave with --force, then join again"
     )]
     Credentials,
     /// The supervisor ended.
-    #[error("the kubelet's supervisor does not run: its log is {0}")]
-    Supervisor(PathBuf),
+    #[error("the supervisor of {name} does not run: its log is {}", log.display())]
+    Supervisor {
+        /// Of what.
+        name: &'static str,
+        /// Where its log is.
+        log: PathBuf,
+    },
+    /// No interface can be made.
+    #[error(
+        "the cluster's worker nodes are linked by a tunnel, which needs /dev/net/tun: load the module tun (`modprobe tun`), or let the container see that device"
+    )]
+    NoTun,
+    /// The link is another machine's.
+    #[error(
+        "a machine that joined as {0} has the link of that name, with another key: choose another --nodename; or delete that node, and try again in some minutes"
+    )]
+    LinkTaken(String),
+    /// Nobody answers.
+    #[error(
+        "no link was given to this machine within {0} s: does oi's worker run (`oi status`), and is there an address left (`oi cluster vpn`)? This command may be run again"
+    )]
+    NoLink(u64),
+    /// The hub does not answer.
+    #[error(
+        "the tunnel's hub at {hub} does not answer: UDP to it must be let out of this network; this command may be run again (the link's log: {log})"
+    )]
+    HubSilent {
+        /// Where it is.
+        hub: String,
+        /// Where the link's log is.
+        log: String,
+    },
+    /// The link itself.
+    #[error(transparent)]
+    Vpn(#[from] oi_vpn::VpnError),
+    /// No key.
+    #[error("no key can be made")]
+    Random(#[source] std::io::Error),
     /// The same, without any word.
     #[error("the container runtime at {0} cannot be asked")]
     Runtime(String),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -112,6 +113,7 @@ pub fn kubelet_config(join: &Join, cluster: &Value, systemd: bool) -> String {
 }
 
 /// What is said to the kubelet beside its configuration, where kubeadm says it.
-pub fn flags(join: &Join) -> String {
-    format!("KUBELET_KUBEADM_ARGS=\"--hostname-override={}\"\n", join.node)
+pub fn flags(join: &Join, address: Option<Ipv4Addr>) -> String {
+    let address = address.map(|a| format!(" --node-ip={a}")).unwrap_or_default();
+    format!("KUBELET_KUBEADM_ARGS=\"--hostname-override={}{address}\"\n", join.node)
 }

@@ -3,7 +3,7 @@
 use crate::api::Cluster;
 use crate::error::JoinError;
 use crate::machine::Machine;
-use crate::pods;
+use crate::{pods, tunnel};
 use oi_events::chain;
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,7 @@ pub fn leave(machine: &Machine, leave: &Leave, say: &mut dyn FnMut(&str)) -> Res
         Err(error) if leave.force => say(&format!("pods stay: {}", chain(&error))),
         Err(error) => return Err(error),
     }
+    tunnel::end(machine)?;
     pods::unmount_below(&machine.path("var/lib/kubelet"))?;
     machine.clear()?;
     say(

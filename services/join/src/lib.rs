@@ -12,16 +12,20 @@ mod kubelet;
 mod leave;
 mod machine;
 mod pods;
+mod service;
+mod tunnel;
 
 pub use error::JoinError;
 pub use kubelet::supervise;
 pub use leave::{Leave, leave};
 pub use machine::Machine;
 pub use oi_kube::KubeError;
+pub use tunnel::{run_link, supervise_link};
 
 use api::Cluster;
 use files::Record;
 use oi_events::chain;
+use service::KUBELET;
 use std::time::{Duration, Instant};
 
 /// What is to be joined. It holds the token, and is not shown.
@@ -65,10 +69,17 @@ pub fn join(machine: &Machine, join: &Join, say: &mut dyn FnMut(&str)) -> Result
         if before.is_none() && cluster.has_node(&join.node)? {
             return Err(JoinError::NameTaken(join.node.clone()));
         }
+        let hub = tunnel::find(machine, join, &cluster)?;
+        machine.write_record(&record)?;
+        let address = match hub {
+            Some(hub) => Some(tunnel::link(machine, join, &cluster, &hub, say)?),
+            None => None,
+        };
         say("writing the kubelet's configuration");
-        machine.write(join, &record, &config)?;
+        machine.write(join, &config, address)?;
     }
-    say(machine.start_kubelet(&kubelet, !member)?);
+    tunnel::start(machine)?;
+    say(&machine.start_kubelet(&kubelet, !member)?);
     if join.patience.is_zero() {
         return Ok(());
     }
@@ -97,7 +108,7 @@ fn wait(machine: &Machine, join: &Join, say: &mut dyn FnMut(&str)) -> Result<(),
                 node: join.node.clone(),
                 seconds: join.patience.as_secs(),
                 state,
-                log: machine.kubelet_log(),
+                log: machine.log_of(KUBELET),
             });
         }
         if state != said {

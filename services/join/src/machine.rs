@@ -2,10 +2,10 @@
 
 use crate::error::JoinError;
 use crate::files::{self, Record, failed, read};
-use crate::{Join, kubelet};
+use crate::{Join, kubelet, tunnel};
 use oi_kube::Identity;
 use serde_json::Value;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -124,17 +124,22 @@ impl Machine {
         self.path(KUBELET_CONF).exists() && self.path(CERTIFICATE).exists()
     }
 
-    /// All that a kubelet needs, the record first.
+    /// What it is to be, before anything else is written.
+    pub(crate) fn write_record(&self, record: &Record) -> Result<(), JoinError> {
+        let text = serde_json::to_string_pretty(record).unwrap_or_default();
+        files::write(&self.path(RECORD), 0o600, &text)
+    }
+
+    /// All that a kubelet needs. `address` is that of its node, where it is not the
+    /// machine's own.
     pub(crate) fn write(
         &self,
         join: &Join,
-        record: &Record,
         config: &Value,
+        address: Option<Ipv4Addr>,
     ) -> Result<(), JoinError> {
-        let text = serde_json::to_string_pretty(record).unwrap_or_default();
-        files::write(&self.path(RECORD), 0o600, &text)?;
         files::write(&self.path(AUTHORITY), 0o644, &join.authorities)?;
-        files::write(&self.path(FLAGS), 0o644, &files::flags(join))?;
+        files::write(&self.path(FLAGS), 0o644, &files::flags(join, address))?;
         files::write(
             &self.path(CONFIG),
             0o644,
@@ -171,6 +176,8 @@ impl Machine {
             "etc/kubernetes/manifests",
             "etc/cni/net.d/10-flannel.conflist",
             "var/lib/kubelet",
+            tunnel::CONFIG,
+            tunnel::KEY,
             RECORD,
         ] {
             files::remove(&self.path(path))?;

@@ -118,6 +118,7 @@ pub fn subject_of(command: &Command) -> String {
         Command::SetAddons(c) => ("cluster", c.cluster.to_string()),
         Command::CreateJoinToken(c) => ("cluster", c.cluster.to_string()),
         Command::RevokeJoinToken(c) => ("cluster", c.cluster.to_string()),
+        Command::EnableVpn(c) => ("cluster", c.cluster.to_string()),
         Command::RaiseLevel(c) => ("level", c.level.to_string()),
         Command::ReportObservation(_) => ("observation", "seen".to_owned()),
     };

@@ -79,6 +79,9 @@ enum WorkerCommand {
         /// How it joins.
         #[arg(long, value_enum, default_value_t = With::Oi)]
         with: With,
+        /// Behind how many NATs it is, one behind the other; the cluster needs a tunnel.
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=4))]
+        behind_nat: u8,
     },
     /// All workers of a lab.
     List {
@@ -288,7 +291,7 @@ fn reap() -> Result<(), CliError> {
 
 fn run_worker(command: WorkerCommand) -> Result<(), CliError> {
     match command {
-        WorkerCommand::Create { which, cluster, worker, with } => {
+        WorkerCommand::Create { which, cluster, worker, with, behind_nat } => {
             if let Some(name) = &worker {
                 name.parse::<Label>()?;
             }
@@ -302,6 +305,7 @@ fn run_worker(command: WorkerCommand) -> Result<(), CliError> {
                     With::Kubeadm => Some(join::Way::Kubeadm),
                     With::Nothing => None,
                 },
+                behind_nat,
             )?;
         }
         WorkerCommand::List { which } => {

@@ -30,10 +30,14 @@ pub fn create(
     name: Option<String>,
     cluster: &str,
     way: Option<Way>,
+    nats: u8,
 ) -> Result<(), WorkerError> {
     let found = ask_oi(lab, &["cluster", "get", cluster, "-o", "json"])?;
     let found: Value = serde_json::from_str(&found).unwrap_or_default();
-    let worker = lab.ensure_worker(name, cluster, &text(&found["version"]))?;
+    if nats > 0 && text(&found["vpnCidr"]).is_empty() {
+        return Err(WorkerError::NoTunnel(cluster.to_owned()));
+    }
+    let worker = lab.ensure_worker(name, cluster, &text(&found["version"]), nats)?;
     let name = &worker.record.name;
     eprintln!("worker {name}: containerd at {}", worker.address());
     match way {

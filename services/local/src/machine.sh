@@ -28,7 +28,7 @@ mkdir -p /etc/containerd /etc/default /etc/kubernetes/kubelet.conf.d
 cp -r "$dir/certs.d" /etc/containerd/
 cp "$dir/config.toml" /etc/containerd/
 cp "$dir/kubelet.conf" /etc/kubernetes/kubelet.conf.d/10-lab.conf
-printf 'KUBELET_EXTRA_ARGS="--config-dir=/etc/kubernetes/kubelet.conf.d --node-ip=%s"\n' "$address" >/etc/default/kubelet
+echo 'KUBELET_EXTRA_ARGS="--config-dir=/etc/kubernetes/kubelet.conf.d"' >/etc/default/kubelet
 
 # Its own sysfs (interfaces) and its own part of the cgroups.
 cgroup2=$([ -e /sys/fs/cgroup/cgroup.controllers ] && echo yes || echo no)

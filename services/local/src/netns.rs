@@ -2,6 +2,7 @@
 
 use crate::command::{CommandError, run};
 use crate::lab::{Hypervisor, Lab};
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 fn ip(args: &str) -> Result<String, CommandError> {
@@ -49,6 +50,62 @@ pub fn ensure_namespace(lab: &Lab, h: &Hypervisor) -> Result<(), CommandError> {
     ip(&format!("-n {name} addr replace {}/24 dev eth0", h.address))?;
     ip(&format!("-n {name} link set eth0 up"))?;
     ip(&format!("-n {name} route replace default via {}", lab.gateway())).map(drop)
+}
+
+/// Only the lab's own machines can begin a connection to a private hypervisor: what a private
+/// network is elsewhere.
+pub fn shield(lab: &Lab, h: &Hypervisor) -> Result<(), CommandError> {
+    const CHAIN: &str = "OI-PRIVATE";
+    let mut rules = format!(
+        "*mangle\n:{CHAIN} - [0:0]\n-A {CHAIN} -m conntrack --ctstate ESTABLISHED,RELATED -j RETURN\n"
+    );
+    let own = lab.hypervisors().into_iter().map(|h| h.address).chain([lab.gateway()]);
+    own.for_each(|address| rules.push_str(&format!("-A {CHAIN} -s {address} -j RETURN\n")));
+    rules.push_str(&format!("-A {CHAIN} -j DROP\nCOMMIT\n"));
+    let script = format!(
+        "printf %s \"$1\" | iptables-restore -w --noflush && {{ iptables -w -t mangle -C PREROUTING -i eth0 -j {CHAIN} 2>/dev/null || iptables -w -t mangle -A PREROUTING -i eth0 -j {CHAIN}; }}"
+    );
+    run("ip", &["netns", "exec", &h.name, "sh", "-c", &script, "sh", &rules]).map(drop)
+}
+
+/// The names of the routers between a machine and the lab, the outermost first.
+pub fn routers(machine: &Hypervisor, nats: u8) -> impl Iterator<Item = String> {
+    (1..=nats).map(move |n| format!("{}n{n}", machine.name))
+}
+
+/// The machine is behind so many routers, each of which hides what is behind it (NAT). The
+/// outermost has the address in the lab that the machine would have.
+pub fn ensure_behind(lab: &Lab, machine: &Hypervisor, nats: u8) -> Result<(), CommandError> {
+    let names: Vec<String> = routers(machine, nats).collect();
+    let Some(outermost) = names.first() else { return ensure_namespace(lab, machine) };
+    ensure_namespace(lab, &Hypervisor { name: outermost.clone(), ..machine.clone() })?;
+    let inner = names.iter().skip(1).chain([&machine.name]);
+    for (n, (router, behind)) in names.iter().zip(inner).enumerate() {
+        let net = format!("192.168.{}", 100 + n);
+        let script = "echo 1 >/proc/sys/net/ipv4/ip_forward; iptables -w -t nat -C POSTROUTING -o eth0 -j MASQUERADE 2>/dev/null || iptables -w -t nat -A POSTROUTING -o eth0 -j MASQUERADE";
+        run("ip", &["netns", "exec", router, "sh", "-c", script])?;
+        if !has_namespace(behind) {
+            ip(&format!("netns add {behind}"))?;
+        }
+        if ip(&format!("-n {behind} link show eth0")).is_err() {
+            ip(&format!("-n {router} link add inside type veth peer name eth0 netns {behind}"))?;
+        }
+        ip(&format!("-n {router} addr replace {net}.1/24 dev inside"))?;
+        ip(&format!("-n {router} link set inside up"))?;
+        ip(&format!("-n {behind} link set lo up"))?;
+        ip(&format!("-n {behind} addr replace {net}.2/24 dev eth0"))?;
+        ip(&format!("-n {behind} link set eth0 up"))?;
+        ip(&format!("-n {behind} route replace default via {net}.1"))?;
+    }
+    Ok(())
+}
+
+/// The address of the machine behind so many routers.
+pub fn address_behind(machine: &Hypervisor, nats: u8) -> Ipv4Addr {
+    match nats {
+        0 => machine.address,
+        n => Ipv4Addr::new(192, 168, 99 + n, 2),
+    }
 }
 
 /// Nothing of the hypervisor's network is left.

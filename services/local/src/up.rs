@@ -231,6 +231,9 @@ impl Lab {
     /// Starts a hypervisor's containerd and the way to it.
     pub fn start_hypervisor(&self, h: &Hypervisor) -> Result<(), LabError> {
         netns::ensure_namespace(self, h)?;
+        if !h.public {
+            netns::shield(self, h)?;
+        }
         let daemon = self.daemon(&h.name);
         if daemon.start(containerd::prepare(self, h)?)? {
             say(&format!("hypervisor {}: containerd at {}", h.name, h.address));

@@ -55,6 +55,11 @@ pub enum WorkerError {
         /// Whose it is.
         cluster: String,
     },
+    /// Behind NAT nobody would reach it.
+    #[error(
+        "cluster {0} has no tunnel, without which nobody reaches a worker behind NAT: make it with --vpn-enabled, or see `oi cluster vpn`"
+    )]
+    NoTunnel(String),
     /// No more addresses.
     #[error("the lab has {MOST} workers already, which is as many as it has room for")]
     Full,
@@ -96,6 +101,9 @@ pub struct Record {
     pub version: String,
     /// Its place in the lab, from 0.
     pub slot: u8,
+    /// Behind how many NATs it is.
+    #[serde(default)]
+    pub nats: u8,
 }
 
 /// A worker machine.
@@ -134,6 +142,7 @@ impl Lab {
         name: Option<String>,
         cluster: &str,
         version: &str,
+        nats: u8,
     ) -> Result<Worker<'_>, WorkerError> {
         let all = self.workers();
         let named = name.as_ref().and_then(|n| all.iter().find(|w| w.record.name == *n));
@@ -150,7 +159,7 @@ impl Lab {
         let slot = slot.ok_or(WorkerError::Full)?;
         let name = name.unwrap_or_else(|| format!("{}-worker-{slot}", self.settings.name));
         let (cluster, version) = (cluster.to_owned(), version.to_owned());
-        let worker = Worker { lab: self, record: Record { name, cluster, version, slot } };
+        let worker = Worker { lab: self, record: Record { name, cluster, version, slot, nats } };
         worker.check()?;
         let dir = worker.dir();
         fs::create_dir_all(&dir).map_err(file(&dir))?;
@@ -183,7 +192,7 @@ impl Worker<'_> {
 
     /// Its address.
     pub fn address(&self) -> Ipv4Addr {
-        self.machine().address
+        netns::address_behind(&self.machine(), self.record.nats)
     }
 
     fn daemon(&self) -> Daemon {
@@ -218,7 +227,7 @@ impl Worker<'_> {
             return Ok(());
         }
         let (machine, dir) = (self.machine(), self.dir());
-        netns::ensure_namespace(self.lab, &machine)?;
+        netns::ensure_behind(self.lab, &machine, self.record.nats)?;
         containerd::prepare_worker(self.lab, &dir)?;
         let kubelet = dir.join("kubelet.conf");
         fs::write(&kubelet, KUBELET).map_err(file(&kubelet))?;
@@ -237,7 +246,7 @@ impl Worker<'_> {
         command
             .args(["-c", &enter, "sh", &self.record.name])
             .arg(&dir)
-            .args([machine.address.to_string(), self.lab.gateway().to_string()])
+            .args([self.address().to_string(), self.lab.gateway().to_string()])
             .arg(find("containerd")?)
             .arg(exe)
             .env("PATH", self.path());
@@ -301,6 +310,9 @@ impl Worker<'_> {
         let machine = self.machine();
         sweep::worker(&machine, &self.cgroup());
         netns::remove_namespace(&machine)?;
+        for router in netns::routers(&machine, self.record.nats) {
+            netns::remove_namespace(&Hypervisor { name: router, ..machine.clone() })?;
+        }
         match fs::remove_dir_all(self.dir()) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(file(&self.dir())(e)),
             _ => {}

@@ -4,11 +4,11 @@
 use crate::hypervisors::HypervisorError;
 use crate::pods::Target;
 use crate::pods::etcd::{self, Joining, member_entry};
-use crate::pods::{control_plane, ingress};
+use crate::pods::{control_plane, ingress, vpn};
 use crate::steps::{Site, StepError, Steps};
 use crate::worker::Worker;
 use oi_cri::{CONTAINER_RUNNING, CriClient, GRACE, SANDBOX_READY, label};
-use oi_domain::{Hypervisor, Node, Reach, State};
+use oi_domain::{Cluster, Hypervisor, Node, Reach, State};
 use oi_events::{
     ClusterName, ClusterUid, Generation, HypervisorName, NodeName, Observation, Role, chain,
 };
@@ -61,7 +61,7 @@ impl Kept {
             uid: state.clusters.get(cluster)?.uid,
             name: name.clone(),
             generation: node.generation,
-            must: must_run(node),
+            must: must_run(state.clusters.get(cluster)?, node),
         })
     }
 }
@@ -75,14 +75,16 @@ struct There {
 }
 
 /// Pod and container of all that must run of a node.
-fn must_run(node: &Node) -> BTreeSet<(&'static str, &'static str)> {
+fn must_run(cluster: &Cluster, node: &Node) -> BTreeSet<(&'static str, &'static str)> {
     let own = match node.role {
         Role::ControlPlane => Some((etcd::POD, etcd::POD)),
         Role::ControlPlaneIngress => Some((ingress::POD, ingress::POD)),
         Role::ApiServer => None,
     };
     let components = node.components.iter().map(|c| (control_plane::POD, c.as_str()));
-    own.into_iter().chain(components).collect()
+    let hub = vpn::has_hub(node).then_some((vpn::POD, vpn::POD));
+    let link = vpn::has_link(cluster, node).then_some((control_plane::POD, vpn::LINK));
+    own.into_iter().chain(components).chain(hub).chain(link).collect()
 }
 
 /// When a node may be started again, and how often it was lately.

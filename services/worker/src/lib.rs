@@ -13,6 +13,7 @@ mod exclusion;
 mod hypervisors;
 pub mod inside;
 mod keeper;
+mod links;
 mod metrics;
 mod names;
 pub mod pods;

@@ -4,7 +4,7 @@
 
 use crate::inside::Subject;
 use crate::serving::{Reserved, SIGNER, Verdict, decided, is_pending, judge};
-use crate::steps::{Api, StepError, Steps, first};
+use crate::steps::{Api, StepError, Steps, all_nodes, first};
 use crate::worker::Worker;
 use oi_cri::{Request, Verb};
 use oi_domain::Node;
@@ -13,23 +13,28 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How long is waited for requests of kubelets at a time.
-const WATCH: Duration = Duration::from_secs(50);
+pub const WATCH: Duration = Duration::from_secs(50);
+/// What a node that has just come may still be without.
+const SETTLED: Duration = Duration::from_secs(2);
 /// After a failure, or while there is nothing to look at.
-const AGAIN: Duration = Duration::from_secs(3);
+pub const AGAIN: Duration = Duration::from_secs(3);
 
 /// Looks after clusters with worker nodes.
 pub struct Steward {
-    worker: Worker,
-    steps: Steps,
+    pub(crate) worker: Worker,
+    pub(crate) steps: Steps,
     every: Duration,
+    /// A node has come: there is something to look at.
+    grown: Notify,
 }
 
 impl Steward {
     /// A steward that looks so often, and reports through `worker`.
     pub fn new(worker: Worker, steps: Steps, every: Duration) -> Steward {
-        Steward { worker, steps, every }
+        Steward { worker, steps, every, grown: Notify::new() }
     }
 
     /// Looks after each cluster, until it is dropped.
@@ -49,6 +54,7 @@ impl Steward {
                         tokio::select! {
                             () = steward.keep(&name, uid) => {}
                             () = steward.certify(&name, uid) => {}
+                            () = steward.links(&name, uid) => {}
                         }
                     });
                 }
@@ -62,7 +68,7 @@ impl Steward {
 
     /// The cluster while it is this life of its name, if its API can be asked now; none once
     /// it is gone.
-    fn subject(&self, name: &ClusterName, uid: ClusterUid) -> Option<Option<Subject>> {
+    pub(crate) fn subject(&self, name: &ClusterName, uid: ClusterUid) -> Option<Option<Subject>> {
         self.steps.view.read(|s| {
             s.clusters.get(name).filter(|c| c.uid == uid)?;
             Some(Subject::find(s, name))
@@ -97,7 +103,10 @@ impl Steward {
                     tracing::warn!(cluster = %name, error = chain(&error), "not looked after");
                 }
             }
-            tokio::time::sleep(self.every).await;
+            if tokio::time::timeout(self.every, self.grown.notified()).await.is_ok() {
+                // Its controllers give it addresses for its pods.
+                tokio::time::sleep(SETTLED).await;
+            }
         }
     }
 
@@ -141,20 +150,12 @@ impl Steward {
         let items = list["items"].as_array().cloned().unwrap_or_default();
         let pending: Vec<&Value> = items.iter().filter(|r| is_pending(r)).collect();
         if !pending.is_empty() {
-            answer(&api, subject, &self.reserved(subject), &pending).await?;
+            if answer(&api, subject, &self.reserved(subject), &pending).await? {
+                self.grown.notify_one();
+            }
         }
         let since = list["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-        let seconds = WATCH.as_secs();
-        let path =
-            format!("{all}?{select}&watch=1&resourceVersion={since}&timeoutSeconds={seconds}");
-        let api = api.patient(u64::try_from(WATCH.as_millis()).unwrap_or(u64::MAX) + 10_000);
-        let watch = Request { verb: Verb::First, path, body: Vec::new() };
-        let reply = first(api.call(vec![watch]).await?)?;
-        if !reply.is_success() {
-            // Its own words are those of a refusal.
-            reply.object()?;
-        }
-        Ok(())
+        self.wait(api, &format!("{all}?{select}"), since).await
     }
 
     /// What no node may have a certificate for.
@@ -173,27 +174,14 @@ impl Steward {
     }
 }
 
-/// So many Nodes at a time: each is some 10 KiB.
-const PAGE: usize = 200;
-
-async fn all_nodes(api: &Api) -> Result<Vec<Value>, StepError> {
-    let (mut all, mut next) = (Vec::new(), String::new());
-    loop {
-        let list = api.get(&format!("/api/v1/nodes?limit={PAGE}&continue={next}")).await?;
-        all.extend(list["items"].as_array().cloned().unwrap_or_default());
-        match list["metadata"]["continue"].as_str() {
-            Some(token) if !token.is_empty() => next = token.to_owned(),
-            _ => return Ok(all),
-        }
-    }
-}
-
+/// Whether anything was answered.
 async fn answer(
     api: &Api,
     subject: &Subject,
     reserved: &Reserved,
     pending: &[&Value],
-) -> Result<(), StepError> {
+) -> Result<bool, StepError> {
+    let mut answered = false;
     let nodes = all_nodes(api).await?;
     for request in pending {
         let verdict = judge(request, &nodes, reserved);
@@ -211,8 +199,9 @@ async fn answer(
         // Another worker may have been faster.
         if reply.status != 409 {
             reply.object()?;
+            answered = true;
             tracing::info!(cluster = %subject.name, request = title, by, ?verdict, "judged");
         }
     }
-    Ok(())
+    Ok(answered)
 }

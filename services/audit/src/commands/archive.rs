@@ -130,6 +130,7 @@ pub async fn shred(c: &mut Context, only: Option<&str>) -> Result<bool, Failure>
                 Event::RotationStarted(e) => (&e.cluster, Some(e.credentials.len())),
                 Event::CertificateReplaced(e) => (&e.cluster, Some(1)),
                 Event::JoinTokenCreated(e) => (&e.cluster, Some(1)),
+                Event::VpnEnabled(e) => (&e.cluster, Some(1)),
                 _ => continue,
             };
             let uid = state.clusters.get(cluster).map(|c| c.uid);

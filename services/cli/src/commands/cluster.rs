@@ -86,6 +86,23 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
             client.submit(Command::SetAddons(command)).await?;
             wait_for(&client, &name, wait, timeout, |c, _| c.configured).await
         }
+        Cluster::Vpn { name, cidr: Some(cidr), wait, timeout, .. } => {
+            let command = v1::EnableVpn { cluster: name.clone(), cidr };
+            client.submit(Command::EnableVpn(command)).await?;
+            wait_for(&client, &name, wait, timeout, |c, nodes| c.configured && ready(c, nodes))
+                .await
+        }
+        Cluster::Vpn { name, output, .. } => {
+            let found = client.clusters(&name).await?.into_iter().next();
+            let unknown = || Failure::NotFound(format!("cluster {name} is not known"));
+            let none = || {
+                Failure::NotFound(format!(
+                    "cluster {name} has no tunnel: `oi cluster vpn {name} --cidr 10.254.0.0/16` makes one"
+                ))
+            };
+            let vpn = found.ok_or_else(unknown)?.vpn.ok_or_else(none)?;
+            output::rows(output.output, output::links(&name, &vpn), false)
+        }
         Cluster::Undelete { name } => {
             let command = v1::UndeleteCluster { name: name.clone() };
             client.submit(Command::UndeleteCluster(command)).await?;

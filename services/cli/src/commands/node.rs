@@ -92,6 +92,8 @@ pub async fn run(client: Client, command: Node) -> Result<(), Failure> {
             Ok(oi_join::leave(&Machine::default(), &leave, &mut say)?)
         }
         Node::SuperviseKubelet => Ok(oi_join::supervise(&Machine::default())?),
+        Node::SuperviseLink => Ok(oi_join::supervise_link(&Machine::default())?),
+        Node::RunLink => Ok(oi_join::run_link(&Machine::default())?),
         Node::Delete { name, cluster } => {
             let command = v1::RemoveNode { cluster: cluster.clone(), name: name.clone() };
             client.submit(Command::RemoveNode(command)).await?;

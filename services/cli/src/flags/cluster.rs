@@ -37,6 +37,12 @@ pub struct ClusterFlags {
     /// Keep nothing in it: a cluster that has no worker nodes.
     #[arg(long, conflicts_with_all = ["cni", "kube_proxy", "dns"])]
     pub no_workers: bool,
+    /// Link worker nodes to the control plane through a tunnel: they may be behind NAT.
+    #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set, conflicts_with = "no_workers")]
+    pub vpn_enabled: bool,
+    /// Addresses in that tunnel.
+    #[arg(long, default_value = "10.254.0.0/16")]
+    pub vpn_cidr: String,
     /// Add so many control-plane nodes, cp-1 and on.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=7))]
     pub control_plane_replicas: u8,
@@ -158,6 +164,23 @@ pub enum Cluster {
         /// CoreDNS, which gives Services names.
         #[arg(long)]
         dns: Option<bool>,
+        /// Return when it is so.
+        #[arg(long)]
+        wait: bool,
+        /// How long to wait, seconds.
+        #[arg(long, default_value_t = 300)]
+        timeout: u64,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// The tunnel between a cluster's worker nodes and its control plane: who has a link, and
+    /// with which address. With --cidr: let it have one, for good.
+    Vpn {
+        /// Its name.
+        name: String,
+        /// Addresses in the tunnel, an IPv4 CIDR.
+        #[arg(long)]
+        cidr: Option<String>,
         /// Return when it is so.
         #[arg(long)]
         wait: bool,

@@ -99,6 +99,12 @@ pub enum Node {
     /// Run the kubelet again and again, where there is no systemd (started by `join`).
     #[command(hide = true)]
     SuperviseKubelet,
+    /// The same for the link to a tunnel.
+    #[command(hide = true)]
+    SuperviseLink,
+    /// Be the link to a tunnel (started by systemd, or by the supervisor).
+    #[command(hide = true)]
+    RunLink,
     /// Remove a node.
     Delete {
         /// Its name.

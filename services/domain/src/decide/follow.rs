@@ -3,7 +3,7 @@
 //! rotation.
 
 use super::node::removal;
-use super::{backup, next_generation, rotate, upgrade};
+use super::{backup, next_generation, rotate, upgrade, vpn};
 use crate::evolve::evolve;
 use crate::owed::Scope;
 use crate::state::{Cluster, ClusterPhase, State};
@@ -105,6 +105,9 @@ fn next(state: &State, name: &ClusterName, generation: Generation) -> Vec<Event>
         && let Ok(events) = removal(cluster, name, old, generation)
     {
         return events;
+    }
+    if let Some(linked) = vpn::link_control_planes(cluster, name) {
+        return vec![linked];
     }
     let next = upgrade::step(cluster, name, generation);
     next.or_else(|| rotate::step(cluster, name, generation)).into_iter().collect()

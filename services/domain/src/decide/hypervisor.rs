@@ -1,6 +1,6 @@
 //! Decisions about hypervisors.
 
-use super::{backup, inside, next_generation};
+use super::{backup, inside, next_generation, vpn};
 use crate::rejection::Rejection;
 use crate::state::{Node, Reach, State};
 use oi_events::{
@@ -121,6 +121,12 @@ pub(super) fn observe(state: &State, seen: &Observation) -> Result<Vec<Event>, R
         }
         Observation::DriftRepaired { cluster, generation, objects } => {
             return Ok(inside::repaired(state, cluster, *generation, objects));
+        }
+        Observation::LinkAsked { cluster, worker, public_key } => {
+            return Ok(vpn::link(state, cluster, worker, *public_key));
+        }
+        Observation::WorkerGone { cluster, worker, public_key } => {
+            return Ok(vpn::unlink(state, cluster, worker, *public_key));
         }
         Observation::MemberBroken { cluster, node, generation, reason } => {
             let current = state.clusters.get(cluster).and_then(|c| c.nodes.get(node));

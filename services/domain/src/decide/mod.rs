@@ -11,9 +11,11 @@ mod replace;
 mod rotate;
 mod scale;
 mod upgrade;
+mod vpn;
 
 pub use inside::JOIN_TOKEN;
 pub(crate) use replace::can_replace;
+pub use vpn::VPN_KEY;
 
 use crate::level;
 use crate::mint::Mint;
@@ -112,6 +114,7 @@ fn answer(
         Command::SetAddons(c) => inside::set_addons(state, c),
         Command::CreateJoinToken(c) => inside::create_token(state, id, c, context),
         Command::RevokeJoinToken(c) => inside::revoke_token(state, c, context.now_ms),
+        Command::EnableVpn(c) => vpn::enable(state, c, context),
     }
 }
 

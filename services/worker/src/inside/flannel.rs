@@ -67,11 +67,15 @@ pub fn objects(subject: &Subject) -> Vec<Object> {
             json!([mount("cni", "/etc/cni/net.d"), mount("config", "/etc/kube-flannel")])
         ),
     ]);
+    let mut args = vec!["--ip-masq".to_owned(), "--kube-subnet-mgr".to_owned()];
+    if subject.cluster.vpn.is_some() {
+        args.push(format!("--iface={}", oi_vpn::INTERFACE));
+    }
     let container = json!({
         "name": "kube-flannel",
         "image": FLANNEL_IMAGE,
         "command": ["/opt/bin/flanneld"],
-        "args": ["--ip-masq", "--kube-subnet-mgr"],
+        "args": args,
         "env": env,
         "resources": {"requests": {"cpu": "100m", "memory": "50Mi"}},
         "securityContext": {"privileged": false, "capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}},

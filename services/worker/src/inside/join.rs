@@ -7,13 +7,13 @@ use oi_domain::service_ip;
 use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
 
-const RBAC: &str = "rbac.authorization.k8s.io/v1";
+pub const RBAC: &str = "rbac.authorization.k8s.io/v1";
 const SYSTEM: &str = "kube-system";
 /// Who holds a token.
-const BOOTSTRAPPERS: &str = "system:bootstrappers:kubeadm:default-node-token";
-const NODES: &str = "system:nodes";
+pub const BOOTSTRAPPERS: &str = "system:bootstrappers:kubeadm:default-node-token";
+pub const NODES: &str = "system:nodes";
 
-fn group(name: &str) -> Value {
+pub fn group(name: &str) -> Value {
     json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": name})
 }
 
@@ -30,7 +30,7 @@ pub fn bind(name: &str, role: &str, subjects: Value) -> Object {
 }
 
 /// Lets subjects read one ConfigMap.
-fn readable(namespace: &str, name: &str, config_map: &str, subjects: Value) -> [Object; 2] {
+pub fn readable(namespace: &str, name: &str, config_map: &str, subjects: Value) -> [Object; 2] {
     let rules = json!([{
         "apiGroups": [""], "resources": ["configmaps"], "resourceNames": [config_map], "verbs": ["get"],
     }]);
@@ -102,7 +102,7 @@ fn kubelet_config(subject: &Subject) -> String {
     .to_string()
 }
 
-fn config_map(namespace: &str, name: &str, data: Value) -> Object {
+pub fn config_map(namespace: &str, name: &str, data: Value) -> Object {
     Object::new("v1", "ConfigMap", namespace, name, json!({"data": data}))
 }
 

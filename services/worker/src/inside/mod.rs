@@ -6,12 +6,15 @@ mod flannel;
 mod join;
 mod object;
 mod proxy;
+mod vpn;
 
 pub use object::{KINDS, Object, delete, is_ours, is_same, list_kept, listed, title};
+pub use vpn::{ASK, NAMESPACE as VPN_NAMESPACE};
 
 use oi_domain::{Authority, Cluster, Inside, State};
 use oi_events::{ClusterName, Cni, TokenId};
 use oi_pki::certificate_pem;
+use oi_vpn::Key;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,6 +31,8 @@ pub struct Subject {
     pub endpoint: SocketAddr,
     /// Where pods are told to find it; none where the API servers say that by themselves.
     pub told: Option<Vec<SocketAddr>>,
+    /// Where the hub of its tunnel is.
+    pub hub: Option<SocketAddr>,
 }
 
 impl Subject {
@@ -38,8 +43,9 @@ impl Subject {
         let inside = cluster.inside.clone()?;
         let endpoint = state.endpoints(cluster).into_iter().next()?;
         let told = state.told_endpoints(cluster);
+        let hub = state.vpn_hub(cluster);
         let (name, cluster) = (name.clone(), cluster.clone());
-        Some(Subject { name, cluster, inside, endpoint, told })
+        Some(Subject { name, cluster, inside, endpoint, told, hub })
     }
 
     /// The certificates by which its API is trusted, PEM.
@@ -69,9 +75,20 @@ pub struct OpenToken {
     pub description: String,
 }
 
+/// What was sealed, in the clear.
+pub struct Opened {
+    /// Join tokens.
+    pub tokens: Vec<OpenToken>,
+    /// The public key of the tunnel's hub.
+    pub hub_key: Option<Key>,
+}
+
 /// All that is to be there, in the order in which it is made.
-pub fn objects(subject: &Subject, tokens: &[OpenToken], worker_nodes: u64) -> Vec<Object> {
-    let mut all = join::objects(subject, tokens);
+pub fn objects(subject: &Subject, opened: &Opened, worker_nodes: u64) -> Vec<Object> {
+    let mut all = join::objects(subject, &opened.tokens);
+    if let Some(hub_key) = &opened.hub_key {
+        all.extend(vpn::objects(subject, hub_key));
+    }
     if let Some(told) = &subject.told {
         all.extend(join::endpoints(told));
     }

@@ -1,7 +1,7 @@
 //! API server, controller manager and scheduler of a node, with kubeadm 1.36's
 //! flags. Each sees the keys that it needs and no others.
 
-use super::{Files, PodsError, Secrets, Target, etcd};
+use super::{Files, PodsError, Secrets, Target, etcd, vpn};
 use crate::names;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use oi_cri::{ContainerSpec, FileOp, Mount, PodSpec, PortMapping};
@@ -61,7 +61,7 @@ pub fn pod(target: &Target, secrets: &Secrets<'_>) -> Result<(PodSpec, Vec<FileO
     let mut pod = target.pod(POD);
     let mut operations = Vec::new();
     // The port outside is the port inside: what the API server says of itself holds.
-    pod.ports = vec![PortMapping { container_port: port, host_port: port }];
+    pod.ports = vec![PortMapping::tcp(port, port)];
     for component in Component::ALL {
         if !target.node.components.contains(&component) {
             let path = format!("{}/{}", target.dir(), component.as_str());
@@ -75,6 +75,10 @@ pub fn pod(target: &Target, secrets: &Secrets<'_>) -> Result<(PodSpec, Vec<FileO
         };
         pod.containers.push(container);
         operations.extend(ops);
+    }
+    if let Some((link, files)) = vpn::link(target, secrets)? {
+        pod.containers.push(link);
+        operations.extend(files);
     }
     operations.push(FileOp::MakeDir { path: pod.log_directory.clone(), mode: 0o700 });
     Ok((pod, operations))
@@ -173,6 +177,10 @@ fn api_server(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part,
                 c.dns_domain
             ),
         ]);
+    }
+    if vpn::has_link(c, &target.node) {
+        // Through the tunnel it reaches pods, but no addresses of Services.
+        command.push("--enable-aggregator-routing=true".to_owned());
     }
     let audit_mount = Mount::writable(audit, "/var/log/kubernetes/audit");
     Ok(part(

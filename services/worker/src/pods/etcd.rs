@@ -135,8 +135,8 @@ pub fn pod(
         "--watch-progress-notify-interval=5s".to_owned(),
     ];
     pod.ports = vec![
-        PortMapping { container_port: CLIENT_PORT, host_port: target.port(PortUse::EtcdClient)? },
-        PortMapping { container_port: PEER_PORT, host_port: target.port(PortUse::EtcdPeer)? },
+        PortMapping::tcp(CLIENT_PORT, target.port(PortUse::EtcdClient)?),
+        PortMapping::tcp(PEER_PORT, target.port(PortUse::EtcdPeer)?),
     ];
     pod.containers = vec![ContainerSpec {
         name: POD.to_owned(),

@@ -89,8 +89,7 @@ pub fn pod(target: &Target, secrets: &Secrets<'_>) -> Result<(PodSpec, Vec<FileO
     let mut pod = target.pod(POD);
     files.directory(pod.log_directory.clone());
     let (operations, files_hash) = files.finish();
-    pod.ports =
-        vec![PortMapping { container_port: PORT, host_port: target.port(PortUse::ApiServer)? }];
+    pod.ports = vec![PortMapping::tcp(PORT, target.port(PortUse::ApiServer)?)];
     pod.containers = vec![ContainerSpec {
         name: POD.to_owned(),
         image: HAPROXY_IMAGE.to_owned(),

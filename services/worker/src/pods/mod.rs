@@ -4,13 +4,15 @@
 pub mod control_plane;
 pub mod etcd;
 pub mod ingress;
+pub mod vpn;
 
 use crate::names;
 use oi_cri::{FileOp, PodSpec};
-use oi_domain::{Authority, Cluster, Hypervisor, Node, State};
+use oi_domain::{Authority, Cluster, Hypervisor, Node, State, VPN_KEY};
 use oi_events::{ClusterName, ClusterUid, Credential, NodeName, PortUse};
 use oi_pki::{DataKey, Zeroizing, certificate_pem, private_key_pem};
 use oi_view::{Keyring, KeyringError};
+use oi_vpn::Key;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -47,6 +49,8 @@ pub struct Target {
     pub hypervisor: Arc<Hypervisor>,
     /// The hypervisors of the cluster's nodes.
     pub hypervisors: BTreeMap<NodeName, Arc<Hypervisor>>,
+    /// Where the hub of its cluster's tunnel is.
+    pub hub: Option<SocketAddr>,
 }
 
 impl Target {
@@ -62,6 +66,7 @@ impl Target {
             node: n.clone(),
             hypervisor: of(n)?,
             hypervisors: c.nodes.iter().filter_map(|(k, n)| Some((k.clone(), of(n)?))).collect(),
+            hub: state.vpn_hub(c),
         })
     }
 
@@ -155,10 +160,21 @@ impl Secrets<'_> {
         if pem.is_empty() { Err(absent()) } else { Ok(pem.into_bytes()) }
     }
 
+    /// The private key of the tunnel's hub.
+    pub fn vpn_key(&self) -> Result<Key, PodsError> {
+        vpn_key(&self.private(VPN_KEY)?)
+    }
+
     /// The private key as PEM.
     pub fn private_key(&self, name: &str) -> Result<Vec<u8>, PodsError> {
         Ok(private_key_pem(&self.private(name)?).as_bytes().to_vec())
     }
+}
+
+/// The private key of a tunnel's hub, of its bytes.
+pub fn vpn_key(bytes: &[u8]) -> Result<Key, PodsError> {
+    let bytes = bytes.try_into().map_err(|_| PodsError::NoCredential(VPN_KEY.to_owned()))?;
+    Ok(Key(bytes))
 }
 
 /// Files of one directory, and a hash over those that are read only at the start.

@@ -3,10 +3,12 @@
 
 use super::{StepError, Steps};
 use crate::inside::{
-    KINDS, Object, OpenToken, Subject, delete, is_ours, is_same, list_kept, listed, objects, title,
+    KINDS, Object, OpenToken, Opened, Subject, delete, is_ours, is_same, list_kept, listed,
+    objects, title,
 };
+use crate::pods::vpn_key;
 use oi_cri::{Helper, Reply, Request};
-use oi_domain::Hypervisor;
+use oi_domain::{Hypervisor, VPN_KEY};
 use oi_events::{ClusterName, ClusterUid, Component, Generation, Job, PortUse, token_letters};
 use oi_pki::{DataKey, LeafProfile, certificate_pem, private_key_pem};
 use oi_view::{Keyring, now_ms};
@@ -201,8 +203,12 @@ impl Steps {
         for (reply, kind) in lists.iter().zip(&KINDS) {
             kept.extend(listed(&reply.object()?, kind).into_iter().filter(is_ours));
         }
-        let tokens = self.open_tokens(subject).await?;
-        let mut wanted = objects(subject, &tokens, pass.worker_nodes);
+        // Before machines are told that they have a link: the hub knows of it.
+        if subject.cluster.vpn.is_some() {
+            self.tell_tunnel(subject, &all_nodes(api).await?).await;
+        }
+        let opened = self.open(subject).await?;
+        let mut wanted = objects(subject, &opened, pass.worker_nodes);
         let data = json!({"generation": generation.to_string(), "layout": LAYOUT});
         wanted.push(Object::new("v1", "ConfigMap", "kube-system", RECORD, json!({"data": data})));
         let before: BTreeMap<String, &Value> = kept.iter().map(|o| (title(o), o)).collect();
@@ -235,22 +241,27 @@ impl Steps {
         Ok(pass)
     }
 
-    async fn open_tokens(&self, subject: &Subject) -> Result<Vec<OpenToken>, StepError> {
+    /// What is sealed, and is needed inside of the cluster.
+    async fn open(&self, subject: &Subject) -> Result<Opened, StepError> {
         let uid = subject.cluster.uid;
         let key = self.keyring.key(uid).await?;
         // The cluster itself removes them when they end, by the second.
         let now = now_ms() + 2_000;
-        let mut open = Vec::new();
+        let mut tokens = Vec::new();
         for (id, token) in subject.inside.tokens.iter().filter(|(_, t)| t.expires_ms > now) {
             let bytes = Keyring::open(&key, uid, &token.credential)?;
-            open.push(OpenToken {
+            tokens.push(OpenToken {
                 id: id.clone(),
                 secret: token_letters(&bytes),
                 expires_ms: token.expires_ms,
                 description: token.description.clone(),
             });
         }
-        Ok(open)
+        let hub_key = match subject.cluster.credentials.get(VPN_KEY) {
+            Some(sealed) => Some(vpn_key(&Keyring::open(&key, uid, sealed)?)?.public()),
+            None => None,
+        };
+        Ok(Opened { tokens, hub_key })
     }
 }
 
@@ -315,6 +326,22 @@ async fn apply(
         }
     }
     Ok(changed)
+}
+
+/// So many Nodes at a time: each is some 10 KiB.
+const PAGE: usize = 200;
+
+/// All Nodes of the cluster.
+pub async fn all_nodes(api: &Api) -> Result<Vec<Value>, StepError> {
+    let (mut all, mut next) = (Vec::new(), String::new());
+    loop {
+        let list = api.get(&format!("/api/v1/nodes?limit={PAGE}&continue={next}")).await?;
+        all.extend(list["items"].as_array().cloned().unwrap_or_default());
+        match list["metadata"]["continue"].as_str() {
+            Some(token) if !token.is_empty() => next = token.to_owned(),
+            _ => return Ok(all),
+        }
+    }
 }
 
 /// How many there are, of a list of which only the first was asked for.

@@ -3,7 +3,7 @@
 use super::{Site, StepError, Steps};
 use crate::hypervisors::Turn;
 use crate::pods::Target;
-use crate::pods::ingress;
+use crate::pods::{ingress, vpn};
 use oi_events::{Component, PortUse};
 use std::time::{Duration, Instant};
 
@@ -53,7 +53,10 @@ impl Steps {
         if !started {
             self.reload_ingress(site).await?;
         }
-        Ok(started)
+        let Some((pod, files)) = vpn::hub(&site.target, &site.secrets())? else {
+            return Ok(started);
+        };
+        Ok(site.start(&pod, &files).await? || started)
     }
 
     /// haproxy runs with the configuration that it must have. It is told to read it

@@ -11,8 +11,9 @@ mod probe;
 mod remove;
 mod restore;
 mod traffic;
+mod tunnel;
 
-pub use configure::{Api, Passes, first};
+pub use configure::{Api, Passes, all_nodes, first};
 
 use crate::exclusion::Nodes;
 use crate::hypervisors::{HypervisorError, Hypervisors, Turn};

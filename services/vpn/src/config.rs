@@ -1,0 +1,134 @@
+//! What a hub and a link are told, as JSON files, which they read again when they change.
+
+use crate::error::VpnError;
+use crate::switch::Kind;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use boringtun::x25519::{PublicKey, StaticSecret};
+use ipnet::Ipv4Net;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+/// A Curve25519 key, written as WireGuard writes it: 32 bytes, base64.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key(pub [u8; 32]);
+
+impl Key {
+    /// Reads what [`std::fmt::Display`] writes.
+    pub fn parse(text: &str) -> Option<Key> {
+        STANDARD.decode(text).ok()?.try_into().ok().map(Key)
+    }
+
+    /// The public key of this private one.
+    pub fn public(&self) -> Key {
+        Key(PublicKey::from(&self.secret()).to_bytes())
+    }
+
+    pub(crate) fn secret(&self) -> StaticSecret {
+        StaticSecret::from(self.0)
+    }
+
+    pub(crate) fn peer(&self) -> PublicKey {
+        PublicKey::from(self.0)
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&STANDARD.encode(self.0))
+    }
+}
+
+/// It may be a private one.
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key(not shown)")
+    }
+}
+
+impl Serialize for Key {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Key, D::Error> {
+        let text = String::deserialize(d)?;
+        Key::parse(&text).ok_or_else(|| D::Error::custom("a key is 32 bytes in base64"))
+    }
+}
+
+/// A hub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HubConfig {
+    /// Its private key.
+    pub private_key: Key,
+    /// The UDP port on which it listens.
+    pub listen_port: u16,
+    /// Who may have a link to it.
+    pub peers: Vec<PeerConfig>,
+}
+
+/// One end of a link, as the hub knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PeerConfig {
+    /// Its public key.
+    pub public_key: Key,
+    /// Its address in the tunnel.
+    pub address: Ipv4Addr,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// The addresses of pods, by the address of the worker that they are on: API servers reach
+/// them through that worker's link.
+pub type Pods = BTreeMap<Ipv4Addr, Vec<Ipv4Net>>;
+
+/// A link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LinkConfig {
+    /// Its private key.
+    pub private_key: Key,
+    /// Its address in the tunnel, with the length of the tunnel's prefix.
+    pub address: Ipv4Net,
+    /// The hub's public key.
+    pub hub_key: Key,
+    /// Where the hub listens; none while that is not known.
+    pub hub: Option<SocketAddr>,
+    /// What else is reached through it.
+    #[serde(default)]
+    pub routes: Vec<Ipv4Net>,
+}
+
+/// Reads a file again when it is another one.
+pub(crate) struct Watched<'a> {
+    path: &'a Path,
+    text: String,
+}
+
+impl<'a> Watched<'a> {
+    pub(crate) fn new(path: &'a Path) -> Watched<'a> {
+        Watched { path, text: String::new() }
+    }
+
+    /// The configuration, if it is another one than the last time. A file is replaced as a
+    /// whole, but one that cannot be read for a moment is no reason to end.
+    pub(crate) fn changed<T: DeserializeOwned>(&mut self) -> Result<Option<T>, VpnError> {
+        let path = || self.path.display().to_string();
+        let text = std::fs::read_to_string(self.path)
+            .map_err(|source| VpnError::Read { path: path(), source })?;
+        if text == self.text {
+            return Ok(None);
+        }
+        let parsed = serde_json::from_str(&text)
+            .map_err(|source| VpnError::Malformed { path: path(), source })?;
+        self.text = text;
+        Ok(Some(parsed))
+    }
+}
