@@ -40,6 +40,9 @@ enum Step {
     Token(u8),
     Revoke(u8),
     Repaired(u8),
+    Vpn(u8),
+    Link(u8, u8),
+    Unlink(u8, u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -66,6 +69,9 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..4_u8).prop_map(Step::Token),
         1 => (0..4_u8).prop_map(Step::Revoke),
         1 => (0..4_u8).prop_map(Step::Repaired),
+        1 => (0..4_u8).prop_map(Step::Vpn),
+        2 => (0..4_u8, 0..20_u8).prop_map(|(c, k)| Step::Link(c, k)),
+        1 => (0..4_u8, 0..20_u8).prop_map(|(c, k)| Step::Unlink(c, k)),
         1 => (0..4_u8).prop_map(Step::Backup),
         2 => (0..4_u8).prop_map(Step::Taken),
         1 => (0..4_u8, 0..4_u8).prop_map(|(c, d)| Step::Restore(c, d)),
@@ -201,6 +207,20 @@ fn take(world: &mut World, step: Step) {
             let observation = Observation::DriftRepaired { cluster, generation, objects };
             world.try_run(ReportObservationV1 { observation })
         }
+        Step::Vpn(c) => world.try_run(EnableVpnV1 {
+            cluster: name(&cluster_name(c)),
+            cidr: "10.254.0.0/28".to_owned(),
+        }),
+        Step::Link(c, key) => {
+            let (cluster, worker) = (name(&cluster_name(c)), format!("w{key}"));
+            let observation = Observation::LinkAsked { cluster, worker, public_key: [key; 32] };
+            world.try_run(ReportObservationV1 { observation })
+        }
+        Step::Unlink(c, key) => {
+            let (cluster, worker) = (name(&cluster_name(c)), format!("w{key}"));
+            let observation = Observation::WorkerGone { cluster, worker, public_key: [key; 32] };
+            world.try_run(ReportObservationV1 { observation })
+        }
         Step::AbandonHypervisor(n) => world.try_run(AbandonHypervisorV1 { name: h(n) }),
         Step::Rotate(c, step) => {
             use RotationStep::*;
@@ -262,6 +282,22 @@ fn members_spread(before: &State, events: &[Event]) {
     }
 }
 
+/// In a tunnel each address and each key is one peer's, and each API server has a link as
+/// long as there are addresses.
+fn links_hold(state: &State) {
+    for cluster in state.clusters.values() {
+        let Some(vpn) = &cluster.vpn else { continue };
+        let addresses: BTreeSet<_> = vpn.peers.values().map(|p| p.address).collect();
+        assert_eq!(addresses.len(), vpn.peers.len());
+        let keys: Vec<_> = vpn.peers.values().filter_map(|p| p.public_key).collect();
+        assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len());
+        for peer in vpn.peers.keys() {
+            let VpnPeer::ControlPlane(node) = peer else { continue };
+            assert!(cluster.nodes.contains_key(node), "{node} is gone");
+        }
+    }
+}
+
 /// Once a cluster is ready, each component runs somewhere, and beside an API server.
 fn components_hold(state: &State) {
     for cluster in state.clusters.values().filter(|c| c.phase == ClusterPhase::Ready) {
@@ -313,6 +349,7 @@ proptest! {
             no_port_is_used_twice(&world.state);
             one_membership_change_at_a_time(&world.state);
             components_hold(&world.state);
+            links_hold(&world.state);
         }
         // The bytes are all that a replay needs, from any snapshot on.
         let mut replayed = State::default();

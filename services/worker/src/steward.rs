@@ -149,10 +149,8 @@ impl Steward {
         let list = api.get(&format!("{all}?{select}")).await?;
         let items = list["items"].as_array().cloned().unwrap_or_default();
         let pending: Vec<&Value> = items.iter().filter(|r| is_pending(r)).collect();
-        if !pending.is_empty() {
-            if answer(&api, subject, &self.reserved(subject), &pending).await? {
-                self.grown.notify_one();
-            }
+        if !pending.is_empty() && answer(&api, subject, &self.reserved(subject), &pending).await? {
+            self.grown.notify_one();
         }
         let since = list["metadata"]["resourceVersion"].as_str().unwrap_or_default();
         self.wait(api, &format!("{all}?{select}"), since).await
