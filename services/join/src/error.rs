@@ -101,6 +101,9 @@ pub enum JoinError {
         "the cluster's worker nodes are linked by a tunnel, which needs /dev/net/tun: load the module tun (`modprobe tun`), or let the container see that device"
     )]
     NoTun,
+    /// There is nothing to connect to.
+    #[error("the cluster has no tunnel: join without connecting first")]
+    NoTunnel,
     /// The link is another machine's.
     #[error(
         "a machine that joined as {0} has the link of that name, with another key: choose another --nodename; or delete that node, and try again in some minutes"

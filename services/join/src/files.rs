@@ -11,6 +11,9 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// What [`discovery`] says.
+pub const DISCOVERY: &str = "etc/kubernetes/oi-discovery.conf";
+
 /// What this machine was asked to be: written first and removed last, so that whoever comes
 /// after a crash knows what is half done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +88,33 @@ pub fn remove(path: &Path) -> Result<bool, JoinError> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
         Err(e) => Err(failed(path)(e)),
     }
+}
+
+/// Where kubeadm finds the API, and whom to trust.
+pub fn discovery(join: &Join) -> String {
+    json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "", "users": [], "contexts": [],
+        "clusters": [{"name": "", "cluster": {
+            "server": format!("https://{}", join.endpoint),
+            "certificate-authority-data": STANDARD.encode(&join.authorities),
+        }}],
+    })
+    .to_string()
+}
+
+/// What `kubeadm join` is to do on a machine with a link.
+pub fn join_configuration(join: &Join, address: Ipv4Addr) -> String {
+    let config = json!({
+        "apiVersion": "kubeadm.k8s.io/v1beta4", "kind": "JoinConfiguration",
+        "discovery": {
+            "file": {"kubeConfigPath": format!("/{DISCOVERY}")}, "tlsBootstrapToken": join.token,
+        },
+        "nodeRegistration": {
+            "name": join.node, "criSocket": join.runtime,
+            "kubeletExtraArgs": [{"name": "node-ip", "value": address.to_string()}],
+        },
+    });
+    format!("{config:#}\n")
 }
 
 /// The kubeconfig with which a kubelet asks for its certificate.

@@ -86,6 +86,33 @@ pub fn join(machine: &Machine, join: &Join, say: &mut dyn FnMut(&str)) -> Result
     wait(machine, join, say)
 }
 
+/// Links the machine to the tunnel of a cluster, for a `kubeadm join` that comes next; returns
+/// the configuration for that. Done again, only what is missing is done.
+///
+/// # Errors
+/// As with [`join`], and where the cluster has no tunnel.
+pub fn connect(
+    machine: &Machine,
+    join: &Join,
+    say: &mut dyn FnMut(&str),
+) -> Result<String, JoinError> {
+    machine.check_words(join)?;
+    let record = Record::of(join);
+    let before = machine.record()?;
+    if before.as_ref().is_some_and(|b| *b != record) || (before.is_none() && machine.is_node()) {
+        return Err(JoinError::AnotherNode(before.map(|b| b.node)));
+    }
+    let cluster = Cluster::with_token(join)?;
+    if before.is_none() && cluster.has_node(&join.node)? {
+        return Err(JoinError::NameTaken(join.node.clone()));
+    }
+    let hub = tunnel::find(machine, join, &cluster)?.ok_or(JoinError::NoTunnel)?;
+    machine.write_record(&record)?;
+    let address = tunnel::link(machine, join, &cluster, &hub, say)?;
+    machine.write_discovery(join)?;
+    Ok(files::join_configuration(join, address))
+}
+
 /// Waits until the kubelet has its own credentials and the node is ready.
 fn wait(machine: &Machine, join: &Join, say: &mut dyn FnMut(&str)) -> Result<(), JoinError> {
     let end = Instant::now() + join.patience;

@@ -61,6 +61,27 @@ impl Machine {
 
     /// Refuses what cannot work; the kubelet's program.
     pub(crate) fn check(&self, join: &Join) -> Result<PathBuf, JoinError> {
+        self.check_words(join)?;
+        let Some(socket) = join.runtime.strip_prefix("unix://").map(PathBuf::from) else {
+            let (what, value, problem) =
+                ("--cri-socket", join.runtime.clone(), "write unix:///path");
+            return Err(JoinError::Invalid { what, value, problem });
+        };
+        UnixStream::connect(&socket).map_err(|_| JoinError::NoRuntime(socket))?;
+        let kubelet = kubelet::find()?;
+        // A kubelet whose supervisor was killed may be on its way out.
+        let end = Instant::now() + Duration::from_secs(3);
+        while !self.is_kubelet_running() && TcpListener::bind(("0.0.0.0", KUBELET_PORT)).is_err() {
+            if Instant::now() >= end {
+                return Err(JoinError::PortTaken(KUBELET_PORT));
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(kubelet)
+    }
+
+    /// Refuses what nobody could work with.
+    pub(crate) fn check_words(&self, join: &Join) -> Result<(), JoinError> {
         let invalid = |what, value: &str, problem| {
             Err(JoinError::Invalid { what, value: value.to_owned(), problem })
         };
@@ -87,20 +108,12 @@ impl Machine {
                 "it has the form abcdef.0123456789abcdef",
             );
         }
-        let Some(socket) = join.runtime.strip_prefix("unix://").map(PathBuf::from) else {
-            return invalid("--cri-socket", &join.runtime, "write unix:///path");
-        };
-        UnixStream::connect(&socket).map_err(|_| JoinError::NoRuntime(socket))?;
-        let kubelet = kubelet::find()?;
-        // A kubelet whose supervisor was killed may be on its way out.
-        let end = Instant::now() + Duration::from_secs(3);
-        while !self.is_kubelet_running() && TcpListener::bind(("0.0.0.0", KUBELET_PORT)).is_err() {
-            if Instant::now() >= end {
-                return Err(JoinError::PortTaken(KUBELET_PORT));
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        Ok(kubelet)
+        Ok(())
+    }
+
+    /// Where kubeadm is to look.
+    pub(crate) fn write_discovery(&self, join: &Join) -> Result<(), JoinError> {
+        files::write(&self.path(files::DISCOVERY), 0o600, &files::discovery(join))
     }
 
     /// What oi made it, or began to.
@@ -176,6 +189,7 @@ impl Machine {
             "etc/kubernetes/manifests",
             "etc/cni/net.d/10-flannel.conflist",
             "var/lib/kubelet",
+            files::DISCOVERY,
             tunnel::CONFIG,
             tunnel::KEY,
             RECORD,

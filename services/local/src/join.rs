@@ -24,6 +24,9 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
+/// What kubeadm is told where a link comes first.
+const CONFIG: &str = "/var/tmp/join.json";
+
 /// Makes a worker and has it join.
 pub fn create(
     lab: &Lab,
@@ -34,7 +37,8 @@ pub fn create(
 ) -> Result<(), WorkerError> {
     let found = ask_oi(lab, &["cluster", "get", cluster, "-o", "json"])?;
     let found: Value = serde_json::from_str(&found).unwrap_or_default();
-    if nats > 0 && text(&found["vpnCidr"]).is_empty() {
+    let tunnel = !text(&found["vpnCidr"]).is_empty();
+    if nats > 0 && !tunnel {
         return Err(WorkerError::NoTunnel(cluster.to_owned()));
     }
     let worker = lab.ensure_worker(name, cluster, &text(&found["version"]), nats)?;
@@ -54,7 +58,7 @@ pub fn create(
             let made: Value = serde_json::from_str(&made).unwrap_or_default();
             match way {
                 Way::Oi => by_oi(&worker, &made)?,
-                Way::Kubeadm => by_kubeadm(&worker, &made)?,
+                Way::Kubeadm => by_kubeadm(&worker, &made, tunnel)?,
             }
         }
     }
@@ -82,12 +86,11 @@ fn write(worker: &Worker<'_>, name: &str, content: &str) -> Result<String, Worke
     Ok(format!("/var/tmp/{name}"))
 }
 
-fn by_oi(worker: &Worker<'_>, token: &Value) -> Result<(), WorkerError> {
+/// What `oi node join` and `oi node connect` are told; the token is in a file.
+fn flags(worker: &Worker<'_>, token: &Value) -> Result<[String; 8], WorkerError> {
     let ca = write(worker, "ca.crt", &text(&token["caCertificate"]))?;
     let secret = write(worker, "token", &text(&token["token"]))?;
-    let args = [
-        "node",
-        "join",
+    Ok([
         "--nodename",
         &worker.record.name,
         "--apiserver-endpoint",
@@ -96,17 +99,33 @@ fn by_oi(worker: &Worker<'_>, token: &Value) -> Result<(), WorkerError> {
         &ca,
         "--join-token",
         &format!("@{secret}"),
-    ];
-    let done = worker.exec("oi", &args.map(str::to_owned));
+    ]
+    .map(str::to_owned))
+}
+
+fn by_oi(worker: &Worker<'_>, token: &Value) -> Result<(), WorkerError> {
+    let args = [["node", "join"].map(str::to_owned).to_vec(), flags(worker, token)?.to_vec()];
+    let done = worker.exec("oi", &args.concat());
     let _ = fs::remove_file(worker.dir().join("var/tmp/token"));
     done
 }
 
-fn by_kubeadm(worker: &Worker<'_>, token: &Value) -> Result<(), WorkerError> {
+fn by_kubeadm(worker: &Worker<'_>, token: &Value, tunnel: bool) -> Result<(), WorkerError> {
     worker.offer_kubelet()?;
-    let command = text(&token["kubeadm"]);
-    let mut args: Vec<String> = command.split(' ').skip(1).map(str::to_owned).collect();
-    args.extend(["--node-name", &worker.record.name].map(str::to_owned));
+    let mut args: Vec<String> = if tunnel {
+        let script =
+            format!("umask 077; oi node connect {} >{CONFIG}", flags(worker, token)?.join(" "));
+        worker.exec("sh", &["-c".to_owned(), script])?;
+        ["join", "--config", CONFIG].map(str::to_owned).into()
+    } else {
+        let command = text(&token["kubeadm"]);
+        let named = ["--node-name", &worker.record.name].map(str::to_owned);
+        command.split(' ').skip(1).map(str::to_owned).chain(named).collect()
+    };
     args.push(format!("--ignore-preflight-errors={IGNORED}"));
-    worker.exec("kubeadm", &args)
+    let done = worker.exec("kubeadm", &args);
+    for secret in ["token", "join.json"] {
+        let _ = fs::remove_file(worker.dir().join("var/tmp").join(secret));
+    }
+    done
 }

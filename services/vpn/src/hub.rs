@@ -18,7 +18,11 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(250);
 /// So many handshakes a second are answered without a cookie (each is counted twice).
 const HANDSHAKES: u64 = 200;
+/// The type of a cookie reply.
+const COOKIE: u8 = 3;
 pub(crate) const LARGEST: usize = 65_536;
+/// What a packet grows by when it is sealed, and more than a handshake takes.
+pub(crate) const SEAL: usize = 256;
 
 struct Peer {
     config: PeerConfig,
@@ -37,6 +41,9 @@ struct Hub {
     by_address: BTreeMap<Ipv4Addr, u32>,
     pods: Pods,
     next: u32,
+    /// For packets on their way: one out of a link, and into another.
+    opened: Vec<u8>,
+    sealed: Vec<u8>,
 }
 
 /// Serves until it fails. The configuration is read again when it changes: links that stay
@@ -128,6 +135,8 @@ impl Hub {
             by_address: BTreeMap::new(),
             pods: Pods::new(),
             next: 0,
+            opened: vec![0; LARGEST],
+            sealed: vec![0; LARGEST + SEAL],
         })
     }
 
@@ -177,22 +186,33 @@ impl Hub {
 
     fn take(&mut self, datagram: &[u8], from: SocketAddr) {
         let Some(number) = self.sender(datagram, from) else { return };
-        let mut out = vec![0; LARGEST];
+        let mut opened = std::mem::take(&mut self.opened);
+        self.open(number, datagram, from, &mut opened);
+        self.opened = opened;
+    }
+
+    fn open(&mut self, number: u32, datagram: &[u8], from: SocketAddr, out: &mut [u8]) {
         let mut input = datagram;
         loop {
             let Some(peer) = self.peers.get_mut(&number) else { return };
-            let result = peer.tunnel.decapsulate(Some(from.ip()), input, &mut out);
-            if !matches!(result, TunnResult::Err(_)) {
+            let result = peer.tunnel.decapsulate(Some(from.ip()), input, out);
+            // Cookies are for those who may be anybody; all else was sealed by the peer.
+            let proven = match &result {
+                TunnResult::Err(_) => false,
+                TunnResult::WriteToNetwork(reply) => reply.first() != Some(&COOKIE),
+                _ => true,
+            };
+            if proven {
                 peer.heard = Some(from);
             }
             match result {
                 TunnResult::WriteToNetwork(reply) => self.send(reply, from),
                 TunnResult::WriteToTunnelV4(packet, source) => {
-                    let pods = self.pods.get(&peer.config.address);
+                    let (address, kind) = (peer.config.address, peer.config.kind);
+                    let pods = self.pods.get(&address);
                     let of_pod = pods.is_some_and(|nets| nets.iter().any(|n| n.contains(&source)));
-                    if source == peer.config.address || of_pod {
-                        let (packet, sender) = (packet.to_vec(), peer.config.clone());
-                        self.pass_on(&packet, &sender, of_pod);
+                    if source == address || of_pod {
+                        self.pass_on(packet, kind, of_pod);
                     }
                     return;
                 }
@@ -210,7 +230,7 @@ impl Hub {
         host.and_then(|host| self.by_address.get(host))
     }
 
-    fn pass_on(&mut self, packet: &[u8], sender: &PeerConfig, of_pod: bool) {
+    fn pass_on(&mut self, packet: &[u8], sender: Kind, of_pod: bool) {
         let to = packet.get(16..20).and_then(|b| <[u8; 4]>::try_from(b).ok()).map(Ipv4Addr::from);
         let Some(to) = to else { return };
         let machine = self.by_address.get(&to);
@@ -218,15 +238,13 @@ impl Hub {
         let with_pod = of_pod || machine.is_none();
         let Some(number) = machine.or_else(|| self.host_of(to)).copied() else { return };
         let Some(peer) = self.peers.get_mut(&number) else { return };
-        let between_workers = (sender.kind, peer.config.kind) == (Kind::Worker, Kind::Worker);
-        if (between_workers && with_pod) || !allows(sender.kind, peer.config.kind, packet) {
+        let between_workers = (sender, peer.config.kind) == (Kind::Worker, Kind::Worker);
+        if (between_workers && with_pod) || !allows(sender, peer.config.kind, packet) {
             return;
         }
-        let mut out = vec![0; packet.len().max(LARGEST / 32) + 256];
-        let TunnResult::WriteToNetwork(datagram) = peer.tunnel.encapsulate(packet, &mut out) else {
-            return;
-        };
-        if let Some(to) = peer.heard {
+        if let (TunnResult::WriteToNetwork(datagram), Some(to)) =
+            (peer.tunnel.encapsulate(packet, &mut self.sealed), peer.heard)
+        {
             let _ = self.socket.send_to(datagram, to);
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::config::{LinkConfig, Watched};
 use crate::error::VpnError;
-use crate::hub::LARGEST;
+use crate::hub::{LARGEST, SEAL};
 use crate::route;
 use boringtun::noise::{Tunn, TunnResult};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -49,7 +49,7 @@ impl Shared {
 
     /// From the interface to the hub.
     fn out(&self) -> Result<(), VpnError> {
-        let (mut packet, mut datagram) = (vec![0; LARGEST], vec![0; LARGEST + 256]);
+        let (mut packet, mut datagram) = (vec![0; LARGEST], vec![0; LARGEST + SEAL]);
         loop {
             let length = self.device.recv(&mut packet).map_err(VpnError::Packet)?;
             let sealed = self.tunnel().encapsulate(&packet[..length], &mut datagram);

@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use crate::error::Failure;
-use crate::flags::Node;
+use crate::flags::{JoinFlags, Node};
 use crate::{documents, output, reconcile};
 use oi_join::{Join, Leave, Machine};
 use oi_proto::manifest;
@@ -19,8 +19,30 @@ fn host_name() -> String {
     name.trim().to_lowercase()
 }
 
+/// What is asked for by flags and the files that they name.
+fn asked(flags: JoinFlags, patience: Duration) -> Result<Join, Failure> {
+    let read = |path: &Path| {
+        let io = |source| Failure::Io { what: path.display().to_string(), source };
+        std::fs::read_to_string(path).map_err(io)
+    };
+    let token = match flags.join_token.strip_prefix('@') {
+        Some(file) => read(Path::new(file))?.trim().to_owned(),
+        None => flags.join_token,
+    };
+    Ok(Join {
+        node: flags.nodename.unwrap_or_else(host_name),
+        endpoint: flags.apiserver_endpoint,
+        authorities: read(&flags.apiserver_ca_cert_file)?,
+        token,
+        runtime: flags.cri_socket,
+        patience,
+    })
+}
+
 pub async fn run(client: Client, command: Node) -> Result<(), Failure> {
-    if client.is_planning() && matches!(command, Node::Join { .. } | Node::Leave { .. }) {
+    if client.is_planning()
+        && matches!(command, Node::Join { .. } | Node::Connect(_) | Node::Leave { .. })
+    {
         return Err(Failure::Input(
             "joining and leaving cannot be planned: they change this machine".to_owned(),
         ));
@@ -58,34 +80,16 @@ pub async fn run(client: Client, command: Node) -> Result<(), Failure> {
             eprintln!("node {name} of cluster {cluster}: to be replaced");
             Ok(())
         }
-        Node::Join {
-            nodename,
-            apiserver_endpoint,
-            apiserver_ca_cert_file,
-            join_token,
-            cri_socket,
-            timeout,
-        } => {
-            let read = |path: &Path| {
-                let io = |source| Failure::Io { what: path.display().to_string(), source };
-                std::fs::read_to_string(path).map_err(io)
-            };
-            let token = match join_token.strip_prefix('@') {
-                Some(file) => read(Path::new(file))?.trim().to_owned(),
-                None => join_token,
-            };
-            let join = Join {
-                node: nodename.unwrap_or_else(host_name),
-                endpoint: apiserver_endpoint,
-                authorities: read(&apiserver_ca_cert_file)?,
-                token,
-                runtime: cri_socket,
-                patience: Duration::from_secs(timeout),
-            };
+        Node::Join { join, timeout } => {
+            let join = asked(join, Duration::from_secs(timeout))?;
             // Nothing else is to be done meanwhile: it may block.
             oi_join::join(&Machine::default(), &join, &mut say)?;
             eprintln!("node {}: {}", join.node, if timeout > 0 { "ready" } else { "joining" });
             Ok(())
+        }
+        Node::Connect(join) => {
+            let join = asked(join, Duration::ZERO)?;
+            output::print(&oi_join::connect(&Machine::default(), &join, &mut say)?)
         }
         Node::Leave { force, timeout } => {
             let leave = Leave { patience: Duration::from_secs(timeout), force };

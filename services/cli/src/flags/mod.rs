@@ -12,7 +12,7 @@ pub use cluster::{Cluster, ClusterFlags};
 pub use hypervisor::Hypervisor;
 pub use job::{Job, JobState};
 pub use join_token::{JoinToken, Part};
-pub use node::{Node, NodeFlags, Role};
+pub use node::{JoinFlags, Node, NodeFlags, Role};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;

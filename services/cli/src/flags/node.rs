@@ -33,6 +33,26 @@ pub struct NodeFlags {
     pub hypervisor: Option<String>,
 }
 
+/// What is to be joined, and how to trust it.
+#[derive(Args)]
+pub struct JoinFlags {
+    /// The node's name in the cluster; the host name where absent.
+    #[arg(long)]
+    pub nodename: Option<String>,
+    /// host:port of the cluster's API, as `oi join-token create` prints it.
+    #[arg(long)]
+    pub apiserver_endpoint: String,
+    /// The certificate of the cluster's authority, PEM.
+    #[arg(long)]
+    pub apiserver_ca_cert_file: PathBuf,
+    /// The token, or the name of a file that holds it, after an @.
+    #[arg(long, env = "OI_JOIN_TOKEN", hide_env_values = true)]
+    pub join_token: String,
+    /// The socket of the container runtime.
+    #[arg(long, default_value = "unix:///run/containerd/containerd.sock")]
+    pub cri_socket: String,
+}
+
 #[derive(Subcommand)]
 pub enum Node {
     /// Add a node to the documents on stdin; print all of them.
@@ -67,25 +87,15 @@ pub enum Node {
     },
     /// Make this machine a worker node of a cluster. Done again, only what is missing is done.
     Join {
-        /// Its name in the cluster; the host name where absent.
-        #[arg(long)]
-        nodename: Option<String>,
-        /// host:port of the cluster's API, as `oi join-token create` prints it.
-        #[arg(long)]
-        apiserver_endpoint: String,
-        /// The certificate of the cluster's authority, PEM.
-        #[arg(long)]
-        apiserver_ca_cert_file: PathBuf,
-        /// The token, or the name of a file that holds it, after an @.
-        #[arg(long, env = "OI_JOIN_TOKEN", hide_env_values = true)]
-        join_token: String,
-        /// The socket of the container runtime.
-        #[arg(long, default_value = "unix:///run/containerd/containerd.sock")]
-        cri_socket: String,
+        #[command(flatten)]
+        join: JoinFlags,
         /// How long to wait until it is ready, seconds; 0 to not wait.
         #[arg(long, default_value_t = 300)]
         timeout: u64,
     },
+    /// Link this machine to the tunnel of a cluster, and no more: what comes before
+    /// `kubeadm join --config`. Prints the configuration for that.
+    Connect(JoinFlags),
     /// End to be a worker node: have the pods go elsewhere, end the kubelet, remove what
     /// joining wrote.
     Leave {
