@@ -1,6 +1,7 @@
 //! Which packets go from one link to another: a pure function of both ends and the packet.
 
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 /// What is at the end of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,11 @@ const UDP: u8 = 17;
 const OVERLAYS: [u16; 3] = [8472, 4789, 6081];
 /// Kubelets check who asks them; pods that gather metrics ask those of all nodes.
 const KUBELET: u16 = 10250;
+/// Services that are offered at all nodes, which may be asked for at any: the API server's
+/// default range.
+const NODE_PORTS: RangeInclusive<u16> = 30_000..=32_767;
+/// Below are the ports of a machine's own servers.
+const UNPRIVILEGED: u16 = 1024;
 const ICMP_ERRORS: [u8; 2] = [3, 11];
 const ICMP_ECHO_REPLY: u8 = 0;
 
@@ -59,8 +65,8 @@ fn header(packet: &[u8]) -> Option<Header> {
 /// Whether a packet may go from one end to the other.
 ///
 /// An API server reaches workers, and they answer it. Workers reach each other by what
-/// carries the network of their pods, and by their kubelets; for all else they are apart, as
-/// API servers are.
+/// carries the network of their pods, by node ports, and by their kubelets; for all else they
+/// are apart, as API servers are.
 pub fn allows(from: Kind, to: Kind, packet: &[u8]) -> bool {
     let Some(h) = header(packet) else { return false };
     let error = h.protocol == ICMP && ICMP_ERRORS.contains(&h.kind);
@@ -71,9 +77,19 @@ pub fn allows(from: Kind, to: Kind, packet: &[u8]) -> bool {
             error || h.acknowledges || (h.protocol == ICMP && h.kind == ICMP_ECHO_REPLY)
         }
         (Kind::Worker, Kind::Worker) => {
-            let overlay = h.protocol == UDP && OVERLAYS.contains(&h.port);
-            let asks = h.protocol == TCP && h.port == KUBELET;
-            error || overlay || asks || (h.source_port == KUBELET && h.acknowledges)
+            let serves = |port| NODE_PORTS.contains(&port);
+            error
+                || match h.protocol {
+                    TCP => {
+                        let offered = |port| port == KUBELET || serves(port);
+                        offered(h.port) || (offered(h.source_port) && h.acknowledges)
+                    }
+                    UDP => {
+                        let answers = serves(h.source_port) && h.port >= UNPRIVILEGED;
+                        OVERLAYS.contains(&h.port) || serves(h.port) || answers
+                    }
+                    _ => false,
+                }
         }
     }
 }
@@ -97,10 +113,16 @@ mod tests {
     const ACK: u8 = 0x10;
 
     #[test]
-    fn workers_reach_each_other_by_the_network_of_pods_and_kubelets_only() {
+    fn workers_reach_each_other_by_pods_networks_node_ports_and_kubelets_only() {
         assert!(allows(Worker, Worker, &packet(17, 40_000, 8472, 0)));
         assert!(allows(Worker, Worker, &packet(6, 40_000, 10250, SYN)));
         assert!(allows(Worker, Worker, &packet(6, 10250, 40_000, SYN | ACK)));
+        assert!(allows(Worker, Worker, &packet(6, 40_000, 31_000, SYN)));
+        assert!(allows(Worker, Worker, &packet(6, 31_000, 40_000, SYN | ACK)));
+        assert!(allows(Worker, Worker, &packet(17, 40_000, 31_000, 0)));
+        assert!(allows(Worker, Worker, &packet(17, 31_000, 40_000, 0)));
+        assert!(!allows(Worker, Worker, &packet(17, 31_000, 53, 0)));
+        assert!(!allows(Worker, Worker, &packet(6, 31_000, 22, SYN)));
         assert!(!allows(Worker, Worker, &packet(6, 10250, 22, SYN)));
         assert!(!allows(Worker, Worker, &packet(6, 40_000, 22, SYN)));
         assert!(!allows(Worker, Worker, &packet(17, 8472, 53, 0)));
