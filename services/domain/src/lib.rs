@@ -30,7 +30,7 @@ pub use due::{due, lost};
 pub use evolve::{apply, evolve};
 pub use level::LEVEL;
 pub use mint::{Authority, ENCRYPTION_KEY, Leaf, Mint, MintError, SERVICE_ACCOUNT, fingerprint};
-pub use network::{SUPPORTED_MINORS, service_ip};
+pub use network::{SUPPORTED_MINORS, is_dns_name, service_ip};
 pub use owed::{JobTarget, Scope, is_owed, job_id, jobs_in, owed, owed_in};
 pub use placement::place;
 pub use plan::{Plan, PlannedJob, plan, restarts};

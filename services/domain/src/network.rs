@@ -136,7 +136,7 @@ pub(crate) fn check_vpn(state: &State, cluster: &Cluster, cidr: &str) -> Result<
 }
 
 /// RFC 1123 subdomain.
-pub(crate) fn is_dns_name(name: &str) -> bool {
+pub fn is_dns_name(name: &str) -> bool {
     let label = |l: &str| {
         (1..=63).contains(&l.len())
             && !l.starts_with('-')

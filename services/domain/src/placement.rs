@@ -61,12 +61,16 @@ fn free_ports(load: &Load, h: &Hypervisor, count: usize) -> Vec<u16> {
 ///
 /// # Errors
 /// Where none is free.
-pub(crate) fn free_port(state: &State, hypervisor: &HypervisorName) -> Result<u16, Rejection> {
+pub(crate) fn free_port(
+    state: &State,
+    hypervisor: &HypervisorName,
+    also_taken: &BTreeSet<u16>,
+) -> Result<u16, Rejection> {
     let h = state.hypervisors.get(hypervisor);
     let h = h.ok_or_else(|| Rejection::HypervisorUnknown(hypervisor.clone()))?;
     let left = h.leftovers.iter().flat_map(|l| l.ports.values().copied());
     let taken = state.nodes_on(hypervisor).flat_map(|(_, _, n)| n.ports.values().copied());
-    let taken: BTreeSet<u16> = left.chain(taken).collect();
+    let taken: BTreeSet<u16> = left.chain(taken).chain(also_taken.iter().copied()).collect();
     let exhausted =
         || Rejection::PortsExhausted { hypervisor: hypervisor.clone(), free: 0, needed: 1 };
     (h.spec.port_low..=h.spec.port_high).find(|p| !taken.contains(p)).ok_or_else(exhausted)

@@ -1,6 +1,7 @@
 //! The state: what the events so far amount to.
 
 use crate::mint::Authority;
+use ipnet::Ipv4Net;
 use oi_events::{
     Addons, BackupId, ClusterName, ClusterUid, CommandId, Component, Credential, Generation, Hash,
     HypervisorName, JobId, JobKind, KubernetesVersion, NodeName, PortUse, RegisterHypervisorV1,
@@ -87,17 +88,20 @@ impl State {
         self.reached_at(ingress, PortUse::ApiServer)
     }
 
-    fn reached_at(&self, node: &Node, port_use: PortUse) -> Option<SocketAddr> {
+    /// Where others reach a port of a node, if it has that port.
+    pub fn reached_at(&self, node: &Node, port_use: PortUse) -> Option<SocketAddr> {
         let address = self.hypervisors.get(&node.hypervisor)?.spec.address;
         Some(SocketAddr::new(address, *node.ports.get(&port_use)?))
     }
 
-    /// Where the hub of a cluster's tunnel is: at the oldest ingress that runs, or the oldest
-    /// where none does. All links lead to one, or they would not meet.
+    /// Where the hub of a cluster's tunnel is: at the oldest ingress that runs on a machine that
+    /// answers, or the oldest where none does. All links lead to one, or they would not meet.
     pub fn vpn_hub(&self, cluster: &Cluster) -> Option<SocketAddr> {
         cluster.vpn.as_ref()?;
         let ingresses = cluster.ingresses();
-        let ready = ingresses.iter().find(|(_, n)| n.is_ready()).or(ingresses.first());
+        let answers = |n: &Node| self.hypervisors.get(&n.hypervisor).is_some_and(|h| !h.is_away());
+        let ready = ingresses.iter().find(|(_, n)| n.is_ready() && answers(n));
+        let ready = ready.or(ingresses.first());
         ready.and_then(|(_, n)| self.reached_at(n, PortUse::Wireguard))
     }
 
@@ -238,6 +242,16 @@ pub struct Vpn {
     pub cidr: String,
     /// Who has a link to its hub.
     pub peers: BTreeMap<VpnPeer, Peer>,
+}
+
+impl Vpn {
+    /// The lowest free address; none where all are taken. The first one is left to the network
+    /// itself.
+    pub fn free_address(&self) -> Option<Ipv4Addr> {
+        let net: Ipv4Net = self.cidr.parse().ok()?;
+        let taken: BTreeSet<Ipv4Addr> = self.peers.values().map(|p| p.address).collect();
+        net.hosts().skip(1).find(|address| !taken.contains(address))
+    }
 }
 
 /// A link to a hub.

@@ -59,8 +59,10 @@ pub fn join(machine: &Machine, join: &Join, say: &mut dyn FnMut(&str)) -> Result
         return Err(JoinError::AnotherNode(before.map(|b| b.node)));
     }
     let member = machine.is_member();
+    let mut anew = !member;
     if member {
         say("it has joined already");
+        anew = tunnel::catch_up(machine, join, say)?;
     } else {
         let cluster = Cluster::with_token(join)?;
         say(&format!("asking https://{} with the token", join.endpoint));
@@ -79,7 +81,10 @@ pub fn join(machine: &Machine, join: &Join, say: &mut dyn FnMut(&str)) -> Result
         machine.write(join, &config, address)?;
     }
     tunnel::start(machine)?;
-    say(&machine.start_kubelet(&kubelet, !member)?);
+    if member && anew {
+        machine.stop_kubelet()?;
+    }
+    say(&machine.start_kubelet(&kubelet, anew)?);
     if join.patience.is_zero() {
         return Ok(());
     }

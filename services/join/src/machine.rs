@@ -111,6 +111,15 @@ impl Machine {
         Ok(())
     }
 
+    /// What the kubelet is told beside its configuration.
+    pub(crate) fn write_flags(
+        &self,
+        join: &Join,
+        address: Option<Ipv4Addr>,
+    ) -> Result<(), JoinError> {
+        files::write(&self.path(FLAGS), 0o644, &files::flags(join, address))
+    }
+
     /// Where kubeadm is to look.
     pub(crate) fn write_discovery(&self, join: &Join) -> Result<(), JoinError> {
         files::write(&self.path(files::DISCOVERY), 0o600, &files::discovery(join))
@@ -152,7 +161,7 @@ impl Machine {
         address: Option<Ipv4Addr>,
     ) -> Result<(), JoinError> {
         files::write(&self.path(AUTHORITY), 0o644, &join.authorities)?;
-        files::write(&self.path(FLAGS), 0o644, &files::flags(join, address))?;
+        self.write_flags(join, address)?;
         files::write(
             &self.path(CONFIG),
             0o644,

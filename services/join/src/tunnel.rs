@@ -23,8 +23,8 @@ const STATUS: &str = "run/oi/oi-vpn.status";
 const PATIENCE: Duration = Duration::from_secs(60);
 const ANSWERS: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(250);
-/// How often it is looked whether the hub is elsewhere, while it is silent.
-const LOOK: Duration = Duration::from_secs(20);
+/// How often the cluster is asked whether all is as it was.
+const LOOK: Duration = Duration::from_secs(30);
 
 fn own_key(machine: &Machine) -> Result<Option<Key>, JoinError> {
     let path = machine.path(KEY);
@@ -110,6 +110,25 @@ fn ask(
     }
 }
 
+/// Links a machine whose cluster has got its tunnel after it had joined; whether it did.
+pub fn catch_up(
+    machine: &Machine,
+    join: &Join,
+    say: &mut dyn FnMut(&str),
+) -> Result<bool, JoinError> {
+    let Some(identity) = machine.own_credentials()? else { return Ok(false) };
+    if machine.path(CONFIG).exists() {
+        return Ok(false);
+    }
+    let cluster = Cluster::with(join, identity)?;
+    // Whether it is there at all is for whoever waits for the node.
+    let Ok(Some(_)) = cluster.hub() else { return Ok(false) };
+    let Some(hub) = find(machine, join, &cluster)? else { return Ok(false) };
+    let address = link(machine, join, &cluster, &hub, say)?;
+    machine.write_flags(join, Some(address))?;
+    Ok(true)
+}
+
 fn write(machine: &Machine, config: &LinkConfig) -> Result<(), JoinError> {
     let text = serde_json::to_string_pretty(config).unwrap_or_default();
     files::write(&machine.path(CONFIG), 0o600, &text)
@@ -122,6 +141,7 @@ Description=Link to the tunnel of a Kubernetes cluster
 Wants=network-online.target
 After=network-online.target
 Before=kubelet.service
+StartLimitIntervalSec=0
 
 [Service]
 ExecStart={} node run-link
@@ -166,8 +186,10 @@ pub fn end(machine: &Machine) -> Result<(), JoinError> {
 /// # Errors
 /// Where its files cannot be made.
 pub fn supervise_link(machine: &Machine) -> Result<(), JoinError> {
+    let program = own_program()?;
     machine.supervise(LINK, &machine.path(CONFIG), || {
-        let mut command = Command::new(own_program()?);
+        // By its name: it may have been replaced since.
+        let mut command = Command::new(&program);
         command.args(["node", "run-link"]);
         Ok(command)
     })
@@ -193,17 +215,21 @@ pub fn run_link(machine: &Machine) -> Result<(), JoinError> {
     Ok(oi_vpn::link(&Link { config: &config, status: Some(&status) })?)
 }
 
-/// Where the hub is silent, it may be elsewhere: the cluster knows.
+/// The hub may be elsewhere, or have forgotten this machine while its Node was gone: the
+/// cluster knows.
 fn follow(machine: &Machine) -> Result<(), JoinError> {
-    if read(&machine.path(STATUS))?.is_some_and(|status| status.trim() == "up") {
-        return Ok(());
-    }
-    let (Some(Record { endpoint, authorities, .. }), Some(identity)) =
+    let (Some(Record { node, endpoint, authorities, .. }), Some(identity)) =
         (machine.record()?, machine.own_credentials()?)
     else {
         return Ok(());
     };
-    let Some(hub) = Cluster::at(&endpoint, &authorities, identity)?.hub()? else { return Ok(()) };
+    let cluster = Cluster::at(&endpoint, &authorities, identity)?;
+    let Some(hub) = cluster.hub()? else { return Ok(()) };
+    if let Some(key) = own_key(machine)?
+        && cluster.link(&node)?.is_none()
+    {
+        cluster.ask_for_link(&node, &key.public())?;
+    }
     let path = machine.path(CONFIG);
     let text = read(&path)?.unwrap_or_default();
     let config: LinkConfig = serde_json::from_str(&text)

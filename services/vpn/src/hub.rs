@@ -198,6 +198,7 @@ impl Hub {
             let result = peer.tunnel.decapsulate(Some(from.ip()), input, out);
             // Cookies are for those who may be anybody; all else was sealed by the peer.
             let proven = match &result {
+                _ if datagram.first() == Some(&COOKIE) => false,
                 TunnResult::Err(_) => false,
                 TunnResult::WriteToNetwork(reply) => reply.first() != Some(&COOKIE),
                 _ => true,

@@ -20,8 +20,10 @@ const TICK: Duration = Duration::from_millis(250);
 const KEEPALIVE: u16 = 20;
 /// Between handshakes that are begun anew, where none is answered.
 const GREET: Duration = Duration::from_secs(5);
-/// Two handshakes apart (120 s) and a little more: the hub was not heard for longer.
-const SILENT: Duration = Duration::from_secs(150);
+/// A handshake is no older: the hub may have begun anew, and then knows nothing of it.
+const FRESH: Duration = Duration::from_secs(20);
+/// No handshake for so long: the hub is silent.
+const SILENT: Duration = Duration::from_secs(45);
 
 /// How a link is run.
 pub struct Link<'a> {
@@ -34,6 +36,7 @@ pub struct Link<'a> {
 struct Shared {
     tunnel: Mutex<Tunn>,
     socket: UdpSocket,
+    hub: SocketAddr,
     device: SyncDevice,
 }
 
@@ -44,7 +47,8 @@ impl Shared {
 
     /// What cannot be sent is lost, as packets are.
     fn send(&self, datagram: &[u8]) {
-        let _ = self.socket.send(datagram);
+        // Not a connected socket: the machine's own address may change.
+        let _ = self.socket.send_to(datagram, self.hub);
     }
 
     /// From the interface to the hub.
@@ -60,14 +64,17 @@ impl Shared {
     }
 
     /// From the hub to the interface.
-    fn back(&self, from: SocketAddr) -> Result<(), VpnError> {
+    fn back(&self) -> Result<(), VpnError> {
         let (mut datagram, mut packet) = (vec![0; LARGEST], vec![0; LARGEST]);
         loop {
             // An ICMP error for something that was sent comes as an error here.
-            let Ok(length) = self.socket.recv(&mut datagram) else {
+            let Ok((length, from)) = self.socket.recv_from(&mut datagram) else {
                 std::thread::sleep(Duration::from_millis(10));
                 continue;
             };
+            if from != self.hub {
+                continue;
+            }
             let mut input = &datagram[..length];
             loop {
                 let opened = self.tunnel().decapsulate(Some(from.ip()), input, &mut packet);
@@ -105,7 +112,6 @@ pub fn link(link: &Link<'_>) -> Result<(), VpnError> {
     };
     let any = if hub.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let socket = UdpSocket::bind(any).map_err(VpnError::Socket)?;
-    socket.connect(hub).map_err(VpnError::Socket)?;
     let tunnel = Tunn::new(
         config.private_key.secret(),
         config.hub_key.peer(),
@@ -116,10 +122,9 @@ pub fn link(link: &Link<'_>) -> Result<(), VpnError> {
     );
     let device = interface(&config)?;
     eprintln!("{INTERFACE} is {}, linked to {hub}", config.address);
-    let shared = Arc::new(Shared { tunnel: Mutex::new(tunnel), socket, device });
+    let shared = Arc::new(Shared { tunnel: Mutex::new(tunnel), socket, hub, device });
     let (one, other) = (shared.clone(), shared.clone());
-    let threads =
-        [std::thread::spawn(move || one.out()), std::thread::spawn(move || other.back(hub))];
+    let threads = [std::thread::spawn(move || one.out()), std::thread::spawn(move || other.back())];
     let mut datagram = vec![0; LARGEST];
     let mut looked = Instant::now();
     let mut greeted: Option<Instant> = None;
@@ -127,17 +132,18 @@ pub fn link(link: &Link<'_>) -> Result<(), VpnError> {
         let due = shared.tunnel().update_timers(&mut datagram);
         if let TunnResult::WriteToNetwork(due) = due {
             shared.send(due);
-        } else if matches!(due, TunnResult::Err(_)) || greeted.is_none() {
-            // A tunnel gives up where it is not answered; a link never does.
-            if greeted.is_none_or(|at| at.elapsed() >= GREET) {
-                greeted = Some(Instant::now());
-                let hello = shared.tunnel().format_handshake_initiation(&mut datagram, true);
-                if let TunnResult::WriteToNetwork(hello) = hello {
-                    shared.send(hello);
-                }
-            }
         }
         let (heard, ..) = shared.tunnel().stats();
+        // A tunnel without traffic would not notice that its hub has begun anew, and one that
+        // is not answered gives up; a link never does.
+        let stale = heard.is_none_or(|since| since > FRESH);
+        if stale && greeted.is_none_or(|at| at.elapsed() >= GREET) {
+            greeted = Some(Instant::now());
+            let hello = shared.tunnel().format_handshake_initiation(&mut datagram, true);
+            if let TunnResult::WriteToNetwork(hello) = hello {
+                shared.send(hello);
+            }
+        }
         status.tell(heard.is_some_and(|since| since < SILENT))?;
         if looked.elapsed() >= Duration::from_secs(1) {
             looked = Instant::now();

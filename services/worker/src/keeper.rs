@@ -61,7 +61,7 @@ impl Kept {
             uid: state.clusters.get(cluster)?.uid,
             name: name.clone(),
             generation: node.generation,
-            must: must_run(state.clusters.get(cluster)?, node),
+            must: must_run(state.clusters.get(cluster)?, name, node),
         })
     }
 }
@@ -75,7 +75,11 @@ struct There {
 }
 
 /// Pod and container of all that must run of a node.
-fn must_run(cluster: &Cluster, node: &Node) -> BTreeSet<(&'static str, &'static str)> {
+fn must_run(
+    cluster: &Cluster,
+    name: &NodeName,
+    node: &Node,
+) -> BTreeSet<(&'static str, &'static str)> {
     let own = match node.role {
         Role::ControlPlane => Some((etcd::POD, etcd::POD)),
         Role::ControlPlaneIngress => Some((ingress::POD, ingress::POD)),
@@ -83,7 +87,7 @@ fn must_run(cluster: &Cluster, node: &Node) -> BTreeSet<(&'static str, &'static 
     };
     let components = node.components.iter().map(|c| (control_plane::POD, c.as_str()));
     let hub = vpn::has_hub(node).then_some((vpn::POD, vpn::POD));
-    let link = vpn::has_link(cluster, node).then_some((control_plane::POD, vpn::LINK));
+    let link = vpn::has_link(cluster, name, node).then_some((control_plane::POD, vpn::LINK));
     own.into_iter().chain(components).chain(hub).chain(link).collect()
 }
 

@@ -1,22 +1,18 @@
 //! Decisions about the tunnel between a cluster's worker nodes and its control plane.
 
 use super::{Context, next_generation, settled};
-use crate::network::check_vpn;
+use crate::network::{check_vpn, is_dns_name};
 use crate::placement::free_port;
 use crate::rejection::Rejection;
 use crate::state::{Cluster, State};
-use ipnet::Ipv4Net;
 use oi_events::{
     ClusterName, Component, EnableVpnV1, Event, NodePortV1, PortUse, PortV1, VpnEnabledV1, VpnPeer,
     VpnPeerAddedV1, VpnPeerRemovedV1,
 };
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
 
 /// The name of the hub's private key among a cluster's credentials.
 pub const VPN_KEY: &str = "vpn";
-/// Kubernetes' limit for names of nodes.
-const NAME: usize = 253;
 
 pub(super) fn enable(
     state: &State,
@@ -38,9 +34,10 @@ pub(super) fn enable(
         }
         None => check_vpn(state, cluster, &c.cidr)?,
     }
-    let mut ports = Vec::new();
+    let (mut ports, mut taken) = (Vec::new(), BTreeSet::new());
     for (name, node) in cluster.ingresses() {
-        let port = free_port(state, &node.hypervisor)?;
+        let port = free_port(state, &node.hypervisor, &taken)?;
+        taken.insert(port);
         let port = PortV1 { port_use: PortUse::Wireguard, port };
         ports.push(NodePortV1 { node: name.clone(), port });
     }
@@ -50,21 +47,13 @@ pub(super) fn enable(
     Ok(vec![VpnEnabledV1 { cluster: cluster_name, generation, cidr, credential, ports }.into()])
 }
 
-/// The lowest free address. The first one is left to the network itself.
-fn address(cluster: &Cluster) -> Option<Ipv4Addr> {
-    let vpn = cluster.vpn.as_ref()?;
-    let net: Ipv4Net = vpn.cidr.parse().ok()?;
-    let taken: BTreeSet<Ipv4Addr> = vpn.peers.values().map(|p| p.address).collect();
-    net.hosts().skip(1).find(|address| !taken.contains(address))
-}
-
 /// Each API server has a link.
 pub(super) fn link_control_planes(cluster: &Cluster, name: &ClusterName) -> Option<Event> {
     let vpn = cluster.vpn.as_ref()?;
     let servers = cluster.carriers(Component::ApiServer).into_iter();
     let mut peers = servers.map(|(node, _)| VpnPeer::ControlPlane(node.clone()));
     let peer = peers.find(|peer| !vpn.peers.contains_key(peer))?;
-    let address = address(cluster)?;
+    let address = vpn.free_address()?;
     Some(VpnPeerAddedV1 { cluster: name.clone(), peer, public_key: None, address }.into())
 }
 
@@ -80,8 +69,8 @@ pub(super) fn link(
     let peer = VpnPeer::Worker(worker.to_owned());
     let known = vpn.peers.contains_key(&peer)
         || vpn.peers.values().any(|p| p.public_key == Some(public_key));
-    match address(cluster) {
-        Some(address) if !known && !worker.is_empty() && worker.len() <= NAME => {
+    match vpn.free_address() {
+        Some(address) if !known && is_dns_name(worker) => {
             let (cluster, public_key) = (name.clone(), Some(public_key));
             vec![VpnPeerAddedV1 { cluster, peer, public_key, address }.into()]
         }

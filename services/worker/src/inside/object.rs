@@ -10,7 +10,7 @@ pub const LABEL: &str = "oi/kept";
 
 /// Kinds of which there may be objects that are no longer wanted: apiVersion, kind, plural,
 /// whether they are in namespaces.
-pub const KINDS: [(&str, &str, &str, bool); 14] = [
+pub const KINDS: [(&str, &str, &str, bool); 15] = [
     ("apps/v1", "DaemonSet", "daemonsets", true),
     ("apps/v1", "Deployment", "deployments", true),
     ("v1", "Service", "services", true),
@@ -24,6 +24,7 @@ pub const KINDS: [(&str, &str, &str, bool); 14] = [
     ("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", true),
     ("v1", "Endpoints", "endpoints", true),
     ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", true),
+    ("v1", "ResourceQuota", "resourcequotas", true),
     ("v1", "Namespace", "namespaces", false),
 ];
 

@@ -13,6 +13,8 @@ pub const NAMESPACE: &str = "oi-vpn";
 pub const ASK: &str = "oi/ask";
 /// Where the hub is, in kube-public.
 const HUB: &str = "oi-vpn";
+/// ConfigMaps there: those of oi, and asks that were not heard yet.
+const MOST: usize = 200;
 /// The answers.
 const LINKS: &str = "links";
 
@@ -34,6 +36,14 @@ pub fn objects(subject: &Subject, hub_key: &Key) -> Vec<Object> {
     let bound = json!({"roleRef": role, "subjects": both});
     let mut all = vec![
         Object::new("v1", "Namespace", "", NAMESPACE, json!({})),
+        // Whoever holds a token may ask, and not without end.
+        Object::new(
+            "v1",
+            "ResourceQuota",
+            NAMESPACE,
+            "asks",
+            json!({"spec": {"hard": {"count/configmaps": MOST.to_string()}}}),
+        ),
         config_map("kube-public", HUB, about),
         config_map(NAMESPACE, LINKS, Value::Object(links)),
         Object::new(RBAC, "Role", NAMESPACE, "oi:ask", asks),

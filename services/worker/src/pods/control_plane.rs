@@ -178,7 +178,7 @@ fn api_server(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part,
             ),
         ]);
     }
-    if vpn::has_link(c, &target.node) {
+    if vpn::has_link(c, &target.name, &target.node) {
         // Through the tunnel it reaches pods, but no addresses of Services.
         command.push("--enable-aggregator-routing=true".to_owned());
     }

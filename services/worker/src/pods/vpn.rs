@@ -27,8 +27,11 @@ pub fn has_hub(node: &Node) -> bool {
 }
 
 /// Whether a node carries a link.
-pub fn has_link(cluster: &Cluster, node: &Node) -> bool {
-    cluster.vpn.is_some() && node.components.contains(&Component::ApiServer)
+pub fn has_link(cluster: &Cluster, name: &NodeName, node: &Node) -> bool {
+    let peer = VpnPeer::ControlPlane(name.clone());
+    // Where no address was left, it has none.
+    let peers = cluster.vpn.as_ref().is_some_and(|vpn| vpn.peers.contains_key(&peer));
+    peers && node.components.contains(&Component::ApiServer)
 }
 
 /// The private key of a control plane's link: it follows from the hub's, so that none has to
@@ -76,7 +79,8 @@ fn hub_files(target: &Target, secrets: &Secrets<'_>) -> Result<Option<Files>, Po
 
 fn link_files(target: &Target, secrets: &Secrets<'_>) -> Result<Option<Files>, PodsError> {
     let cluster = &target.cluster;
-    let Some(vpn) = cluster.vpn.as_ref().filter(|_| has_link(cluster, &target.node)) else {
+    let Some(vpn) = cluster.vpn.as_ref().filter(|_| has_link(cluster, &target.name, &target.node))
+    else {
         return Ok(None);
     };
     let hub_key = secrets.vpn_key()?;

@@ -205,7 +205,7 @@ impl Steps {
         }
         // Before machines are told that they have a link: the hub knows of it.
         if subject.cluster.vpn.is_some() {
-            self.tell_tunnel(subject, &all_nodes(api).await?).await;
+            self.tell_tunnel(subject, &all_nodes(api).await?).await?;
         }
         let opened = self.open(subject).await?;
         let mut wanted = objects(subject, &opened, pass.worker_nodes);

@@ -98,6 +98,9 @@ pub enum StepError {
     /// A component ended again.
     #[error("the controller manager or the scheduler does not keep running: see its log")]
     Unsettled,
+    /// A node is worked on.
+    #[error("a job is at node {0}")]
+    Busy(String),
     /// A cluster's API.
     #[error(transparent)]
     Kube(#[from] oi_cri::KubeError),
