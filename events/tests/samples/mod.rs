@@ -537,7 +537,7 @@ pub fn events() -> Vec<(&'static str, Event)> {
             .into(),
         ),
         (
-            "worker",
+            "",
             VpnPeerAddedV1 {
                 cluster: name("test"),
                 peer: VpnPeer::Worker("rack-7".to_owned()),
