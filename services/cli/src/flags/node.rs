@@ -94,7 +94,7 @@ pub enum Node {
         timeout: u64,
     },
     /// Link this machine to the tunnel of a cluster, and no more: what comes before
-    /// `kubeadm join --config`. Prints the configuration for that.
+    /// `kubeadm join --config`. Prints the configuration for that, which holds the token.
     Connect(JoinFlags),
     /// End to be a worker node: have the pods go elsewhere, end the kubelet, remove what
     /// joining wrote.
