@@ -242,6 +242,15 @@ impl Client {
         Ok(reply.await?.hypervisors)
     }
 
+    /// One cluster.
+    ///
+    /// # Errors
+    /// Also where there is none of that name.
+    pub async fn cluster(&self, name: &str) -> Result<v1::Cluster, Failure> {
+        let found = self.clusters(name).await?.into_iter().next();
+        found.ok_or_else(|| Failure::NotFound(format!("cluster {name} is not known")))
+    }
+
     /// All clusters, or the one of that name.
     pub async fn clusters(&self, name: &str) -> Result<Vec<v1::Cluster>, Failure> {
         Ok(self.clusters_at(name).await?.clusters)

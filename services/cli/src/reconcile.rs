@@ -131,19 +131,17 @@ impl Known {
 
     /// Whether what a document declares is there, with all that can be changed of it.
     fn has(&self, document: &Document) -> Result<bool, Failure> {
-        let addons = match document {
-            Document::Cluster(m, s) => s.addons.is_none_or(|wanted| {
-                self.addons.get(&m.name).is_some_and(|have| *have == wanted.into())
-            }),
-            _ => true,
-        };
-        let vpn = match document {
+        let inside = match document {
             Document::Cluster(m, s) => {
-                s.vpn.as_ref().is_none_or(|wanted| self.vpns.get(&m.name) == Some(&wanted.cidr))
+                let addons = s.addons.is_none_or(|wanted| {
+                    self.addons.get(&m.name).is_some_and(|have| *have == wanted.into())
+                });
+                let vpn = s.vpn.as_ref();
+                addons && vpn.is_none_or(|wanted| self.vpns.get(&m.name) == Some(&wanted.cidr))
             }
             _ => true,
         };
-        Ok(self.is_same(document)? && addons && vpn)
+        Ok(self.is_same(document)? && inside)
     }
 
     /// Whether what a document declares is there; refused where it is otherwise.

@@ -45,6 +45,23 @@ pub struct Join {
     pub patience: Duration,
 }
 
+/// Whether the machine was asked to be this node before; refused where it is another one.
+fn begun(machine: &Machine, record: &Record) -> Result<bool, JoinError> {
+    let before = machine.record()?;
+    if before.as_ref().is_some_and(|b| b != record) || (before.is_none() && machine.is_node()) {
+        return Err(JoinError::AnotherNode(before.map(|b| b.node)));
+    }
+    Ok(before.is_some())
+}
+
+/// The name is free, or may be this machine's: it was interrupted.
+fn check_name(cluster: &Cluster, join: &Join, begun: bool) -> Result<(), JoinError> {
+    if !begun && cluster.has_node(&join.node)? {
+        return Err(JoinError::NameTaken(join.node.clone()));
+    }
+    Ok(())
+}
+
 /// Makes the machine a node. Where it is this node already, only what is missing is done.
 /// `say` is told each step.
 ///
@@ -54,10 +71,7 @@ pub struct Join {
 pub fn join(machine: &Machine, join: &Join, say: &mut dyn FnMut(&str)) -> Result<(), JoinError> {
     let kubelet = machine.check(join)?;
     let record = Record::of(join);
-    let before = machine.record()?;
-    if before.as_ref().is_some_and(|b| *b != record) || (before.is_none() && machine.is_node()) {
-        return Err(JoinError::AnotherNode(before.map(|b| b.node)));
-    }
+    let begun = begun(machine, &record)?;
     let member = machine.is_member();
     let mut anew = !member;
     if member {
@@ -67,10 +81,7 @@ pub fn join(machine: &Machine, join: &Join, say: &mut dyn FnMut(&str)) -> Result
         let cluster = Cluster::with_token(join)?;
         say(&format!("asking https://{} with the token", join.endpoint));
         let config = cluster.kubelet_config()?;
-        // With a record, it may be this machine's: it was interrupted.
-        if before.is_none() && cluster.has_node(&join.node)? {
-            return Err(JoinError::NameTaken(join.node.clone()));
-        }
+        check_name(&cluster, join, begun)?;
         let hub = tunnel::find(machine, join, &cluster)?;
         machine.write_record(&record)?;
         let address = match hub {
@@ -103,14 +114,9 @@ pub fn connect(
 ) -> Result<String, JoinError> {
     machine.check_words(join)?;
     let record = Record::of(join);
-    let before = machine.record()?;
-    if before.as_ref().is_some_and(|b| *b != record) || (before.is_none() && machine.is_node()) {
-        return Err(JoinError::AnotherNode(before.map(|b| b.node)));
-    }
+    let begun = begun(machine, &record)?;
     let cluster = Cluster::with_token(join)?;
-    if before.is_none() && cluster.has_node(&join.node)? {
-        return Err(JoinError::NameTaken(join.node.clone()));
-    }
+    check_name(&cluster, join, begun)?;
     let hub = tunnel::find(machine, join, &cluster)?.ok_or(JoinError::NoTunnel)?;
     machine.write_record(&record)?;
     let address = tunnel::link(machine, join, &cluster, &hub, say)?;

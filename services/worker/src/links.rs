@@ -107,18 +107,10 @@ impl Steward {
                         public_key,
                     });
                 }
-                None => heard.push(Request {
-                    verb: Verb::Delete,
-                    path: format!("{all}/{}", ask.title),
-                    body: Vec::new(),
-                }),
+                None => heard.push(format!("{all}/{}", ask.title)),
             }
         }
-        for reply in api.call(heard).await? {
-            if reply.status != 404 {
-                reply.object()?;
-            }
-        }
+        api.remove(heard).await?;
         known.reported.retain(|_, at| at.elapsed() < AGAIN_AFTER);
         self.note_gone(&api, subject, vpn, known).await?;
         if waits {

@@ -37,11 +37,8 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
             output::rows(output.output, rows, false)
         }
         Cluster::Get { name, output } => {
-            let found = client.clusters(&name).await?;
-            if found.is_empty() {
-                return Err(Failure::NotFound(format!("cluster {name} is not known")));
-            }
-            output::rows(output.output, found.iter().map(output::cluster).collect(), true)
+            let found = client.cluster(&name).await?;
+            output::rows(output.output, vec![output::cluster(&found)], true)
         }
         Cluster::Delete { name, grace: None, abandon_hypervisor: abandon, wait, timeout } => {
             let command = v1::DeleteCluster { name, abandon };
@@ -65,9 +62,7 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
             wait_for(&client, &name, wait, timeout, stopped).await
         }
         Cluster::Addons { name, cni, kube_proxy, dns, wait, timeout, output } => {
-            let found = client.clusters(&name).await?.into_iter().next();
-            let unknown = || Failure::NotFound(format!("cluster {name} is not known"));
-            let found = found.ok_or_else(unknown)?;
+            let found = client.cluster(&name).await?;
             if cni.is_none() && kube_proxy.is_none() && dns.is_none() {
                 return output::rows(output.output, vec![output::addons(&found)], true);
             }
@@ -93,14 +88,12 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
                 .await
         }
         Cluster::Vpn { name, output, .. } => {
-            let found = client.clusters(&name).await?.into_iter().next();
-            let unknown = || Failure::NotFound(format!("cluster {name} is not known"));
             let none = || {
                 Failure::NotFound(format!(
                     "cluster {name} has no tunnel: `oi cluster vpn {name} --cidr 10.254.0.0/16` makes one"
                 ))
             };
-            let vpn = found.ok_or_else(unknown)?.vpn.ok_or_else(none)?;
+            let vpn = client.cluster(&name).await?.vpn.ok_or_else(none)?;
             output::rows(output.output, output::links(&name, &vpn), false)
         }
         Cluster::Undelete { name } => {
@@ -221,9 +214,7 @@ pub(super) async fn wait_for(
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut said = String::new();
     loop {
-        let found = client.clusters(name).await?.into_iter().next();
-        let cluster =
-            found.ok_or_else(|| Failure::NotFound(format!("cluster {name} is not known")))?;
+        let cluster = client.cluster(name).await?;
         if done(&cluster, &client.nodes(name).await?) {
             return Ok(());
         }

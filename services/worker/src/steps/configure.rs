@@ -7,7 +7,7 @@ use crate::inside::{
     objects, title,
 };
 use crate::pods::vpn_key;
-use oi_cri::{Helper, Reply, Request};
+use oi_cri::{Helper, Reply, Request, Verb};
 use oi_domain::{Hypervisor, VPN_KEY};
 use oi_events::{ClusterName, ClusterUid, Component, Generation, Job, PortUse, token_letters};
 use oi_pki::{DataKey, LeafProfile, certificate_pem, private_key_pem};
@@ -74,6 +74,17 @@ impl Api {
     pub async fn get(&self, path: &str) -> Result<Value, StepError> {
         let replies = self.call(vec![Request::get(path)]).await?;
         Ok(first(replies)?.object()?)
+    }
+
+    /// Removes objects, some of which may be gone already.
+    pub async fn remove(&self, paths: Vec<String>) -> Result<(), StepError> {
+        let delete = |path| Request { verb: Verb::Delete, path, body: Vec::new() };
+        for reply in self.call(paths.into_iter().map(delete).collect()).await? {
+            if reply.status != 404 {
+                reply.object()?;
+            }
+        }
+        Ok(())
     }
 
     /// The same way with another patience.
@@ -269,17 +280,7 @@ impl Steps {
 async fn forget_left(api: &Api, left: &Value) -> Result<(), StepError> {
     let names = left["items"].as_array().into_iter().flatten();
     let names = names.filter_map(|node| node["metadata"]["name"].as_str());
-    let delete = |name: &str| Request {
-        verb: oi_cri::Verb::Delete,
-        path: format!("/api/v1/nodes/{name}"),
-        body: Vec::new(),
-    };
-    for reply in api.call(names.map(delete).collect()).await? {
-        if reply.status != 404 {
-            reply.object()?;
-        }
-    }
-    Ok(())
+    api.remove(names.map(|name| format!("/api/v1/nodes/{name}")).collect()).await
 }
 
 /// What somebody else made under a name that oi would use: it is left alone.
