@@ -348,6 +348,77 @@ pub struct EnableVpnV1 {
     pub cidr: String,
 }
 
+/// Where clients are told to reach a cluster's API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// A DNS name, or an IP address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Something of the users' own leads from there to the ingresses. Otherwise each machine
+    /// with an ingress of the cluster listens on that port, and passes TLS through by the name
+    /// that is asked for: other clusters may share it.
+    pub forwarded: bool,
+}
+
+/// `host:port`, as in a URL: with brackets around IPv6 addresses.
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.host.parse() {
+            Ok(IpAddr::V6(ip)) => write!(f, "[{ip}]:{}", self.port),
+            _ => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// Asks that a cluster's API be reached under a name or address of its own, or at its oldest
+/// ingress again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetEndpointV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Where; none for the oldest ingress.
+    pub endpoint: Option<Endpoint>,
+}
+
+/// Who else than the cluster itself says who its users are: a JWT authenticator of the API
+/// server's AuthenticationConfiguration (KEP-3331), for example an OpenID Connect provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issuer {
+    /// Its URL, as tokens have it in `iss`.
+    pub url: String,
+    /// Where its discovery document is, if not below `url`.
+    pub discovery_url: Option<String>,
+    /// PEM certificates by which it is trusted; none for the API server's own.
+    pub certificate_authority: Option<String>,
+    /// A token must be for one of these (`aud`).
+    pub audiences: Vec<String>,
+    /// Claims that a token must have, with their values.
+    pub required_claims: Vec<(String, String)>,
+    /// Which claim is the user's name.
+    pub username: ClaimMapping,
+    /// Which claim names the user's groups.
+    pub groups: Option<ClaimMapping>,
+}
+
+/// A claim that becomes the name of a user or group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimMapping {
+    /// The claim.
+    pub claim: String,
+    /// What is put in front of its value, may be empty.
+    pub prefix: String,
+}
+
+/// Asks that these and no others say who a cluster's users are, beside the cluster itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAuthenticationV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// They; empty for none.
+    pub issuers: Vec<Issuer>,
+}
+
 /// A client certificate was signed for a user of a cluster. Recorded before it
 /// is handed out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -625,5 +696,9 @@ records!(
         RevokeJoinToken = 31 [; 1 => RevokeJoinTokenV1],
         /// See [`EnableVpnV1`].
         EnableVpn = 32 [; 1 => EnableVpnV1],
+        /// See [`SetEndpointV1`].
+        SetEndpoint = 33 [; 1 => SetEndpointV1],
+        /// See [`SetAuthenticationV1`].
+        SetAuthentication = 34 [; 1 => SetAuthenticationV1],
     }
 );

@@ -1,7 +1,7 @@
 //! Events: what has happened. Every choice that was made on the way (ids, keys,
 //! ports, places, times) is in them, so that reading never chooses again.
 
-use crate::command::{Addons, RegisterHypervisorV1, Role, SnapshotV1, VpnPeer};
+use crate::command::{Addons, Endpoint, Issuer, RegisterHypervisorV1, Role, SnapshotV1, VpnPeer};
 use crate::credential::Credential;
 use crate::hash::Hash;
 use crate::ids::{
@@ -671,6 +671,29 @@ pub struct VpnPeerRemovedV1 {
     pub peer: VpnPeer,
 }
 
+/// Clients are told to reach a cluster's API there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointSetV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The generation of its ingresses, which lead there.
+    pub generation: Generation,
+    /// Where; none for the oldest ingress.
+    pub endpoint: Option<Endpoint>,
+}
+
+/// These and no others say who a cluster's users are, beside the cluster itself. Its API
+/// servers learn of it one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthenticationSetV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// API servers of an older generation do not know of it.
+    pub generation: Generation,
+    /// They; empty for none.
+    pub issuers: Vec<Issuer>,
+}
+
 records!(
     /// A fact. It cannot be refused.
     Event {
@@ -775,5 +798,9 @@ records!(
         VpnPeerAdded = 149 [; 1 => VpnPeerAddedV1],
         /// See [`VpnPeerRemovedV1`].
         VpnPeerRemoved = 150 [; 1 => VpnPeerRemovedV1],
+        /// See [`EndpointSetV1`].
+        EndpointSet = 151 [; 1 => EndpointSetV1],
+        /// See [`AuthenticationSetV1`].
+        AuthenticationSet = 152 [; 1 => AuthenticationSetV1],
     }
 );

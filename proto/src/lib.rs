@@ -1,6 +1,7 @@
 //! The public API of `oi`: the gRPC messages generated from `oi/v1/oi.proto`, and
 //! the YAML documents that `oi` reads and writes ([`manifest`]).
 
+pub mod authentication;
 pub mod manifest;
 
 /// Version 1 of the API.

@@ -2,6 +2,7 @@
 //! or `Node`, many in one YAML stream. What is not understood is refused with its
 //! position, never dropped.
 
+use crate::authentication::AuthenticationSpec;
 use crate::v1;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
@@ -147,6 +148,40 @@ pub struct ClusterSpec {
     /// The tunnel to its worker nodes; none is where this is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vpn: Option<VpnSpec>,
+    /// Where clients are told to reach its API: at its oldest ingress where this is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<EndpointSpec>,
+    /// Who says who its users are, beside the cluster itself: nobody where this is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<AuthenticationSpec>,
+}
+
+/// The port of an endpoint of which none is said.
+pub const ENDPOINT_PORT: u16 = 6443;
+
+/// Where clients are told to reach a cluster's API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct EndpointSpec {
+    /// A DNS name, or an IP address.
+    pub host: String,
+    /// Its port.
+    #[serde(default = "endpoint_port")]
+    pub port: u16,
+    /// Something of yours leads from there to the ingresses: machines with ingresses do not
+    /// listen on that port.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forwarded: bool,
+}
+
+fn endpoint_port() -> u16 {
+    ENDPOINT_PORT
+}
+
+impl From<&EndpointSpec> for v1::Endpoint {
+    fn from(e: &EndpointSpec) -> v1::Endpoint {
+        v1::Endpoint { host: e.host.clone(), port: e.port.into(), forwarded: e.forwarded }
+    }
 }
 
 /// The tunnel between a cluster's worker nodes and its control plane.

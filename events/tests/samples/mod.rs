@@ -140,6 +140,9 @@ pub fn commands() -> Vec<(&'static str, Command)> {
                 objects: vec!["DaemonSet kube-system/kube-proxy".to_owned()],
             }),
         ),
+        ("", SetEndpointV1 { cluster: name("test"), endpoint: Some(endpoint()) }.into()),
+        ("none", SetEndpointV1 { cluster: name("test"), endpoint: None }.into()),
+        ("", SetAuthenticationV1 { cluster: name("test"), issuers: vec![issuer()] }.into()),
         ("", EnableVpnV1 { cluster: name("test"), cidr: "10.254.0.0/16".to_owned() }.into()),
         (
             "link-asked",
@@ -561,7 +564,41 @@ pub fn events() -> Vec<(&'static str, Event)> {
             VpnPeerRemovedV1 { cluster: name("test"), peer: VpnPeer::Worker("rack-7".to_owned()) }
                 .into(),
         ),
+        (
+            "",
+            EndpointSetV1 {
+                cluster: name("test"),
+                generation: Generation(7),
+                endpoint: Some(endpoint()),
+            }
+            .into(),
+        ),
+        (
+            "",
+            AuthenticationSetV1 {
+                cluster: name("test"),
+                generation: Generation(7),
+                issuers: vec![issuer()],
+            }
+            .into(),
+        ),
     ]
+}
+
+fn endpoint() -> Endpoint {
+    Endpoint { host: "api.example.org".to_owned(), port: 6443, forwarded: true }
+}
+
+fn issuer() -> Issuer {
+    Issuer {
+        url: "https://id.example.org".to_owned(),
+        discovery_url: Some("https://id/.well-known/openid-configuration".to_owned()),
+        certificate_authority: Some("-----BEGIN CERTIFICATE-----".to_owned()),
+        audiences: vec!["kubernetes".to_owned()],
+        required_claims: vec![("team".to_owned(), "a".to_owned())],
+        username: ClaimMapping { claim: "sub".to_owned(), prefix: "oidc:".to_owned() },
+        groups: Some(ClaimMapping { claim: "groups".to_owned(), prefix: String::new() }),
+    }
 }
 
 fn addons() -> Addons {

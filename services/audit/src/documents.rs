@@ -1,10 +1,11 @@
 //! A state as the documents that declare it.
 
 use oi_domain::{Cluster, ClusterPhase, State};
-use oi_events::{ClusterName, NodeName, RegisterHypervisorV1, Role};
+use oi_events::{ClaimMapping, ClusterName, Issuer, NodeName, RegisterHypervisorV1, Role};
+use oi_proto::authentication::{self, AuthenticationSpec, Jwt, Mapping, Mappings, Rule};
 use oi_proto::manifest::{
-    AddonsSpec, ClusterSpec, Cni, Document, HypervisorSpec, Metadata, Networking, NodeRole,
-    NodeSpec, PortRange, TlsFiles, VpnSpec,
+    AddonsSpec, ClusterSpec, Cni, Document, EndpointSpec, HypervisorSpec, Metadata, Networking,
+    NodeRole, NodeSpec, PortRange, TlsFiles, VpnSpec,
 };
 use std::sync::Arc;
 
@@ -45,6 +46,28 @@ fn nodes(name: &ClusterName, cluster: &Cluster) -> Vec<Document> {
     nodes.into_iter().map(one).collect()
 }
 
+fn jwt(issuer: &Issuer) -> Jwt {
+    let mapping = |m: &ClaimMapping| Mapping { claim: m.claim.clone(), prefix: m.prefix.clone() };
+    let rule = |(claim, value): &(String, String)| Rule {
+        claim: claim.clone(),
+        required_value: value.clone(),
+    };
+    Jwt {
+        issuer: authentication::Issuer {
+            url: issuer.url.clone(),
+            discovery_url: issuer.discovery_url.clone(),
+            certificate_authority: issuer.certificate_authority.clone(),
+            audiences: issuer.audiences.clone(),
+            audience_match_policy: None,
+        },
+        claim_validation_rules: issuer.required_claims.iter().map(rule).collect(),
+        claim_mappings: Mappings {
+            username: mapping(&issuer.username),
+            groups: issuer.groups.as_ref().map(mapping),
+        },
+    }
+}
+
 /// What `oi reconcile` takes to make the same: hypervisors, clusters and nodes with their
 /// places, or one cluster with its nodes. What is being deleted is left out.
 pub fn documents(state: &State, only: Option<&ClusterName>) -> Vec<Document> {
@@ -73,6 +96,15 @@ pub fn documents(state: &State, only: Option<&ClusterName>) -> Vec<Document> {
                 kube_proxy: inside.addons.kube_proxy,
                 dns: inside.addons.dns,
             }),
+            endpoint: cluster.endpoint.as_ref().map(|e| EndpointSpec {
+                host: e.host.clone(),
+                port: e.port,
+                forwarded: e.forwarded,
+            }),
+            authentication: cluster
+                .authentication
+                .as_ref()
+                .map(|a| AuthenticationSpec { jwt: a.issuers.iter().map(jwt).collect() }),
             vpn: cluster.vpn.as_ref().map(|vpn| VpnSpec { cidr: vpn.cidr.clone() }),
         };
         documents.push(Document::Cluster(Metadata { name: name.to_string() }, spec));

@@ -49,6 +49,8 @@ pub fn cluster(flags: &ClusterFlags) -> Result<Vec<Document>, Failure> {
             kube_proxy: flags.kube_proxy,
             dns: flags.dns,
         }),
+        endpoint: flags.endpoint.spec(),
+        authentication: flags.authentication.spec()?,
         vpn: flags.vpn_enabled.then(|| VpnSpec { cidr: flags.vpn_cidr.clone() }),
     };
     let mut documents = vec![Document::Cluster(Metadata { name: flags.name.clone() }, spec)];

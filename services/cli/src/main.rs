@@ -9,6 +9,7 @@ mod error;
 mod flags;
 mod output;
 mod reconcile;
+mod settings;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -5,6 +5,7 @@ use crate::flags::Format;
 use comfy_table::{ContentArrangement, Table, presets};
 use oi_proto::v1;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::io::Write;
 
 /// Prints on stdout.
@@ -45,6 +46,10 @@ fn table(rows: &[Value]) -> String {
             Some(Value::Object(m)) => {
                 m.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")
             }
+            Some(Value::Array(a)) => {
+                let text = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+                a.iter().map(text).collect::<Vec<_>>().join(", ")
+            }
             Some(v) => v.to_string(),
             None => String::new(),
         }));
@@ -76,7 +81,7 @@ pub fn cluster(c: &v1::Cluster) -> Value {
     json!({
         "name": spec.name, "version": spec.kubernetes_version,
         "phase": phase(c.phase().as_str_name(), "CLUSTER_PHASE_"),
-        "endpoint": c.endpoint, "ready": format!("{}/{}", c.ready_nodes, c.nodes),
+        "endpoint": c.endpoint, "ingresses": c.ingresses, "ready": format!("{}/{}", c.ready_nodes, c.nodes),
         "podCidr": spec.pod_cidr, "serviceCidr": spec.service_cidr,
         "upgradeTo": c.upgrade_to, "deleteAt": moment(c.delete_at_ms),
         "uid": c.uid, "caCertificate": c.ca_certificate,
@@ -111,9 +116,15 @@ pub fn hypervisor(h: &v1::Hypervisor) -> Value {
         "name": spec.name, "reach": phase(h.reach().as_str_name(), "REACH_"),
         "public": spec.public, "cordoned": h.cordoned, "nodes": h.nodes,
         "leftovers": h.leftovers,
+        "routes": h.routes.iter().map(route).collect::<Vec<_>>(),
         "address": spec.address, "ports": format!("{}-{}", spec.port_low, spec.port_high),
         "endpoint": spec.cri_endpoint, "detail": h.detail,
     })
+}
+
+/// A way through a port that clusters share.
+fn route(r: &v1::Route) -> String {
+    format!("{}:{} → {}/{}", r.name, r.port, r.cluster, r.node)
 }
 
 /// A backup as a row.
@@ -158,6 +169,78 @@ pub fn links(cluster: &str, vpn: &v1::Vpn) -> Vec<Value> {
         })
     };
     vpn.links.iter().map(row).collect()
+}
+
+/// The ways to a cluster through a hypervisor's shared ports, with who else shares them.
+pub fn routes(h: &v1::Hypervisor, cluster: &v1::Cluster) -> Vec<Value> {
+    let spec = h.spec.clone().unwrap_or_default();
+    let name = cluster.spec.as_ref().map(|s| s.name.clone()).unwrap_or_default();
+    let own = h.routes.iter().filter(|r| r.cluster == name);
+    let row = |r: &v1::Route| {
+        let others = h.routes.iter().filter(|o| o.port == r.port && o.cluster != name);
+        let others: BTreeSet<_> = others.map(|o| o.cluster.as_str()).collect();
+        let others: Vec<_> = others.into_iter().collect();
+        json!({
+            "ingress": r.node, "hypervisor": spec.name,
+            "listens": SocketText(&spec.address, r.port).to_string(), "leadsTo": r.to,
+            "sharedWith": others.join(","),
+        })
+    };
+    own.map(row).collect()
+}
+
+/// An address with a port.
+struct SocketText<'a>(&'a str, u32);
+
+impl std::fmt::Display for SocketText<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let brackets = if self.0.contains(':') { ("[", "]") } else { ("", "") };
+        write!(f, "{}{}{}:{}", brackets.0, self.0, brackets.1, self.1)
+    }
+}
+
+/// Where a cluster is reached: a row for each way through a shared port, or for each ingress
+/// where there is none.
+pub fn endpoint(c: &v1::Cluster, routes: Vec<Value>) -> Vec<Value> {
+    let own = c.own_endpoint.as_ref();
+    let kind = match own {
+        None => "ingress",
+        Some(e) if e.forwarded => "forwarded",
+        Some(_) => "shared",
+    };
+    let direct = || {
+        c.ingresses.iter().map(|at| {
+            json!({
+                "ingress": "", "hypervisor": "", "listens": at, "leadsTo": at, "sharedWith": "",
+            })
+        })
+    };
+    let rows = if routes.is_empty() { direct().collect() } else { routes };
+    let with = |mut row: Value| {
+        row["endpoint"] = json!(c.endpoint);
+        row["kind"] = json!(kind);
+        row
+    };
+    rows.into_iter().map(with).collect()
+}
+
+/// Who says who a cluster's users are.
+pub fn issuers(c: &v1::Cluster) -> Vec<Value> {
+    let Some(authentication) = &c.authentication else { return Vec::new() };
+    let mapped = |m: Option<&v1::ClaimMapping>| {
+        m.map(|m| format!("{}{}", m.prefix, m.claim)).unwrap_or_default()
+    };
+    let row = |i: &v1::Issuer| {
+        let required = i.required_claims.iter().map(|r| format!("{}={}", r.claim, r.value));
+        json!({
+            "issuer": i.url, "audiences": i.audiences.join(","),
+            "username": mapped(i.username.as_ref()), "groups": mapped(i.groups.as_ref()),
+            "required": required.collect::<Vec<_>>().join(","),
+            "discovery": i.discovery_url, "ownAuthority": !i.certificate_authority.is_empty(),
+            "serversBehind": authentication.servers_behind,
+        })
+    };
+    authentication.issuers.iter().map(row).collect()
 }
 
 /// What is kept inside of a cluster, as a row.

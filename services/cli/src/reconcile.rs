@@ -3,6 +3,7 @@
 use crate::client::{Client, events_from};
 use crate::error::Failure;
 use crate::flags::Format;
+use crate::settings::{Setting, settings};
 use crate::{documents, output};
 use indicatif::{ProgressBar, ProgressStyle};
 use oi_proto::manifest::{ClusterSpec, Document, HypervisorSpec, Metadata, NodeRole, NodeSpec};
@@ -103,28 +104,19 @@ fn difference(have: &impl std::fmt::Debug, want: &impl std::fmt::Debug) -> (Stri
 /// What there is, by name.
 struct Known {
     hypervisors: BTreeMap<String, v1::RegisterHypervisor>,
-    clusters: BTreeMap<String, v1::CreateCluster>,
-    addons: BTreeMap<String, v1::Addons>,
-    vpns: BTreeMap<String, String>,
+    clusters: BTreeMap<String, v1::Cluster>,
     nodes: BTreeMap<(String, String), v1::Node>,
 }
 
 impl Known {
     async fn load(client: &Client) -> Result<Known, Failure> {
         let hypervisors = client.hypervisors().await?.into_iter().filter_map(|h| h.spec);
-        let all = client.clusters("").await?;
-        let named = |c: &v1::Cluster| Some((c.spec.as_ref()?.name.clone(), c.addons?));
-        let addons = all.iter().filter_map(named).collect();
-        let linked =
-            |c: &v1::Cluster| Some((c.spec.as_ref()?.name.clone(), c.vpn.as_ref()?.cidr.clone()));
-        let vpns = all.iter().filter_map(linked).collect();
-        let clusters = all.into_iter().filter_map(|c| c.spec);
+        let clusters = client.clusters("").await?.into_iter();
+        let clusters = clusters.filter_map(|c| Some((c.spec.as_ref()?.name.clone(), c)));
         let nodes = client.nodes("").await?;
         Ok(Known {
             hypervisors: hypervisors.map(|s| (s.name.clone(), s)).collect(),
-            clusters: clusters.map(|s| (s.name.clone(), s)).collect(),
-            addons,
-            vpns,
+            clusters: clusters.collect(),
             nodes: nodes.into_iter().map(|n| ((n.cluster.clone(), n.name.clone()), n)).collect(),
         })
     }
@@ -133,11 +125,8 @@ impl Known {
     fn has(&self, document: &Document) -> Result<bool, Failure> {
         let inside = match document {
             Document::Cluster(m, s) => {
-                let addons = s.addons.is_none_or(|wanted| {
-                    self.addons.get(&m.name).is_some_and(|have| *have == wanted.into())
-                });
-                let vpn = s.vpn.as_ref();
-                addons && vpn.is_none_or(|wanted| self.vpns.get(&m.name) == Some(&wanted.cidr))
+                let have = self.clusters.get(&m.name);
+                have.is_some_and(|have| settings(m, s).iter().all(|s| s.is_in(have)))
             }
             _ => true,
         };
@@ -164,13 +153,16 @@ impl Known {
                     }
                 }
             }
-            Document::Cluster(m, s) => match (self.clusters.get(&m.name), cluster_command(m, s)) {
-                (None, _) => Ok(false),
-                (Some(have), want) if *have == want => Ok(true),
-                (Some(have), want) => {
-                    differs(format!("cluster {}", m.name), difference(have, &want))
+            Document::Cluster(m, s) => {
+                let have = self.clusters.get(&m.name).and_then(|c| c.spec.as_ref());
+                match (have, cluster_command(m, s)) {
+                    (None, _) => Ok(false),
+                    (Some(have), want) if *have == want => Ok(true),
+                    (Some(have), want) => {
+                        differs(format!("cluster {}", m.name), difference(have, &want))
+                    }
                 }
-            },
+            }
             Document::Node(m, s) => {
                 let want = node_command(m, s);
                 match self.nodes.get(&(s.cluster.clone(), m.name.clone())) {
@@ -263,7 +255,7 @@ pub async fn run(
     output::rows(format, shown.iter().filter(named).map(output::cluster).collect(), false)
 }
 
-/// The level that clusters with worker nodes need.
+/// The level that clusters with worker nodes need, and those with settings.
 const WORKERS: u32 = 3;
 
 /// Refuses, before anything is asked for, what would be refused halfway: a log that older
@@ -276,7 +268,7 @@ pub async fn check_level(
     documents: impl Iterator<Item = &Document>,
 ) -> Result<(), Failure> {
     let mut clusters = documents.filter_map(|d| match d {
-        Document::Cluster(m, s) if s.addons.is_some() => Some(&m.name),
+        Document::Cluster(m, s) if !settings(m, s).is_empty() => Some(&m.name),
         _ => None,
     });
     let Some(name) = clusters.next() else { return Ok(()) };
@@ -288,7 +280,7 @@ pub async fn check_level(
     Err(Failure::Refused {
         code: "level-too-low".to_owned(),
         message: format!(
-            "cluster {name} is to be made for worker nodes, which needs level {WORKERS}, and the log is at {}: when all servers are of this release, run `oi level raise {WORKERS}`; or make it without (`--no-workers`, no addons in its document)",
+            "cluster {name} is to be made for worker nodes, or with an endpoint or users of its own, which needs level {WORKERS}, and the log is at {}: when all servers are of this release, run `oi level raise {WORKERS}`; or make it without (`--no-workers`, no addons in its document)",
             status.level
         ),
     })
@@ -306,19 +298,8 @@ pub fn commands(document: &Document) -> Vec<(String, Command)> {
                 format!("cluster {} created", m.name),
                 Command::CreateCluster(cluster_command(m, s)),
             );
-            let addons = s.addons.map(|addons| {
-                let command =
-                    v1::SetAddons { cluster: m.name.clone(), addons: Some(addons.into()) };
-                (format!("cluster {}: made for worker nodes", m.name), Command::SetAddons(command))
-            });
-            let vpn = s.vpn.as_ref().map(|vpn| {
-                let command = v1::EnableVpn { cluster: m.name.clone(), cidr: vpn.cidr.clone() };
-                (
-                    format!("cluster {}: a tunnel to worker nodes", m.name),
-                    Command::EnableVpn(command),
-                )
-            });
-            std::iter::once(created).chain(addons).chain(vpn).collect()
+            let set = |s: Setting| (format!("cluster {}: {}", m.name, s.said()), s.command());
+            std::iter::once(created).chain(settings(m, s).into_iter().map(set)).collect()
         }
         Document::Node(m, s) => vec![(
             format!("node {} added to cluster {}", m.name, s.cluster),

@@ -17,6 +17,8 @@ pub mod label {
     pub const NODE: &str = "oi/node";
     /// The pod of that node.
     pub const POD: &str = "oi/pod";
+    /// The host port that it is for, where there is one for each.
+    pub const PORT: &str = "oi/port";
     /// Which helper it is, of those of several releases.
     pub const HELPER: &str = "oi/helper";
     /// The generation that made it.

@@ -380,6 +380,7 @@ impl Decider {
             Command::RotateAuthorities(c) => uid(&c.name),
             Command::CreateJoinToken(c) => uid(&c.cluster),
             Command::EnableVpn(c) => uid(&c.cluster),
+            Command::SetEndpoint(c) => uid(&c.cluster),
             _ => None,
         };
         self.standing_key(uid).await

@@ -226,6 +226,24 @@ pub fn describe(event: &Event) -> Description {
             };
             cluster(&e.cluster, format!("{who} has no link to the tunnel's hub any more"))
         }
+        Event::EndpointSet(e) => {
+            let text = match &e.endpoint {
+                Some(endpoint) if endpoint.forwarded => {
+                    format!("is reached at {endpoint}, from where others lead to its ingresses")
+                }
+                Some(endpoint) => format!("is reached at {endpoint}"),
+                None => "is reached at its oldest ingress".to_owned(),
+            };
+            cluster(&e.cluster, text)
+        }
+        Event::AuthenticationSet(e) => {
+            let urls: Vec<&str> = e.issuers.iter().map(|i| i.url.as_str()).collect();
+            let text = match urls.as_slice() {
+                [] => "nobody else says who its users are".to_owned(),
+                urls => format!("who its users are is also said by {}", urls.join(", ")),
+            };
+            cluster(&e.cluster, text)
+        }
         Event::KubeconfigIssued(e) => cluster(
             &e.cluster,
             format!(

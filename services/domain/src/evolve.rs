@@ -4,8 +4,9 @@
 use crate::mint::{Authority, fingerprint};
 use crate::owed::JobTarget;
 use crate::state::{
-    Backup, Cluster, ClusterPhase, Hypervisor, Inside, JoinToken, Kubeconfig, Leftover, Node, Peer,
-    Reach, Restore, Rotation, Schedule, State, Trouble, Upgrade, Versions, Vpn,
+    Authentication, Backup, Cluster, ClusterPhase, Hypervisor, Inside, JoinToken, Kubeconfig,
+    Leftover, Node, Peer, Reach, Restore, Rotation, Schedule, State, Trouble, Upgrade, Versions,
+    Vpn,
 };
 use oi_events::{
     BackupId, ClusterName, ClusterUid, Component, Credential, Event, Generation, Hash,
@@ -79,6 +80,7 @@ fn changes_inside(event: &Event) -> Option<&ClusterName> {
         Event::VpnEnabled(e) => Some(&e.cluster),
         Event::VpnPeerAdded(e) => Some(&e.cluster),
         Event::VpnPeerRemoved(e) => Some(&e.cluster),
+        Event::EndpointSet(e) => Some(&e.cluster),
         _ => None,
     }
 }
@@ -195,6 +197,8 @@ fn fold(state: &mut State, event: &Event) {
                     rotation: None,
                     inside: None,
                     vpn: None,
+                    endpoint: None,
+                    authentication: None,
                 }),
             );
         }
@@ -508,6 +512,22 @@ fn fold(state: &mut State, event: &Event) {
         Event::RotationEnded(e) => {
             if let Some(c) = cluster_mut(state, &e.cluster) {
                 c.rotation = None;
+            }
+        }
+        Event::EndpointSet(e) => {
+            let Some(c) = cluster_mut(state, &e.cluster) else { return };
+            c.endpoint = e.endpoint.clone();
+            let ingresses: Vec<NodeName> =
+                c.ingresses().into_iter().map(|(name, _)| name.clone()).collect();
+            for node in ingresses {
+                change_node(state, &e.cluster, &node, e.generation);
+            }
+        }
+        Event::AuthenticationSet(e) => {
+            if let Some(c) = cluster_mut(state, &e.cluster) {
+                let since = c.authentication.as_ref().map_or(e.generation, |a| a.since);
+                let (issuers, generation) = (e.issuers.clone(), e.generation);
+                c.authentication = Some(Authentication { issuers, generation, since });
             }
         }
     }

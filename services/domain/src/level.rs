@@ -15,7 +15,9 @@ fn needed(command: &Command) -> u16 {
         Command::SetAddons(_)
         | Command::CreateJoinToken(_)
         | Command::RevokeJoinToken(_)
-        | Command::EnableVpn(_) => 3,
+        | Command::EnableVpn(_)
+        | Command::SetEndpoint(_)
+        | Command::SetAuthentication(_) => 3,
         Command::ReportObservation(c) => match c.observation {
             Observation::DriftRepaired { .. }
             | Observation::LinkAsked { .. }

@@ -24,7 +24,7 @@ mod rejection;
 mod schedule;
 mod state;
 
-pub use decide::{Context, JOIN_TOKEN, VPN_KEY, decide};
+pub use decide::{Context, JOIN_TOKEN, VPN_KEY, decide, own_issuer};
 pub use describe::{Description, describe};
 pub use due::{due, lost};
 pub use evolve::{apply, evolve};

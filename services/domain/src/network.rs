@@ -3,7 +3,7 @@
 use crate::rejection::Rejection;
 use crate::state::{Cluster, Hypervisor, State};
 use ipnet::IpNet;
-use oi_events::{CreateClusterV1, KubernetesVersion};
+use oi_events::{CreateClusterV1, Endpoint, KubernetesVersion};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
@@ -133,6 +133,41 @@ pub(crate) fn check_vpn(state: &State, cluster: &Cluster, cidr: &str) -> Result<
         }
         None => Ok(()),
     }
+}
+
+/// A name or address that clients can ask for.
+pub(crate) fn check_endpoint(cluster: &Cluster, endpoint: &Endpoint) -> Result<(), Rejection> {
+    const FIELD: &str = "endpoint";
+    let invalid = |problem: &str| {
+        let (value, problem) = (endpoint.to_string(), problem.to_owned());
+        Err(Rejection::Invalid { field: FIELD, value, problem })
+    };
+    if endpoint.port == 0 {
+        return invalid("its port is none");
+    }
+    let Ok(ip) = endpoint.host.parse::<IpAddr>() else {
+        // What looks like an address and is none would be taken for one by some.
+        let last = endpoint.host.rsplit('.').next().unwrap_or_default();
+        let is_name = is_dns_name(&endpoint.host) && !last.bytes().all(|c| c.is_ascii_digit());
+        return match is_name {
+            true => Ok(()),
+            false => invalid("its host is neither a DNS name in small letters nor an IP address"),
+        };
+    };
+    if ip.to_string() != endpoint.host {
+        return invalid(&format!("write the address as {ip}"));
+    }
+    if ip.is_unspecified() || ip.is_multicast() {
+        return invalid("its address cannot be connected to");
+    }
+    for (field, cidr) in [("pod CIDR", &cluster.pod_cidr), ("service CIDR", &cluster.service_cidr)]
+    {
+        if cidr.parse::<IpNet>().is_ok_and(|net| net.contains(&ip)) {
+            let (a, b_field, b) = (endpoint.host.clone(), field.to_owned(), cidr.clone());
+            return Err(Rejection::Overlap { a_field: FIELD, a, b_field, b });
+        }
+    }
+    Ok(())
 }
 
 /// RFC 1123 subdomain.

@@ -203,6 +203,8 @@ impl Scope {
             Event::VpnEnabled(e) => cluster(&e.cluster),
             Event::VpnPeerAdded(e) => cluster(&e.cluster),
             Event::VpnPeerRemoved(e) => cluster(&e.cluster),
+            Event::EndpointSet(e) => cluster(&e.cluster),
+            Event::AuthenticationSet(e) => cluster(&e.cluster),
             Event::ClusterCreated(e) => cluster(&e.name),
             Event::ClusterDeletionStarted(e) => cluster(&e.name),
             Event::ClusterDeleted(e) => cluster(&e.name),

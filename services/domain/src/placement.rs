@@ -2,7 +2,7 @@
 //! state gives the same place.
 
 use crate::rejection::Rejection;
-use crate::state::{Cluster, Hypervisor, Reach, State};
+use crate::state::{Cluster, Hypervisor, Node, Reach, State};
 use oi_events::{ClusterName, HypervisorName, PortUse, PortV1, Role};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +22,40 @@ struct Load {
     /// Of the cluster, doing what is to be placed.
     same: usize,
     ports: BTreeSet<u16>,
+    /// Ports that clusters share, with those that take clients that ask for no name.
+    shared: BTreeMap<u16, BTreeSet<ClusterName>>,
+}
+
+impl Load {
+    fn share(&mut self, name: &ClusterName, cluster: &Cluster, node: &Node) {
+        let ingress = node.role == Role::ControlPlaneIngress && !node.removing;
+        let Some(port) = cluster.shared_port().filter(|_| ingress) else { return };
+        let defaults = self.shared.entry(port).or_default();
+        if cluster.is_default_there() {
+            defaults.insert(name.clone());
+        }
+    }
+
+    /// Whether a cluster can have its ingress here, where it has a port to share.
+    fn takes(&self, name: &ClusterName, cluster: &Cluster) -> Result<(), PortProblem> {
+        let Some(port) = cluster.shared_port() else { return Ok(()) };
+        if self.ports.contains(&port) {
+            return Err(PortProblem::Taken);
+        }
+        let mut others = self.shared.get(&port).into_iter().flatten();
+        match others.find(|other| *other != name).filter(|_| cluster.is_default_there()) {
+            Some(other) => Err(PortProblem::Default(other.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a port cannot be shared.
+enum PortProblem {
+    /// A node has it for itself.
+    Taken,
+    /// Another cluster has the clients that ask for no name.
+    Default(ClusterName),
 }
 
 /// Whether a node of one role does what one of another would: API servers spread away
@@ -47,6 +81,7 @@ fn loads<'a>(
             load.nodes += 1;
             load.same += usize::from(name == cluster && does(node.role, role));
             load.ports.extend(node.ports.values());
+            load.share(name, c, node);
         }
     }
     loads
@@ -54,26 +89,47 @@ fn loads<'a>(
 
 /// The lowest free ports; ports of removed nodes are used again.
 fn free_ports(load: &Load, h: &Hypervisor, count: usize) -> Vec<u16> {
-    (h.spec.port_low..=h.spec.port_high).filter(|p| !load.ports.contains(p)).take(count).collect()
+    let free = |p: &u16| !load.ports.contains(p) && !load.shared.contains_key(p);
+    (h.spec.port_low..=h.spec.port_high).filter(free).take(count).collect()
 }
 
-/// A port for something more on a hypervisor.
+/// Whether the machines with a cluster's ingresses can listen on the port of its endpoint.
+///
+/// # Errors
+/// Where one cannot.
+pub(crate) fn can_share(
+    state: &State,
+    name: &ClusterName,
+    cluster: &Cluster,
+    hypervisor: &HypervisorName,
+) -> Result<(), Rejection> {
+    let loads = loads(state, name, Role::ControlPlaneIngress);
+    let Some(load) = loads.get(hypervisor) else { return Ok(()) };
+    let (port, hypervisor) = (cluster.shared_port().unwrap_or_default(), hypervisor.clone());
+    load.takes(name, cluster).map_err(|problem| match problem {
+        PortProblem::Taken => Rejection::PortTaken { hypervisor, port },
+        PortProblem::Default(by) => Rejection::PortShared { hypervisor, port, by },
+    })
+}
+
+/// A port for something more on a hypervisor that carries a node of `cluster`.
 ///
 /// # Errors
 /// Where none is free.
 pub(crate) fn free_port(
     state: &State,
+    cluster: &ClusterName,
     hypervisor: &HypervisorName,
     also_taken: &BTreeSet<u16>,
 ) -> Result<u16, Rejection> {
     let h = state.hypervisors.get(hypervisor);
     let h = h.ok_or_else(|| Rejection::HypervisorUnknown(hypervisor.clone()))?;
-    let left = h.leftovers.iter().flat_map(|l| l.ports.values().copied());
-    let taken = state.nodes_on(hypervisor).flat_map(|(_, _, n)| n.ports.values().copied());
-    let taken: BTreeSet<u16> = left.chain(taken).chain(also_taken.iter().copied()).collect();
     let exhausted =
         || Rejection::PortsExhausted { hypervisor: hypervisor.clone(), free: 0, needed: 1 };
-    (h.spec.port_low..=h.spec.port_high).find(|p| !taken.contains(p)).ok_or_else(exhausted)
+    let mut loads = loads(state, cluster, Role::ControlPlaneIngress);
+    let mut load = loads.remove(hypervisor).unwrap_or_default();
+    load.ports.extend(also_taken);
+    free_ports(&load, h, 1).first().copied().ok_or_else(exhausted)
 }
 
 /// Chooses a hypervisor and its ports for a new node of `cluster`.
@@ -137,7 +193,16 @@ pub(crate) fn place_except(
     if with_room.is_empty() {
         return Err(refuse("all carry as many nodes as they may".to_owned()));
     }
-    let needed = ports_needed(state.clusters.get(cluster).map(|c| &**c), role);
+    let known = state.clusters.get(cluster).map(|c| &**c);
+    let with_room: Vec<_> = with_room
+        .into_iter()
+        .filter(|(_, _, load)| !public || known.is_none_or(|c| load.takes(cluster, c).is_ok()))
+        .collect();
+    if with_room.is_empty() {
+        let port = known.and_then(Cluster::shared_port).unwrap_or_default();
+        return Err(refuse(format!("port {port} of the cluster's endpoint is taken on all")));
+    }
+    let needed = ports_needed(known, role);
     let mut best: Option<((usize, usize), &HypervisorName, Vec<u16>)> = None;
     let mut most_free = (0, with_room[0].0);
     for (name, h, load) in with_room {

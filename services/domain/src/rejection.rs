@@ -101,6 +101,16 @@ pub enum Rejection {
         "hypervisor {hypervisor} has only {free} of {needed} host ports left: widen its port range or remove nodes"
     )]
     PortsExhausted { hypervisor: HypervisorName, free: usize, needed: usize },
+    #[error("{endpoint} leads to cluster {cluster} already: choose another name or port")]
+    EndpointTaken { endpoint: String, cluster: ClusterName },
+    #[error(
+        "port {port} of hypervisor {hypervisor} is a node's own: choose another port, or say that something of yours leads there (`--forwarded`)"
+    )]
+    PortTaken { hypervisor: HypervisorName, port: u16 },
+    #[error(
+        "clients without a name reach cluster {by} on port {port} of hypervisor {hypervisor}: choose another port, or a name instead of an address"
+    )]
+    PortShared { hypervisor: HypervisorName, port: u16, by: ClusterName },
     #[error("Kubernetes version {version} is not supported: use {supported}")]
     VersionUnsupported { version: KubernetesVersion, supported: String },
     #[error("{field} {value:?} is not usable: {problem}")]
@@ -170,6 +180,9 @@ impl Rejection {
             Rejection::HypervisorInvalid { .. } => "hypervisor-invalid",
             Rejection::NoHypervisor { .. } => "no-hypervisor",
             Rejection::PortsExhausted { .. } => "ports-exhausted",
+            Rejection::EndpointTaken { .. } => "endpoint-taken",
+            Rejection::PortTaken { .. } => "port-taken",
+            Rejection::PortShared { .. } => "port-shared",
             Rejection::VersionUnsupported { .. } => "version-unsupported",
             Rejection::Invalid { .. } => "invalid",
             Rejection::Overlap { .. } => "overlap",

@@ -3,18 +3,18 @@
 use crate::mint::Authority;
 use ipnet::Ipv4Net;
 use oi_events::{
-    Addons, BackupId, ClusterName, ClusterUid, CommandId, Component, Credential, Generation, Hash,
-    HypervisorName, JobId, JobKind, KubernetesVersion, NodeName, PortUse, RegisterHypervisorV1,
-    Role, RotationStage, SnapshotV1, TokenId, VpnPeer,
+    Addons, BackupId, ClusterName, ClusterUid, CommandId, Component, Credential, Endpoint,
+    Generation, Hash, HypervisorName, Issuer, JobId, JobKind, KubernetesVersion, NodeName, PortUse,
+    RegisterHypervisorV1, Role, RotationStage, SnapshotV1, TokenId, VpnPeer,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 /// Names the layout of [`State`]: snapshots of another layout are not read.
 /// Change it with each change of the types in this file or of `evolve`.
-pub const STATE_SCHEMA: &str = "oi-state-9";
+pub const STATE_SCHEMA: &str = "oi-state-10";
 
 /// How many processed command ids are remembered.
 pub const PROCESSED_HORIZON: usize = 65_536;
@@ -62,19 +62,34 @@ impl State {
         State { processed, ..self.clone() }
     }
 
-    /// Where a cluster's API is reached: at its ingresses, the oldest first.
+    /// Where clients are told to reach a cluster's API: as it was asked for, or at its oldest
+    /// ingress. None without an ingress.
+    pub fn endpoint(&self, cluster: &Cluster) -> Option<Endpoint> {
+        let oldest = *self.endpoints(cluster).first()?;
+        let at = |at: SocketAddr| Endpoint {
+            host: at.ip().to_string(),
+            port: at.port(),
+            forwarded: false,
+        };
+        Some(cluster.endpoint.clone().unwrap_or_else(|| at(oldest)))
+    }
+
+    /// Where the ingresses of a cluster listen, the oldest first.
     pub fn endpoints(&self, cluster: &Cluster) -> Vec<SocketAddr> {
         cluster.ingresses().into_iter().filter_map(|(_, node)| self.endpoint_of(node)).collect()
     }
 
-    /// Where pods of a cluster are told to find its API: at the ingresses that run, or at all
-    /// of them where none does. None where its API servers say that by themselves, for they
+    /// Where pods of a cluster are told to find its API: at its address if it was given one,
+    /// at the ingresses that run, or at all of them where none does. None where its API servers say that by themselves, for they
     /// have run since before anything was kept inside of the cluster.
     pub fn told_endpoints(&self, cluster: &Cluster) -> Option<Vec<SocketAddr>> {
         let inside = cluster.inside.as_ref()?;
         let servers = cluster.carriers(Component::ApiServer);
         if !servers.iter().all(|(_, n)| inside.is_known_to(n)) {
             return None;
+        }
+        if let Some(fixed) = cluster.endpoint.as_ref().and_then(fixed_address) {
+            return Some(vec![fixed]);
         }
         let of = |wanted: fn(&Node) -> bool| -> Vec<SocketAddr> {
             let ingresses = cluster.ingresses().into_iter().filter(|(_, n)| wanted(n));
@@ -105,6 +120,25 @@ impl State {
         ready.and_then(|(_, n)| self.reached_at(n, PortUse::Wireguard))
     }
 
+    /// What a machine with ingresses passes through on ports that clusters share.
+    pub fn routes(&self, hypervisor: &HypervisorName) -> Vec<Route> {
+        let own = self.nodes_on(hypervisor).filter(|(_, _, n)| !n.removing);
+        let mut routes: Vec<Route> = own
+            .filter_map(|(cluster, node, n)| {
+                let c = self.clusters.get(cluster).filter(|c| !c.hibernated)?;
+                Some(Route {
+                    port: c.shared_port().filter(|_| n.role == Role::ControlPlaneIngress)?,
+                    name: c.endpoint.as_ref()?.host.clone(),
+                    cluster: cluster.clone(),
+                    node: node.clone(),
+                    to: self.endpoint_of(n)?,
+                })
+            })
+            .collect();
+        routes.sort();
+        routes
+    }
+
     /// All nodes on a hypervisor, with their clusters.
     pub fn nodes_on<'a>(
         &'a self,
@@ -117,6 +151,33 @@ impl State {
                 .filter(move |(_, node)| &node.hypervisor == hypervisor)
                 .map(move |(name, node)| (cluster_name, name, &**node))
         })
+    }
+}
+
+fn fixed_address(endpoint: &Endpoint) -> Option<SocketAddr> {
+    Some(SocketAddr::new(endpoint.host.parse().ok()?, endpoint.port))
+}
+
+/// A way through a port of a hypervisor that clusters share.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    /// The port.
+    pub port: u16,
+    /// The name that clients ask for; an address stands for all that ask for none that is
+    /// known.
+    pub name: String,
+    /// The cluster that they reach.
+    pub cluster: ClusterName,
+    /// Its ingress there.
+    pub node: NodeName,
+    /// Where that listens itself.
+    pub to: SocketAddr,
+}
+
+impl Route {
+    /// Whether it is for clients that ask for no name.
+    pub fn is_default(&self) -> bool {
+        self.name.parse::<IpAddr>().is_ok()
     }
 }
 
@@ -232,6 +293,21 @@ pub struct Cluster {
     pub inside: Option<Inside>,
     /// The tunnel to its worker nodes; none where they reach each other without.
     pub vpn: Option<Vpn>,
+    /// Where its API is reached; none for the oldest ingress.
+    pub endpoint: Option<Endpoint>,
+    /// Who else says who its users are; none where nothing was ever said of it.
+    pub authentication: Option<Authentication>,
+}
+
+/// Who says who a cluster's users are, beside the cluster itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authentication {
+    /// As it was asked for last.
+    pub issuers: Vec<Issuer>,
+    /// API servers of an older generation do not know of that.
+    pub generation: Generation,
+    /// API servers of an older generation know of none at all: they were not made for it.
+    pub since: Generation,
 }
 
 /// The tunnel between a cluster's worker nodes and its control plane. The hub's private key
@@ -462,6 +538,17 @@ impl Cluster {
     /// Whether its API can be asked: it has answered, and nothing stops it.
     pub fn answers(&self) -> bool {
         self.phase == ClusterPhase::Ready && !self.hibernated && self.restore.is_none()
+    }
+
+    /// The port on which machines with its ingresses pass TLS through to them; none where its
+    /// ingresses are reached by their own ports alone.
+    pub fn shared_port(&self) -> Option<u16> {
+        self.endpoint.as_ref().filter(|e| !e.forwarded).map(|e| e.port)
+    }
+
+    /// Whether it takes a shared port for clients that ask for no name.
+    pub fn is_default_there(&self) -> bool {
+        self.endpoint.as_ref().is_some_and(|e| e.host.parse::<IpAddr>().is_ok())
     }
 
     /// Ingress nodes that are to stay, the oldest first.

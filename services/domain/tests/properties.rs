@@ -43,6 +43,8 @@ enum Step {
     Vpn(u8),
     Link(u8, u8),
     Unlink(u8, u8),
+    Endpoint(u8, Option<u8>, u16),
+    Users(u8, u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -72,6 +74,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..4_u8).prop_map(Step::Vpn),
         2 => (0..4_u8, 0..20_u8).prop_map(|(c, k)| Step::Link(c, k)),
         1 => (0..4_u8, 0..20_u8).prop_map(|(c, k)| Step::Unlink(c, k)),
+        // Ports that nodes also may have, a name for each or an address, forwarded or not.
+        2 => (0..4_u8, prop::option::of(0..6_u8), 30_000..30_006_u16)
+            .prop_map(|(c, host, port)| Step::Endpoint(c, host, port)),
+        1 => (0..4_u8, 0..3_u8).prop_map(|(c, n)| Step::Users(c, n)),
         1 => (0..4_u8).prop_map(Step::Backup),
         2 => (0..4_u8).prop_map(Step::Taken),
         1 => (0..4_u8, 0..4_u8).prop_map(|(c, d)| Step::Restore(c, d)),
@@ -221,6 +227,18 @@ fn take(world: &mut World, step: Step) {
             let observation = Observation::WorkerGone { cluster, worker, public_key: [key; 32] };
             world.try_run(ReportObservationV1 { observation })
         }
+        Step::Endpoint(c, host, port) => {
+            let endpoint = host.map(|n| Endpoint {
+                host: if n < 3 { format!("api-{n}.test") } else { format!("198.51.100.{n}") },
+                port,
+                forwarded: n % 3 == 2,
+            });
+            world.try_run(SetEndpointV1 { cluster: name(&cluster_name(c)), endpoint })
+        }
+        Step::Users(c, n) => {
+            let issuers = (0..n).map(|n| issuer(&format!("https://id-{n}.test"))).collect();
+            world.try_run(SetAuthenticationV1 { cluster: name(&cluster_name(c)), issuers })
+        }
         Step::AbandonHypervisor(n) => world.try_run(AbandonHypervisorV1 { name: h(n) }),
         Step::Rotate(c, step) => {
             use RotationStep::*;
@@ -277,6 +295,28 @@ fn members_spread(before: &State, events: &[Event]) {
             let place = place(before, &added.cluster, added.role, Some(name));
             if place.is_ok() {
                 assert!(chosen <= count(name), "{} rather than {name}", added.hypervisor);
+            }
+        }
+    }
+}
+
+/// A shared port is no node's own, leads each name to one cluster, and those without a name
+/// to one.
+fn shared_ports_hold(state: &State) {
+    let mut named = BTreeMap::new();
+    for cluster in state.clusters.values() {
+        if let Some(e) = &cluster.endpoint {
+            assert!(named.insert((e.host.clone(), e.port), cluster.uid).is_none(), "{e} twice");
+        }
+    }
+    for name in state.hypervisors.keys() {
+        let mut defaults = BTreeMap::new();
+        for route in state.routes(name) {
+            let own = |n: &Node| n.ports.values().any(|port| *port == route.port);
+            assert!(!state.nodes_on(name).any(|(_, _, n)| own(n)), "{name} {route:?}");
+            if route.is_default() {
+                let other = defaults.insert(route.port, route.cluster.clone());
+                assert!(other.is_none_or(|other| other == route.cluster), "{name} {route:?}");
             }
         }
     }
@@ -350,6 +390,7 @@ proptest! {
             one_membership_change_at_a_time(&world.state);
             components_hold(&world.state);
             links_hold(&world.state);
+            shared_ports_hold(&world.state);
         }
         // The bytes are all that a replay needs, from any snapshot on.
         let mut replayed = State::default();

@@ -1,5 +1,6 @@
 //! Requests to commands: everything that can be wrong with their form.
 
+use crate::authentication;
 use crate::refused::Refused;
 use oi_events::*;
 use oi_proto::v1::{self, submit_request::Command as Asked};
@@ -214,6 +215,22 @@ fn command(asked: Asked) -> Result<Command, Refused> {
         Asked::EnableVpn(r) => {
             EnableVpnV1 { cluster: parse("cluster", &r.cluster)?, cidr: r.cidr }.into()
         }
+        Asked::SetEndpoint(r) => {
+            let endpoint = |e: v1::Endpoint| -> Result<Endpoint, Refused> {
+                let port = port("endpoint.port", e.port)?;
+                Ok(Endpoint { host: e.host, port, forwarded: e.forwarded })
+            };
+            SetEndpointV1 {
+                cluster: parse("cluster", &r.cluster)?,
+                endpoint: r.endpoint.map(endpoint).transpose()?,
+            }
+            .into()
+        }
+        Asked::SetAuthentication(r) => SetAuthenticationV1 {
+            cluster: parse("cluster", &r.cluster)?,
+            issuers: r.issuers.into_iter().map(authentication::issuer).collect::<Result<_, _>>()?,
+        }
+        .into(),
         Asked::CancelJob(r) => CancelJobV1 { job: JobId(r.job) }.into(),
     })
 }

@@ -75,6 +75,8 @@ fn clusters(asked: &Asked) -> Option<Vec<&str>> {
         Asked::CreateJoinToken(c) => vec![&c.cluster],
         Asked::RevokeJoinToken(c) => vec![&c.cluster],
         Asked::EnableVpn(c) => vec![&c.cluster],
+        Asked::SetEndpoint(c) => vec![&c.cluster],
+        Asked::SetAuthentication(c) => vec![&c.cluster],
     })
 }
 

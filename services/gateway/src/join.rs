@@ -2,7 +2,6 @@
 
 use crate::command::parse;
 use crate::operation::{no_ingress, unknown};
-use crate::query::endpoint;
 use crate::refused::Refused;
 use crate::service::Gateway;
 use oi_domain::{Authority, Cluster, JoinToken};
@@ -41,7 +40,7 @@ impl Gateway {
             let c = s.clusters.get(&name)?;
             let trusted = c.trusted(Authority::Kubernetes).into_iter().map(|a| a.public.clone());
             let token = c.inside.as_ref().and_then(|i| i.tokens.get(&id)).cloned();
-            Some((c.uid, token, trusted.collect::<Vec<_>>(), endpoint(s, c)))
+            Some((c.uid, token, trusted.collect::<Vec<_>>(), s.endpoint(c)))
         });
         let (uid, found, trusted, endpoint) = found.ok_or_else(|| unknown(&name))?;
         let absent =

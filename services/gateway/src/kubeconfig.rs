@@ -2,7 +2,6 @@
 
 use crate::command::{actor, parse};
 use crate::operation::{no_ingress, unknown};
-use crate::query::endpoint;
 use crate::refused::Refused;
 use crate::service::Gateway;
 use oi_domain::{Authority, fingerprint};
@@ -10,18 +9,9 @@ use oi_events::{ClusterName, CommandEnvelope, CommandId, RecordKubeconfigV2};
 use oi_pki::LeafProfile;
 use oi_proto::v1;
 use oi_view::{Keyring, now_ms};
-use std::net::IpAddr;
 use uuid::Uuid;
 
 const YEAR_S: u64 = 365 * 24 * 3600;
-
-/// `host:port` of a URL, with brackets around IPv6 addresses.
-fn authority(host: &str, port: u16) -> String {
-    match host.parse() {
-        Ok(IpAddr::V6(_)) => format!("[{host}]:{port}"),
-        _ => format!("{host}:{port}"),
-    }
-}
 
 impl Gateway {
     /// Signs, records, returns.
@@ -34,15 +24,14 @@ impl Gateway {
         let found = self.view.read(|s| {
             let c = s.clusters.get(&name)?;
             let trusted = c.trusted(Authority::Kubernetes).into_iter().map(|a| a.public.clone());
-            Some((c.uid, c.signs_users().cloned(), trusted.collect::<Vec<_>>(), endpoint(s, c)))
+            Some((c.uid, c.signs_users().cloned(), trusted.collect::<Vec<_>>(), s.endpoint(c)))
         });
         let (uid, ca, trusted, endpoint) = found.ok_or_else(|| unknown(&name))?;
         let ca = ca.ok_or_else(|| Refused::new("key-material", "the cluster has no authority"))?;
-        let endpoint = endpoint.ok_or_else(|| no_ingress(&name))?;
-        let host = match request.endpoint_host_override.as_str() {
-            "" => endpoint.ip().to_string(),
-            host => host.to_owned(),
-        };
+        let mut endpoint = endpoint.ok_or_else(|| no_ingress(&name))?;
+        if !request.endpoint_host_override.is_empty() {
+            endpoint.host = request.endpoint_host_override.clone();
+        }
         let user = if request.user.is_empty() { "kubernetes-admin" } else { &request.user };
         let groups: Vec<&str> = match request.groups.as_slice() {
             [] => vec!["system:masters"],
@@ -66,7 +55,7 @@ impl Gateway {
             issuer: fingerprint(&ca),
         };
         self.decide(&CommandEnvelope::new(id, actor, now_ms(), record)).await?;
-        let server = format!("https://{}", authority(&host, endpoint.port()));
+        let server = format!("https://{endpoint}");
         let text = oi_pki::kubeconfig(
             name.as_str(),
             &server,

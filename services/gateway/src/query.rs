@@ -1,16 +1,16 @@
 //! The state as messages.
 
+use crate::authentication;
 use oi_domain::{
-    Authority, Backup, Cluster, ClusterPhase, Hypervisor, Inside, Node, Peer, Plan, PlannedJob,
-    Reach, Scope, State, Trouble, describe, jobs_in, restarts,
+    Authentication, Authority, Backup, Cluster, ClusterPhase, Hypervisor, Inside, Node, Peer, Plan,
+    PlannedJob, Reach, Route, Scope, State, Trouble, describe, jobs_in, restarts,
 };
 use oi_events::{
-    BackupId, ClusterName, Cni, Event, Job, JobKind, NodeName, PortUse, RegisterHypervisorV1, Role,
-    RotationStage, VpnPeer,
+    BackupId, ClusterName, Cni, Component, Event, Job, JobKind, NodeName, PortUse,
+    RegisterHypervisorV1, Role, RotationStage, VpnPeer,
 };
 use oi_pki::certificate_pem;
 use oi_proto::v1;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 fn spec(h: &RegisterHypervisorV1) -> v1::RegisterHypervisor {
@@ -45,7 +45,23 @@ pub fn hypervisor(state: &State, h: &Hypervisor) -> v1::Hypervisor {
         nodes: u32::try_from(state.nodes_on(&h.spec.name).count()).unwrap_or(u32::MAX),
         since_ms: h.since_ms,
         leftovers: u32::try_from(h.leftovers.len()).unwrap_or(u32::MAX),
+        routes: state.routes(&h.spec.name).iter().map(route).collect(),
     }
+}
+
+fn route(route: &Route) -> v1::Route {
+    v1::Route {
+        port: route.port.into(),
+        name: route.name.clone(),
+        cluster: route.cluster.to_string(),
+        node: route.node.to_string(),
+        to: route.to.to_string(),
+    }
+}
+
+fn servers_behind(c: &Cluster, authentication: &Authentication) -> usize {
+    let behind = |n: &Node| n.generation < authentication.generation || !n.is_ready();
+    c.carriers(Component::ApiServer).into_iter().filter(|(_, n)| behind(n)).count()
 }
 
 /// All clusters, or the one of that name.
@@ -54,11 +70,6 @@ pub fn clusters<'a>(
     of: Option<&'a ClusterName>,
 ) -> impl Iterator<Item = (&'a ClusterName, &'a Arc<Cluster>)> {
     state.clusters.iter().filter(move |(name, _)| of.is_none_or(|wanted| wanted == *name))
-}
-
-/// Where a cluster's API is reached: its oldest ingress.
-pub fn endpoint(state: &State, cluster: &Cluster) -> Option<SocketAddr> {
-    state.endpoints(cluster).into_iter().next()
 }
 
 fn addons(inside: &Inside) -> v1::Addons {
@@ -110,7 +121,17 @@ pub fn cluster(state: &State, name: &ClusterName, c: &Cluster) -> v1::Cluster {
         upgrade_paused: c.upgrade.as_ref().is_some_and(|u| u.paused),
         delete_at_ms: c.delete_at_ms.unwrap_or(0),
         restoring: c.restore.as_ref().map(|r| r.backup.to_string()).unwrap_or_default(),
-        endpoint: endpoint(state, c).map(|e| e.to_string()).unwrap_or_default(),
+        endpoint: state.endpoint(c).map(|e| e.to_string()).unwrap_or_default(),
+        own_endpoint: c.endpoint.as_ref().map(|e| v1::Endpoint {
+            host: e.host.clone(),
+            port: e.port.into(),
+            forwarded: e.forwarded,
+        }),
+        ingresses: state.endpoints(c).iter().map(ToString::to_string).collect(),
+        authentication: c.authentication.as_ref().map(|a| v1::Authentication {
+            issuers: a.issuers.iter().map(authentication::shown).collect(),
+            servers_behind: count(servers_behind(c, a)),
+        }),
         nodes: count(c.nodes.len()),
         ready_nodes: count(c.nodes.values().filter(|n| n.is_ready()).count()),
         ca_certificate: c

@@ -119,6 +119,8 @@ pub fn subject_of(command: &Command) -> String {
         Command::CreateJoinToken(c) => ("cluster", c.cluster.to_string()),
         Command::RevokeJoinToken(c) => ("cluster", c.cluster.to_string()),
         Command::EnableVpn(c) => ("cluster", c.cluster.to_string()),
+        Command::SetEndpoint(c) => ("cluster", c.cluster.to_string()),
+        Command::SetAuthentication(c) => ("cluster", c.cluster.to_string()),
         Command::RaiseLevel(c) => ("level", c.level.to_string()),
         Command::ReportObservation(_) => ("observation", "seen".to_owned()),
     };

@@ -4,6 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use x509_parser::extensions::GeneralName;
+use x509_parser::pem::Pem;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Error};
 use x509_parser::x509::AttributeTypeAndValue;
 use zeroize::Zeroizing;
@@ -20,6 +21,23 @@ pub enum InspectError {
     /// An extension that does not parse, or occurs twice.
     #[error("an extension of the certificate is malformed")]
     Extension(#[source] X509Error),
+}
+
+/// Why certificates were not read.
+#[derive(Debug, thiserror::Error)]
+pub enum PemError {
+    /// Not PEM.
+    #[error("it is not PEM")]
+    Pem(#[source] x509_parser::error::PEMError),
+    /// Something else than a certificate.
+    #[error("it holds {0:?}: give certificates only")]
+    Other(String),
+    /// Not a certificate.
+    #[error("one of its certificates cannot be read")]
+    Certificate(#[source] InspectError),
+    /// Nothing.
+    #[error("it holds no certificate: give them as PEM")]
+    None,
 }
 
 /// What a certificate says.
@@ -61,6 +79,23 @@ pub(crate) fn pem(label: &str, der: &[u8]) -> Zeroizing<String> {
 /// A certificate as PEM.
 pub fn certificate_pem(der: &[u8]) -> String {
     pem("CERTIFICATE", der).to_string()
+}
+
+/// Certificates written as PEM, and nothing else; DER.
+///
+/// # Errors
+/// Where there is none, or something that is not one.
+pub fn read_certificates(text: &str) -> Result<Vec<Vec<u8>>, PemError> {
+    let mut all = Vec::new();
+    for pem in Pem::iter_from_buffer(text.as_bytes()) {
+        let pem = pem.map_err(PemError::Pem)?;
+        if pem.label != "CERTIFICATE" {
+            return Err(PemError::Other(pem.label));
+        }
+        inspect(&pem.contents).map_err(PemError::Certificate)?;
+        all.push(pem.contents);
+    }
+    if all.is_empty() { Err(PemError::None) } else { Ok(all) }
 }
 
 /// A PKCS#8 private key as PEM.

@@ -23,8 +23,8 @@ mod request;
 
 pub use authority::{IssueError, Material, issue, key_pair, new_authority};
 pub use encoding::{
-    CertificateInfo, InspectError, certificate_pem, fingerprint, inspect, private_key_pem,
-    public_key_hash, public_key_pem,
+    CertificateInfo, InspectError, PemError, certificate_pem, fingerprint, inspect,
+    private_key_pem, public_key_hash, public_key_pem, read_certificates,
 };
 pub use key_file::{KeyEncryptionKey, KeyFileError, KeyFileProblem};
 pub use keys::{DataKey, KeyError, KeyWrapper, random_secret};

@@ -4,7 +4,7 @@
 use crate::hypervisors::HypervisorError;
 use crate::pods::Target;
 use crate::pods::etcd::{self, Joining, member_entry};
-use crate::pods::{control_plane, ingress, vpn};
+use crate::pods::{control_plane, ingress, passthrough, vpn};
 use crate::steps::{Site, StepError, Steps};
 use crate::worker::Worker;
 use oi_cri::{CONTAINER_RUNNING, CriClient, GRACE, SANDBOX_READY, label};
@@ -52,6 +52,8 @@ struct Kept {
     generation: Generation,
     /// Pod and container of all that must run.
     must: BTreeSet<(&'static str, &'static str)>,
+    /// The port that it shares with others, on which somebody must listen.
+    shared: Option<u16>,
 }
 
 impl Kept {
@@ -62,6 +64,11 @@ impl Kept {
             name: name.clone(),
             generation: node.generation,
             must: must_run(state.clusters.get(cluster)?, name, node),
+            shared: state
+                .clusters
+                .get(cluster)?
+                .shared_port()
+                .filter(|_| node.role == Role::ControlPlaneIngress),
         })
     }
 }
@@ -223,8 +230,14 @@ impl Keeper {
         }
         let client = self.steps.hypervisors.client(h)?;
         let mut all: BTreeMap<(String, String), Vec<There>> = BTreeMap::new();
+        let mut shared: BTreeSet<u16> = BTreeSet::new();
         for container in client.containers(&BTreeMap::new()).await? {
             let labels = &container.labels;
+            if labels.get(label::POD).is_some_and(|pod| pod == passthrough::POD)
+                && container.state == CONTAINER_RUNNING
+            {
+                shared.extend(labels.get(label::PORT).and_then(|port| port.parse::<u16>().ok()));
+            }
             if let (Some(uid), Some(node)) =
                 (labels.get(label::CLUSTER_UID), labels.get(label::NODE))
             {
@@ -250,7 +263,8 @@ impl Keeper {
             for container in surplus {
                 self.end(&client, &kept, &container).await?;
             }
-            if runs.len() >= must.len() {
+            let listens = kept.shared.is_none_or(|port| shared.contains(&port));
+            if runs.len() >= must.len() && listens {
                 // It has lived for longer than its pause: it is forgiven.
                 let node = (kept.cluster, kept.name);
                 if patience.get(&node).is_some_and(|p| p.until + p.pause <= Instant::now()) {

@@ -37,6 +37,11 @@ pub fn cluster_dir(h: &Hypervisor, cluster: ClusterUid) -> String {
     format!("{}/clusters/{cluster}", h.spec.data_dir.trim_end_matches('/'))
 }
 
+/// The directory of the ports on a hypervisor that clusters share.
+pub fn passthrough_dir(h: &Hypervisor) -> String {
+    format!("{}/passthrough", h.spec.data_dir.trim_end_matches('/'))
+}
+
 /// Where the backups of a cluster are in their store.
 pub fn backups(cluster: ClusterUid) -> String {
     format!("clusters/{cluster}")

@@ -166,7 +166,7 @@ impl Steward {
         Reserved {
             addresses,
             services: c.service_cidr.parse().ok(),
-            names: c.extra_sans.clone(),
+            names: c.extra_sans.iter().chain(c.endpoint.iter().map(|e| &e.host)).cloned().collect(),
             domain: c.dns_domain.clone(),
         }
     }

@@ -1,10 +1,10 @@
 //! The loop of a worker.
 
-use crate::exclusion::Nodes;
+use crate::exclusion::{Nodes, Turns};
 use crate::hypervisors::{Hypervisors, WorkerSettings};
 use crate::keeper::Keeper;
 use crate::metrics::Metrics;
-use crate::steps::{Passes, StepError, Steps};
+use crate::steps::{StepError, Steps};
 use crate::steward::Steward;
 use oi_domain::is_owed;
 use oi_events::{
@@ -49,8 +49,8 @@ impl Worker {
         let hypervisors = Hypervisors::new(settings.clone());
         let backups = settings.backups.clone();
         let nodes = Nodes::default();
-        let passes = Passes::default();
-        let steps = Steps { view, keyring, hypervisors, nodes, backups, passes };
+        let (passes, passages) = (Turns::default(), Turns::default());
+        let steps = Steps { view, keyring, hypervisors, nodes, backups, passes, passages };
         Worker { journal, steps, settings, metrics }
     }
 

@@ -1,11 +1,11 @@
 //! `oi cluster …`
 
-use super::backup;
+use super::{backup, settings};
 use crate::client::{Client, events_from};
 use crate::error::Failure;
 use crate::flags::Cluster;
 use crate::{documents, output, reconcile};
-use oi_proto::manifest;
+use oi_proto::manifest::{self, EndpointSpec};
 use oi_proto::v1::{self, submit_request::Command};
 use std::path::Path;
 use std::time::Duration;
@@ -95,6 +95,15 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
             };
             let vpn = client.cluster(&name).await?.vpn.ok_or_else(none)?;
             output::rows(output.output, output::links(&name, &vpn), false)
+        }
+        Cluster::Endpoint { name, endpoint, forwarded, clear, wait, timeout, output } => {
+            let wanted = endpoint.map(|e| EndpointSpec { forwarded, ..e });
+            let wait = wait.then_some(timeout);
+            settings::endpoint(&client, name, wanted, clear, wait, output).await
+        }
+        Cluster::Authentication { name, flags, clear, wait, timeout, output } => {
+            let wait = wait.then_some(timeout);
+            settings::authentication(&client, name, *flags, clear, wait, output).await
         }
         Cluster::Undelete { name } => {
             let command = v1::UndeleteCluster { name: name.clone() };
@@ -196,7 +205,7 @@ fn stopped(_: &v1::Cluster, nodes: &[v1::Node]) -> bool {
     nodes.iter().all(|n| n.phase() == v1::NodePhase::Stopped)
 }
 
-fn ready(_: &v1::Cluster, nodes: &[v1::Node]) -> bool {
+pub(super) fn ready(_: &v1::Cluster, nodes: &[v1::Node]) -> bool {
     nodes.iter().all(|n| n.phase() == v1::NodePhase::Ready)
 }
 

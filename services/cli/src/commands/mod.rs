@@ -6,6 +6,7 @@ mod hypervisor;
 mod job;
 mod join_token;
 mod node;
+mod settings;
 mod watch;
 
 use crate::client::Client;

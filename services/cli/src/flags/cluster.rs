@@ -1,8 +1,9 @@
 //! Flags of `oi cluster …`.
 
-use super::{Output, parse_duration};
+use super::settings::parse_endpoint;
+use super::{AuthenticationFlags, EndpointFlags, Output, parse_duration};
 use clap::{Args, Subcommand, ValueEnum};
-use oi_proto::manifest;
+use oi_proto::manifest::{self, EndpointSpec};
 use std::time::Duration;
 
 #[derive(Args)]
@@ -43,6 +44,10 @@ pub struct ClusterFlags {
     /// Addresses in that tunnel.
     #[arg(long, default_value = "10.254.0.0/16")]
     pub vpn_cidr: String,
+    #[command(flatten)]
+    pub endpoint: EndpointFlags,
+    #[command(flatten)]
+    pub authentication: AuthenticationFlags,
     /// Add so many control-plane nodes, cp-1 and on.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=7))]
     pub control_plane_replicas: u8,
@@ -182,6 +187,48 @@ pub enum Cluster {
         #[arg(long)]
         cidr: Option<String>,
         /// Return when it is so.
+        #[arg(long)]
+        wait: bool,
+        /// How long to wait, seconds.
+        #[arg(long, default_value_t = 300)]
+        timeout: u64,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Where clients are told to reach a cluster's API, and which hypervisors pass it through on
+    /// ports that clusters share. With an endpoint: let it be that.
+    Endpoint {
+        /// Its name.
+        name: String,
+        /// A name or address, with 6443 or another port.
+        #[arg(value_name = "HOST[:PORT]", value_parser = parse_endpoint)]
+        endpoint: Option<EndpointSpec>,
+        /// Something of yours leads from there to the ingresses: they open no further port.
+        #[arg(long, requires = "endpoint")]
+        forwarded: bool,
+        /// Its oldest ingress is its endpoint again.
+        #[arg(long, conflicts_with = "endpoint")]
+        clear: bool,
+        /// Return when it is so.
+        #[arg(long)]
+        wait: bool,
+        /// How long to wait, seconds.
+        #[arg(long, default_value_t = 300)]
+        timeout: u64,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Who says who a cluster's users are, beside itself: OpenID Connect providers. With one, or
+    /// a file of more: let it be those and no others.
+    Authentication {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        flags: Box<AuthenticationFlags>,
+        /// Nobody beside itself.
+        #[arg(long)]
+        clear: bool,
+        /// Return when all API servers know of it.
         #[arg(long)]
         wait: bool,
         /// How long to wait, seconds.

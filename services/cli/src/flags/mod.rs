@@ -6,6 +6,7 @@ mod hypervisor;
 mod job;
 mod join_token;
 mod node;
+mod settings;
 
 pub use backup::Backup;
 pub use cluster::{Cluster, ClusterFlags};
@@ -13,6 +14,7 @@ pub use hypervisor::Hypervisor;
 pub use job::{Job, JobState};
 pub use join_token::{JoinToken, Part};
 pub use node::{JoinFlags, Node, NodeFlags, Role};
+pub use settings::{AuthenticationFlags, EndpointFlags};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;

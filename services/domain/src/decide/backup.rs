@@ -8,10 +8,10 @@ use crate::network::check_cluster;
 use crate::rejection::Rejection;
 use crate::state::{Cluster, State};
 use oi_events::{
-    AddonsSetV1, BackupClusterV1, BackupExpiredV1, BackupId, BackupStartedV1, BackupTakenV1,
-    BackupsScheduledV1, CloneClusterV1, ClusterName, ClusterUid, CommandId, CreateClusterV1,
-    DeleteBackupV1, Event, Generation, NodeRemovalStartedV1, RestoreClusterV1, RestoreStartedV1,
-    Role, ScheduleBackupsV1, SnapshotV1, VpnEnabledV1,
+    AddonsSetV1, AuthenticationSetV1, BackupClusterV1, BackupExpiredV1, BackupId, BackupStartedV1,
+    BackupTakenV1, BackupsScheduledV1, CloneClusterV1, ClusterName, ClusterUid, CommandId,
+    CreateClusterV1, DeleteBackupV1, Event, Generation, NodeRemovalStartedV1, RestoreClusterV1,
+    RestoreStartedV1, Role, ScheduleBackupsV1, SnapshotV1, VpnEnabledV1,
 };
 
 /// More often makes a cluster busy with nothing else.
@@ -173,6 +173,11 @@ pub(super) fn clone(
     // What the snapshot holds of it says where the other cluster is.
     let inside = source.inside.as_ref().map(|inside| inside.addons.clone());
     events.extend(inside.map(|addons| AddonsSetV1 { cluster: c.name.clone(), addons }.into()));
+    // Its users are the same; its endpoint is not.
+    let issuers = source.authentication.as_ref().map(|a| a.issuers.clone());
+    events.extend(issuers.map(|issuers| {
+        AuthenticationSetV1 { cluster: c.name.clone(), generation, issuers }.into()
+    }));
     if let Some(vpn) = &source.vpn {
         let (cluster, cidr) = (c.name.clone(), vpn.cidr.clone());
         let credential = context.mint.secret(uid, VPN_KEY)?;

@@ -1,9 +1,9 @@
 //! What follows at once from a decision, and is part of it: a cluster that is ready, a
 //! node whose replacement is ready, the next component of an upgrade, the next node of a
-//! rotation.
+//! rotation, the next API server that learns who says who its users are.
 
 use super::node::removal;
-use super::{backup, next_generation, rotate, upgrade, vpn};
+use super::{authentication, backup, next_generation, rotate, upgrade, vpn};
 use crate::evolve::evolve;
 use crate::owed::Scope;
 use crate::state::{Cluster, ClusterPhase, State};
@@ -110,7 +110,8 @@ fn next(state: &State, name: &ClusterName, generation: Generation) -> Vec<Event>
         return vec![linked];
     }
     let next = upgrade::step(cluster, name, generation);
-    next.or_else(|| rotate::step(cluster, name, generation)).into_iter().collect()
+    let next = next.or_else(|| rotate::step(cluster, name, generation));
+    next.or_else(|| authentication::step(cluster, name, generation)).into_iter().collect()
 }
 
 /// What stands there is owed until the hypervisor is back, or forgotten where the

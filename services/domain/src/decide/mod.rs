@@ -1,7 +1,9 @@
 //! Commands in, events or a refusal out.
 
+mod authentication;
 mod backup;
 mod cluster;
+mod endpoint;
 mod follow;
 mod hypervisor;
 mod inside;
@@ -13,6 +15,7 @@ mod scale;
 mod upgrade;
 mod vpn;
 
+pub use authentication::own_issuer;
 pub use inside::JOIN_TOKEN;
 pub(crate) use replace::can_replace;
 pub use vpn::VPN_KEY;
@@ -115,6 +118,8 @@ fn answer(
         Command::CreateJoinToken(c) => inside::create_token(state, id, c, context),
         Command::RevokeJoinToken(c) => inside::revoke_token(state, c, context.now_ms),
         Command::EnableVpn(c) => vpn::enable(state, c, context),
+        Command::SetEndpoint(c) => endpoint::set(state, c, context),
+        Command::SetAuthentication(c) => authentication::set(state, c),
     }
 }
 

@@ -93,8 +93,28 @@ pub(super) fn place_node(
     Ok(events)
 }
 
-/// Names under which clients may reach an API server: kubeadm's, the node's own
-/// address, and those of all public hypervisors, where ingresses are or will be.
+/// Serving certificates of all API servers, made for the names that the cluster has `after`
+/// a decision.
+pub(super) fn named(
+    state: &State,
+    name: &ClusterName,
+    after: &Cluster,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Rejection> {
+    let generation = next_generation(state);
+    let certified = after.nodes.iter().filter(|(_, n)| !n.removing && n.is_certified());
+    let own = certified.filter_map(|(node, n)| Some((node, state.hypervisors.get(&n.hypervisor)?)));
+    own.map(|(node, h)| {
+        let leaf = serving_leaf(state, after, h.spec.address);
+        let credential = mint_leaf(after, &leaf, context)?;
+        let (cluster, node) = (name.clone(), node.clone());
+        Ok(CertificateReplacedV1 { cluster, node, generation, credential }.into())
+    })
+    .collect()
+}
+
+/// Names under which clients may reach an API server: kubeadm's, the node's own address,
+/// those of all public hypervisors, where ingresses are or will be, and the cluster's own.
 fn serving_leaf(state: &State, cluster: &Cluster, own: IpAddr) -> Leaf {
     let mut dns: Vec<String> =
         ["kubernetes", "kubernetes.default", "kubernetes.default.svc"].map(str::to_owned).to_vec();
@@ -103,11 +123,13 @@ fn serving_leaf(state: &State, cluster: &Cluster, own: IpAddr) -> Leaf {
     let mut ips = BTreeSet::from([own, IpAddr::V4(Ipv4Addr::LOCALHOST)]);
     ips.extend(service_ip(&cluster.service_cidr, 1));
     ips.extend(state.hypervisors.values().filter(|h| h.spec.public).map(|h| h.spec.address));
-    for san in &cluster.extra_sans {
+    let host = cluster.endpoint.as_ref().map(|e| &e.host);
+    for san in cluster.extra_sans.iter().chain(host) {
         match san.parse() {
             Ok(ip) => {
                 ips.insert(ip);
             }
+            Err(_) if dns.contains(san) => {}
             Err(_) => dns.push(san.clone()),
         }
     }

@@ -36,7 +36,7 @@ pub(super) fn enable(
     }
     let (mut ports, mut taken) = (Vec::new(), BTreeSet::new());
     for (name, node) in cluster.ingresses() {
-        let port = free_port(state, &node.hypervisor, &taken)?;
+        let port = free_port(state, &c.cluster, &node.hypervisor, &taken)?;
         taken.insert(port);
         let port = PortV1 { port_use: PortUse::Wireguard, port };
         ports.push(NodePortV1 { node: name.clone(), port });

@@ -232,6 +232,19 @@ pub fn cluster(text: &str) -> CreateClusterV1 {
     }
 }
 
+/// An OpenID Connect provider.
+pub fn issuer(url: &str) -> Issuer {
+    Issuer {
+        url: url.to_owned(),
+        discovery_url: None,
+        certificate_authority: None,
+        audiences: vec!["kubernetes".to_owned()],
+        required_claims: Vec::new(),
+        username: ClaimMapping { claim: "sub".to_owned(), prefix: "oidc:".to_owned() },
+        groups: None,
+    }
+}
+
 pub fn node(cluster: &str, text: &str, role: Role) -> AddNodeV1 {
     AddNodeV1 { cluster: name(cluster), name: name(text), role, hypervisor: None }
 }

@@ -12,7 +12,7 @@ pub use object::{KINDS, Object, delete, is_ours, is_same, list_kept, listed, tit
 pub use vpn::{ASK, NAMESPACE as VPN_NAMESPACE};
 
 use oi_domain::{Authority, Cluster, Inside, State};
-use oi_events::{ClusterName, Cni, TokenId};
+use oi_events::{ClusterName, Cni, Endpoint, TokenId};
 use oi_pki::certificate_pem;
 use oi_vpn::Key;
 use serde_json::json;
@@ -27,8 +27,8 @@ pub struct Subject {
     pub cluster: Arc<Cluster>,
     /// What is to be kept.
     pub inside: Inside,
-    /// `host:port` of its API.
-    pub endpoint: SocketAddr,
+    /// Where its API is reached.
+    pub endpoint: Endpoint,
     /// Where pods are told to find it; none where the API servers say that by themselves.
     pub told: Option<Vec<SocketAddr>>,
     /// Where the hub of its tunnel is.
@@ -41,7 +41,7 @@ impl Subject {
     pub fn find(state: &State, name: &ClusterName) -> Option<Subject> {
         let cluster = state.clusters.get(name).filter(|c| c.answers())?;
         let inside = cluster.inside.clone()?;
-        let endpoint = state.endpoints(cluster).into_iter().next()?;
+        let endpoint = state.endpoint(cluster)?;
         let told = state.told_endpoints(cluster);
         let hub = state.vpn_hub(cluster);
         let (name, cluster) = (name.clone(), cluster.clone());
@@ -57,8 +57,8 @@ impl Subject {
     /// The environment of what must reach the API before Services work.
     fn api_environment(&self) -> [serde_json::Value; 2] {
         [
-            json!({"name": "KUBERNETES_SERVICE_HOST", "value": self.endpoint.ip().to_string()}),
-            json!({"name": "KUBERNETES_SERVICE_PORT", "value": self.endpoint.port().to_string()}),
+            json!({"name": "KUBERNETES_SERVICE_HOST", "value": self.endpoint.host}),
+            json!({"name": "KUBERNETES_SERVICE_PORT", "value": self.endpoint.port.to_string()}),
         ]
     }
 }

@@ -1,7 +1,7 @@
 //! API server, controller manager and scheduler of a node, with kubeadm 1.36's
 //! flags. Each sees the keys that it needs and no others.
 
-use super::{Files, PodsError, Secrets, Target, etcd, vpn};
+use super::{Files, PodsError, Secrets, Target, authentication, etcd, vpn};
 use crate::names;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use oi_cri::{ContainerSpec, FileOp, Mount, PodSpec, PortMapping};
@@ -177,6 +177,11 @@ fn api_server(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part,
                 c.dns_domain
             ),
         ]);
+    }
+    let told = c.authentication.as_ref().filter(|a| authentication::is_known_to(a, &target.node));
+    if let Some(told) = told {
+        files.reread("authentication.yaml", authentication::config(told).into_bytes());
+        command.push(format!("--authentication-config={ETC}/authentication.yaml"));
     }
     if vpn::has_link(c, &target.name, &target.node) {
         // Through the tunnel it reaches pods, but no addresses of Services.

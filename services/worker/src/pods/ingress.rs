@@ -1,20 +1,14 @@
 //! haproxy in front of a cluster's API servers: TCP passed through, so that client
 //! certificates reach them, with health checks that verify the API's certificate.
 
+use super::haproxy::{self, COMMON, CONSOLE, ETC, PORT};
 use super::{Files, PodsError, Secrets, Target};
-use crate::names::HAPROXY_IMAGE;
-use oi_cri::{ContainerSpec, FileOp, Mount, PodSpec, PortMapping};
+use oi_cri::{FileOp, PodSpec, PortMapping};
 use oi_domain::Authority;
 use oi_events::{Component, PortUse};
-use sha2::{Digest, Sha256};
 
 /// The pod's name among a node's pods, and its container's.
 pub const POD: &str = "haproxy";
-/// Port within the pod.
-const PORT: u16 = 6443;
-const ETC: &str = "/usr/local/etc/haproxy";
-const RUN: &str = "/run/haproxy";
-const CONSOLE: &str = "master.sock";
 /// haproxy's name for the API servers.
 pub const BACKEND: &str = "kube-apiserver";
 
@@ -36,20 +30,7 @@ fn run_dir(target: &Target) -> String {
 /// with the authorities that it names.
 fn config(target: &Target) -> Result<(String, String), PodsError> {
     let mut text = format!(
-        "    log stdout format raw local0 info
-    maxconn 8192
-    # After a reload the process before ends with its connections, or then.
-    hard-stop-after 10m
-
-defaults
-    mode tcp
-    log global
-    option dontlognull
-    timeout connect 5s
-    # Watches and exec sessions are silent for long.
-    timeout client 1h
-    timeout server 1h
-
+        "{COMMON}
 frontend {BACKEND}
     bind :{PORT}
     default_backend {BACKEND}
@@ -68,10 +49,8 @@ backend {BACKEND}
         let address = target.address_of(name, node, PortUse::ApiServer)?;
         text.push_str(&format!("    server {name} {address}{check}\n"));
     }
-    let digest =
-        Sha256::new().chain_update(&text).chain_update(target.trusted(Authority::Kubernetes));
-    let mark = format!("oi-{}", hex::encode(digest.finalize()));
-    Ok((format!("global\n    description {mark}\n{text}"), mark))
+    let mark = format!("oi-{}", haproxy::digest(&text, &target.trusted(Authority::Kubernetes)));
+    Ok((haproxy::marked(&mark, &text), mark))
 }
 
 /// The mark of the configuration that must run.
@@ -90,22 +69,6 @@ pub fn pod(target: &Target, secrets: &Secrets<'_>) -> Result<(PodSpec, Vec<FileO
     files.directory(pod.log_directory.clone());
     let (operations, files_hash) = files.finish();
     pod.ports = vec![PortMapping::tcp(PORT, target.port(PortUse::ApiServer)?)];
-    pod.containers = vec![ContainerSpec {
-        name: POD.to_owned(),
-        image: HAPROXY_IMAGE.to_owned(),
-        command: [
-            "haproxy",
-            "-W",
-            "-S",
-            &format!("{RUN}/{CONSOLE}"),
-            "-f",
-            &format!("{ETC}/haproxy.cfg"),
-        ]
-        .map(str::to_owned)
-        .to_vec(),
-        mounts: vec![Mount::read_only(dir(target), ETC), Mount::writable(run_dir(target), RUN)],
-        files_hash,
-        ..ContainerSpec::default()
-    }];
+    pod.containers = vec![haproxy::container(POD, dir(target), run_dir(target), files_hash)];
     Ok((pod, operations))
 }

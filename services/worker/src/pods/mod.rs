@@ -1,9 +1,12 @@
 //! What must run for a node, as pure functions of the state: pods and the files
 //! that they read.
 
+mod authentication;
 pub mod control_plane;
 pub mod etcd;
+mod haproxy;
 pub mod ingress;
+pub mod passthrough;
 pub mod vpn;
 
 use crate::names;

@@ -14,7 +14,7 @@ use oi_pki::{DataKey, LeafProfile, certificate_pem, private_key_pem};
 use oi_view::{Keyring, now_ms};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// As whom oi asks clusters' APIs; their audit logs name it.
 const USER: &str = "oi:keeper-of-addons";
@@ -48,17 +48,6 @@ pub struct Pass {
     pub stranger: Option<String>,
     /// For which decision this was.
     pub generation: Generation,
-}
-
-/// One pass at a time over each cluster.
-#[derive(Clone, Default)]
-pub struct Passes(Arc<Mutex<BTreeMap<ClusterUid, Arc<tokio::sync::Mutex<()>>>>>);
-
-impl Passes {
-    fn of(&self, cluster: ClusterUid) -> Arc<tokio::sync::Mutex<()>> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(cluster).or_default().clone()
-    }
 }
 
 impl Api {

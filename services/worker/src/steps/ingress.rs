@@ -4,6 +4,7 @@ use super::{Site, StepError, Steps};
 use crate::hypervisors::Turn;
 use crate::pods::Target;
 use crate::pods::{ingress, vpn};
+use oi_cri::Helper;
 use oi_events::{Component, PortUse};
 use std::time::{Duration, Instant};
 
@@ -46,33 +47,34 @@ impl Steps {
         })
     }
 
-    /// Files, sandbox and container; returns whether something was started.
+    /// Files, sandbox and container, and the port that it shares with others; returns whether
+    /// something was started.
     pub async fn start_ingress(&self, site: &Site) -> Result<bool, StepError> {
         let (pod, files) = ingress::pod(&site.target, &site.secrets())?;
-        let started = site.start(&pod, &files).await?;
+        let mut started = site.start(&pod, &files).await?;
         if !started {
-            self.reload_ingress(site).await?;
+            let (console, mark) = (ingress::console(&site.target), ingress::mark(&site.target)?);
+            reload(&site.helper, &console, &mark).await?;
         }
-        let Some((pod, files)) = vpn::hub(&site.target, &site.secrets())? else {
-            return Ok(started);
-        };
-        Ok(site.start(&pod, &files).await? || started)
+        if let Some((pod, files)) = vpn::hub(&site.target, &site.secrets())? {
+            started |= site.start(&pod, &files).await?;
+        }
+        Ok(self.pass_through(&site.target.hypervisor).await? || started)
     }
+}
 
-    /// haproxy runs with the configuration that it must have. It is told to read it
-    /// again, rather than started again: no connection is lost.
-    async fn reload_ingress(&self, site: &Site) -> Result<(), StepError> {
-        let (console, mark) = (ingress::console(&site.target), ingress::mark(&site.target)?);
-        let mut said = String::new();
-        for attempt in 0..RELOADS {
-            match site.helper.console(&console, "@1 show info").await {
-                Ok(info) if info.contains(&mark) => return Ok(()),
-                Ok(_) => said = site.helper.console(&console, "reload").await?,
-                // Started a moment ago: its console comes next.
-                Err(error) => said = error.to_string(),
-            }
-            tokio::time::sleep(RELOAD * (attempt + 1)).await;
+/// haproxy runs with the configuration of that mark. It is told to read it again, rather than
+/// started again: no connection is lost.
+pub(super) async fn reload(helper: &Helper, console: &str, mark: &str) -> Result<(), StepError> {
+    let mut said = String::new();
+    for attempt in 0..RELOADS {
+        match helper.console(console, "@1 show info").await {
+            Ok(info) if info.contains(mark) => return Ok(()),
+            Ok(_) => said = helper.console(console, "reload").await?,
+            // Started a moment ago: its console comes next.
+            Err(error) => said = error.to_string(),
         }
-        Err(StepError::Ingress(said))
+        tokio::time::sleep(RELOAD * (attempt + 1)).await;
     }
+    Err(StepError::Ingress(said))
 }

@@ -7,15 +7,16 @@ mod control_plane;
 mod etcd;
 mod ingress;
 mod membership;
+mod passthrough;
 mod probe;
 mod remove;
 mod restore;
 mod traffic;
 mod tunnel;
 
-pub use configure::{Api, Passes, all_nodes, first};
+pub use configure::{Api, all_nodes, first};
 
-use crate::exclusion::Nodes;
+use crate::exclusion::{Nodes, Turns};
 use crate::hypervisors::{HypervisorError, Hypervisors, Turn};
 use crate::pods::{PodsError, Secrets, Target};
 use futures::future::try_join_all;
@@ -25,7 +26,7 @@ use oi_cri::{
     ensure_sandbox,
 };
 use oi_domain::Hypervisor;
-use oi_events::{Job, JobKind, Observation};
+use oi_events::{ClusterUid, HypervisorName, Job, JobKind, Observation};
 use oi_pki::DataKey;
 use oi_view::{Keyring, KeyringError, View};
 use std::time::Duration;
@@ -141,7 +142,10 @@ pub struct Steps {
     pub hypervisors: Hypervisors,
     pub nodes: Nodes,
     pub backups: Option<Store>,
-    pub passes: Passes,
+    /// Over clusters: one pass at a time.
+    pub passes: Turns<ClusterUid>,
+    /// Over the ports of a hypervisor that clusters share.
+    pub passages: Turns<HypervisorName>,
 }
 
 /// A node to work on, with the ways to its hypervisor.
@@ -159,24 +163,40 @@ impl Site {
 
     /// A pod's sandbox, images and files are there.
     async fn prepare(&self, pod: &PodSpec, files: &[FileOp]) -> Result<Sandbox, StepError> {
-        let images = pod.containers.iter().map(|c| self.client.ensure_image(&c.image));
-        let images = try_join_all(images);
-        let (sandbox, _, changed) = tokio::try_join!(
-            async { Ok::<_, StepError>(ensure_sandbox(&self.client, pod).await?) },
-            async { Ok(images.await?) },
-            async { Ok(self.helper.put(files).await?) },
-        )?;
-        tracing::debug!(pod = pod.name, changed = changed.len(), "prepared");
-        Ok(sandbox)
+        prepare(&self.client, &self.helper, pod, files).await
     }
 
     /// The same, and its first container runs; whether that was started just now.
     async fn start(&self, pod: &PodSpec, files: &[FileOp]) -> Result<bool, StepError> {
-        let sandbox = self.prepare(pod, files).await?;
-        let (_, started) =
-            ensure_container(&self.client, &sandbox, pod, &pod.containers[0]).await?;
-        Ok(started)
+        start(&self.client, &self.helper, pod, files).await
     }
+}
+
+async fn prepare(
+    client: &CriClient,
+    helper: &Helper,
+    pod: &PodSpec,
+    files: &[FileOp],
+) -> Result<Sandbox, StepError> {
+    let images = try_join_all(pod.containers.iter().map(|c| client.ensure_image(&c.image)));
+    let (sandbox, _, changed) = tokio::try_join!(
+        async { Ok::<_, StepError>(ensure_sandbox(client, pod).await?) },
+        async { Ok(images.await?) },
+        async { Ok(helper.put(files).await?) },
+    )?;
+    tracing::debug!(pod = pod.name, changed = changed.len(), "prepared");
+    Ok(sandbox)
+}
+
+async fn start(
+    client: &CriClient,
+    helper: &Helper,
+    pod: &PodSpec,
+    files: &[FileOp],
+) -> Result<bool, StepError> {
+    let sandbox = prepare(client, helper, pod, files).await?;
+    let (_, started) = ensure_container(client, &sandbox, pod, &pod.containers[0]).await?;
+    Ok(started)
 }
 
 impl Steps {

@@ -4,7 +4,7 @@ use super::{StepError, Steps};
 use crate::names;
 use oi_cri::{FileOp, GRACE, Labels, PodError, remove_pods};
 use oi_domain::{ClusterPhase, Hypervisor};
-use oi_events::{ClusterUid, Component, Job, NodeName};
+use oi_events::{ClusterUid, Component, Job, NodeName, Role};
 use std::time::Duration;
 
 /// How many containers of a node may need help to go, at a time.
@@ -22,6 +22,7 @@ impl Steps {
         }
         let labels = names::node_labels(target.cluster.uid, &target.name);
         self.end_pods(&target.hypervisor, &labels, grace).await?;
+        self.close(&target.hypervisor, target.node.role).await?;
         self.remove_files(&target.hypervisor, target.cluster.uid, &target.name).await
     }
 
@@ -29,7 +30,17 @@ impl Steps {
     pub(super) async fn stop_node(&self, job: &Job) -> Result<(), StepError> {
         let target = self.target(job)?;
         let labels = names::node_labels(target.cluster.uid, &target.name);
-        self.end_pods(&target.hypervisor, &labels, GRACE).await
+        self.end_pods(&target.hypervisor, &labels, GRACE).await?;
+        self.close(&target.hypervisor, target.node.role).await
+    }
+
+    /// Nothing leads to an ingress any more that is gone.
+    async fn close(&self, h: &Hypervisor, role: Role) -> Result<(), StepError> {
+        if role != Role::ControlPlaneIngress {
+            return Ok(());
+        }
+        let closed = self.pass_through(h).await;
+        self.noted(h, closed).map(drop)
     }
 
     /// Nothing is left of a node that its cluster no longer has.
@@ -40,6 +51,9 @@ impl Steps {
         let uid = job.cluster_uid.ok_or_else(malformed)?;
         let h = self.view.read(|s| s.hypervisors.get(name).cloned()).ok_or_else(malformed)?;
         self.end_pods(&h, &names::node_labels(uid, node), Duration::ZERO).await?;
+        if h.spec.public {
+            self.close(&h, Role::ControlPlaneIngress).await?;
+        }
         self.remove_files(&h, uid, node).await
     }
 

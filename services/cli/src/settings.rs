@@ -1,0 +1,72 @@
+//! What of a cluster's document can be changed later: each with its own command.
+
+use oi_proto::manifest::{ClusterSpec, Metadata};
+use oi_proto::v1::{self, submit_request::Command};
+
+/// One of them, as its document wants it.
+pub enum Setting {
+    /// What is kept inside of it.
+    Addons(v1::SetAddons),
+    /// Its tunnel.
+    Vpn(v1::EnableVpn),
+    /// Where it is reached.
+    Endpoint(v1::SetEndpoint),
+    /// Who says who its users are.
+    Authentication(v1::SetAuthentication),
+}
+
+/// Those of which a document says something.
+pub fn settings(m: &Metadata, s: &ClusterSpec) -> Vec<Setting> {
+    let cluster = || m.name.clone();
+    let addons = s.addons.map(|addons| {
+        Setting::Addons(v1::SetAddons { cluster: cluster(), addons: Some(addons.into()) })
+    });
+    let vpn = s
+        .vpn
+        .as_ref()
+        .map(|vpn| Setting::Vpn(v1::EnableVpn { cluster: cluster(), cidr: vpn.cidr.clone() }));
+    let endpoint = s.endpoint.as_ref().map(|endpoint| {
+        let endpoint = Some(endpoint.into());
+        Setting::Endpoint(v1::SetEndpoint { cluster: cluster(), endpoint })
+    });
+    let authentication = s.authentication.as_ref().map(|spec| {
+        let issuers = spec.jwt.iter().map(v1::Issuer::from).collect();
+        Setting::Authentication(v1::SetAuthentication { cluster: cluster(), issuers })
+    });
+    [addons, vpn, endpoint, authentication].into_iter().flatten().collect()
+}
+
+impl Setting {
+    /// Whether a cluster is so already.
+    pub fn is_in(&self, have: &v1::Cluster) -> bool {
+        match self {
+            Setting::Addons(want) => have.addons == want.addons,
+            Setting::Vpn(want) => have.vpn.as_ref().is_some_and(|vpn| vpn.cidr == want.cidr),
+            Setting::Endpoint(want) => have.own_endpoint == want.endpoint,
+            Setting::Authentication(want) => {
+                let have = have.authentication.as_ref().map(|a| a.issuers.as_slice());
+                have.unwrap_or_default() == want.issuers
+            }
+        }
+    }
+
+    /// The command that makes it so.
+    pub fn command(self) -> Command {
+        match self {
+            Setting::Addons(command) => Command::SetAddons(command),
+            Setting::Vpn(command) => Command::EnableVpn(command),
+            Setting::Endpoint(command) => Command::SetEndpoint(command),
+            Setting::Authentication(command) => Command::SetAuthentication(command),
+        }
+    }
+
+    /// What to say once that is taken.
+    pub fn said(&self) -> String {
+        match self {
+            Setting::Addons(_) => "made for worker nodes".to_owned(),
+            Setting::Vpn(_) => "a tunnel to worker nodes".to_owned(),
+            Setting::Endpoint(_) => "an endpoint of its own".to_owned(),
+            Setting::Authentication(s) => format!("{} issuer(s) of users' tokens", s.issuers.len()),
+        }
+    }
+}

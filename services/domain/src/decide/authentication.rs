@@ -1,0 +1,144 @@
+//! Decisions about who says who a cluster's users are, beside the cluster itself. What is
+//! accepted here is what API servers accept (`ValidateAuthenticationConfiguration` of
+//! Kubernetes), for one that refuses its configuration does not start.
+
+use super::{next_generation, staying};
+use crate::rejection::Rejection;
+use crate::state::{Cluster, State};
+use oi_events::{
+    AuthenticationSetV1, ClaimMapping, ClusterName, Component, Event, Generation, Issuer,
+    NodeChangedV1, SetAuthenticationV1,
+};
+use std::collections::BTreeSet;
+
+/// As many as an API server takes.
+const ISSUERS: usize = 64;
+/// Audiences, and claims that are required.
+const MOST: usize = 64;
+/// Characters of a URL, name or value.
+const LONGEST: usize = 2048;
+/// Characters of certificates.
+const CERTIFICATES: usize = 256 * 1024;
+
+pub(super) fn set(state: &State, c: &SetAuthenticationV1) -> Result<Vec<Event>, Rejection> {
+    let cluster = staying(state, &c.cluster)?;
+    let have = cluster.authentication.as_ref().map_or(&[][..], |a| &a.issuers);
+    if have == c.issuers {
+        return Ok(Vec::new());
+    }
+    if c.issuers.len() > ISSUERS {
+        let count = c.issuers.len().to_string();
+        return Err(invalid("number of issuers", &count, "use at most 64"));
+    }
+    let own = own_issuer(&cluster.dns_domain);
+    let mut urls = BTreeSet::new();
+    for issuer in &c.issuers {
+        check(issuer, &own)?;
+        let urls_of = [Some(&issuer.url), issuer.discovery_url.as_ref()];
+        for url in urls_of.into_iter().flatten() {
+            if !urls.insert(url) {
+                return Err(invalid("issuer", url, "it is there twice: give each URL once"));
+            }
+        }
+    }
+    let (name, issuers) = (c.cluster.clone(), c.issuers.clone());
+    let generation = next_generation(state);
+    Ok(vec![AuthenticationSetV1 { cluster: name, generation, issuers }.into()])
+}
+
+/// What a cluster itself is called in its service accounts' tokens.
+pub fn own_issuer(dns_domain: &str) -> String {
+    format!("https://kubernetes.default.svc.{dns_domain}")
+}
+
+fn invalid(field: &'static str, value: &str, problem: &str) -> Rejection {
+    Rejection::Invalid { field, value: value.to_owned(), problem: problem.to_owned() }
+}
+
+fn check(issuer: &Issuer, own: &str) -> Result<(), Rejection> {
+    check_url("issuer", &issuer.url)?;
+    if issuer.url == own {
+        return Err(invalid("issuer", own, "it is the cluster's own, for its service accounts"));
+    }
+    if let Some(url) = &issuer.discovery_url {
+        check_url("discovery URL", url)?;
+        if url.trim_end_matches('/') == issuer.url.trim_end_matches('/') {
+            return Err(invalid("discovery URL", url, "it is the issuer's URL: leave it out"));
+        }
+    }
+    if let Some(pem) = &issuer.certificate_authority
+        && (pem.len() > CERTIFICATES || !pem.contains("-----BEGIN CERTIFICATE-----"))
+    {
+        let about = format!("{} characters", pem.len());
+        return Err(invalid("certificate authority", &about, "give certificates as PEM"));
+    }
+    if issuer.audiences.is_empty() || issuer.audiences.len() > MOST {
+        return Err(invalid("audiences of issuer", &issuer.url, "name 1 to 64 of them"));
+    }
+    let mut seen = BTreeSet::new();
+    for audience in &issuer.audiences {
+        check_text("audience", audience)?;
+        if !seen.insert(audience) {
+            return Err(invalid("audience", audience, "it is there twice"));
+        }
+    }
+    if issuer.required_claims.len() > MOST {
+        return Err(invalid("required claims of issuer", &issuer.url, "use at most 64"));
+    }
+    let mut seen = BTreeSet::new();
+    for (claim, value) in &issuer.required_claims {
+        check_text("required claim", claim)?;
+        check_text("value of a required claim", value)?;
+        if !seen.insert(claim) {
+            return Err(invalid("required claim", claim, "it is there twice"));
+        }
+    }
+    check_mapping("username claim", &issuer.username)?;
+    issuer.groups.as_ref().map_or(Ok(()), |groups| check_mapping("groups claim", groups))
+}
+
+fn check_mapping(field: &'static str, mapping: &ClaimMapping) -> Result<(), Rejection> {
+    check_text(field, &mapping.claim)?;
+    let prefix = &mapping.prefix;
+    if prefix.len() > LONGEST || prefix.chars().any(char::is_control) {
+        return Err(invalid("prefix", prefix, "use printable characters"));
+    }
+    if prefix.starts_with("system:") {
+        return Err(invalid("prefix", prefix, "names in system: are Kubernetes' own"));
+    }
+    Ok(())
+}
+
+fn check_text(field: &'static str, text: &str) -> Result<(), Rejection> {
+    if text.is_empty() || text.len() > LONGEST || text.chars().any(char::is_control) {
+        return Err(invalid(field, text, "use 1 to 2048 printable characters"));
+    }
+    Ok(())
+}
+
+/// `https://host…`, as OpenID Connect Discovery 1.0 (section 2) has issuers.
+fn check_url(field: &'static str, url: &str) -> Result<(), Rejection> {
+    // Where Go's reader of URLs is stricter than others.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]".contains(c);
+    if url.len() > LONGEST || !url.starts_with("https://") || !url.chars().all(plain) {
+        let problem = "use a URL that begins with https://, without query, fragment and escapes";
+        return Err(invalid(field, url, problem));
+    }
+    match url::Url::parse(url) {
+        Ok(parsed) if parsed.has_host() && parsed.port() != Some(0) => Ok(()),
+        _ => Err(invalid(field, url, "it names no host, or no port that can be")),
+    }
+}
+
+/// The next API server that does not know of it, once all that runs is ready: if one does
+/// not come back, the others go on as they are.
+pub(super) fn step(cluster: &Cluster, name: &ClusterName, generation: Generation) -> Option<Event> {
+    let since = cluster.authentication.as_ref()?.generation;
+    if !cluster.is_settled() {
+        return None;
+    }
+    let servers = cluster.carriers(Component::ApiServer);
+    let (node, _) = servers.into_iter().find(|(_, n)| n.generation < since)?;
+    let (cluster, node) = (name.clone(), node.clone());
+    Some(NodeChangedV1 { cluster, node, generation }.into())
+}

@@ -1,0 +1,50 @@
+//! Who says who a cluster's users are, between requests and records.
+
+use crate::refused::Refused;
+use oi_events::{ClaimMapping, Issuer};
+use oi_pki::{certificate_pem, read_certificates};
+use oi_proto::v1;
+
+fn mapping(m: v1::ClaimMapping) -> ClaimMapping {
+    ClaimMapping { claim: m.claim, prefix: m.prefix }
+}
+
+/// Reads one. Its certificates are looked at here, and written anew: an API server that cannot
+/// read them does not start.
+pub fn issuer(asked: v1::Issuer) -> Result<Issuer, Refused> {
+    let given = |text: String| Some(text).filter(|t| !t.is_empty());
+    let certificates = |pem: String| {
+        let all = read_certificates(&pem).map_err(|e| Refused::field("certificate_authority", e));
+        Ok(all?.iter().map(|der| certificate_pem(der)).collect::<String>())
+    };
+    let certificate_authority = given(asked.certificate_authority).map(certificates).transpose()?;
+    let username = asked.username.ok_or_else(|| Refused::field("username", "is absent"))?;
+    Ok(Issuer {
+        url: asked.url,
+        discovery_url: given(asked.discovery_url),
+        certificate_authority,
+        audiences: asked.audiences,
+        required_claims: asked.required_claims.into_iter().map(|c| (c.claim, c.value)).collect(),
+        username: mapping(username),
+        groups: asked.groups.map(mapping),
+    })
+}
+
+/// As a message.
+pub fn shown(issuer: &Issuer) -> v1::Issuer {
+    let mapping =
+        |m: &ClaimMapping| v1::ClaimMapping { claim: m.claim.clone(), prefix: m.prefix.clone() };
+    let required = |(claim, value): &(String, String)| v1::RequiredClaim {
+        claim: claim.clone(),
+        value: value.clone(),
+    };
+    v1::Issuer {
+        url: issuer.url.clone(),
+        discovery_url: issuer.discovery_url.clone().unwrap_or_default(),
+        certificate_authority: issuer.certificate_authority.clone().unwrap_or_default(),
+        audiences: issuer.audiences.clone(),
+        required_claims: issuer.required_claims.iter().map(required).collect(),
+        username: Some(mapping(&issuer.username)),
+        groups: issuer.groups.as_ref().map(mapping),
+    }
+}

@@ -1,0 +1,182 @@
+//! haproxy on a port of a hypervisor that clusters share: it looks at the name that a client
+//! asks for (SNI, RFC 6066) and passes the connection on, unopened, to that cluster's ingress.
+
+use super::haproxy::{self, COMMON, PORT};
+use super::{Files, PodsError};
+use crate::names;
+use oi_cri::{FileOp, Labels, PodSpec, PortMapping, label};
+use oi_domain::{Hypervisor, Route};
+use std::collections::BTreeMap;
+
+/// The pod's name among those of its hypervisor, and its container's.
+pub const POD: &str = "passthrough";
+
+/// A port with the ways through it.
+pub struct Passthrough<'a> {
+    /// Where it is.
+    pub hypervisor: &'a Hypervisor,
+    /// The port.
+    pub port: u16,
+    /// The ways through it, in order.
+    pub routes: Vec<Route>,
+}
+
+/// The labels of all such pods of a hypervisor.
+pub fn labels(h: &Hypervisor) -> Labels {
+    [(label::POD, POD.to_owned()), (label::NODE, h.spec.name.to_string())]
+        .map(|(k, v)| (k.to_owned(), v))
+        .into()
+}
+
+/// The labels of the one on a port.
+pub fn labels_of(h: &Hypervisor, port: u16) -> Labels {
+    let mut labels = labels(h);
+    labels.insert(label::PORT.to_owned(), port.to_string());
+    labels
+}
+
+/// The directory with its files, on the hypervisor.
+pub fn dir(h: &Hypervisor, port: u16) -> String {
+    format!("{}/{port}", names::passthrough_dir(h))
+}
+
+fn run_dir(h: &Hypervisor, port: u16) -> String {
+    format!("{}/run", dir(h, port))
+}
+
+impl Passthrough<'_> {
+    /// The socket on the hypervisor on which haproxy's master takes commands.
+    pub fn console(&self) -> String {
+        format!("{}/{}", run_dir(self.hypervisor, self.port), haproxy::CONSOLE)
+    }
+
+    fn config(&self) -> String {
+        let mut clusters: BTreeMap<&str, Vec<&Route>> = BTreeMap::new();
+        for route in &self.routes {
+            clusters.entry(route.cluster.as_str()).or_default().push(route);
+        }
+        let mut text = format!(
+            "{COMMON}
+frontend {POD}
+    bind :{PORT}
+    tcp-request inspect-delay 5s
+    tcp-request content accept if {{ req.ssl_hello_type 1 }}
+    tcp-request content reject
+"
+        );
+        for (cluster, routes) in &clusters {
+            let line = match routes[0].is_default() {
+                true => format!("    default_backend {cluster}\n"),
+                false => {
+                    let name = &routes[0].name;
+                    format!("    use_backend {cluster} if {{ req.ssl_sni -i {name} }}\n")
+                }
+            };
+            text.push_str(&line);
+        }
+        for (cluster, routes) in clusters {
+            text.push_str(&format!("\nbackend {cluster}\n    balance leastconn\n"));
+            let check = if routes.len() > 1 { " check inter 1s" } else { "" };
+            for route in routes {
+                text.push_str(&format!("    server {} {}{check}\n", route.node, route.to));
+            }
+        }
+        text
+    }
+
+    /// Names what it must run with, whenever that was decided.
+    pub fn digest(&self) -> String {
+        haproxy::digest(&self.config(), "")
+    }
+
+    /// Pod and files, as of a position of the log.
+    pub fn pod(&self, position: u64) -> Result<(PodSpec, Vec<FileOp>), PodsError> {
+        let (h, port) = (self.hypervisor, self.port);
+        let mut files = Files::new(dir(h, port));
+        let mark = format!("{POD}-{position}-{}", self.digest());
+        files.reread("haproxy.cfg", haproxy::marked(&mark, &self.config()).into_bytes());
+        files.directory(run_dir(h, port));
+        let log_directory = format!("{}/log", dir(h, port));
+        files.directory(log_directory.clone());
+        let (operations, files_hash) = files.finish();
+        let pod = PodSpec {
+            name: format!("{POD}-{port}"),
+            namespace: "oi".to_owned(),
+            uid: format!("{POD}-{port}-{}", h.spec.name),
+            hostname: format!("{POD}-{port}"),
+            identity: labels_of(h, port),
+            log_directory,
+            ports: vec![PortMapping::tcp(PORT, port)],
+            containers: vec![haproxy::container(POD, dir(h, port), run_dir(h, port), files_hash)],
+            ..PodSpec::default()
+        };
+        Ok((pod, operations))
+    }
+}
+
+/// As of which position of the log haproxy runs, by what it says of itself.
+pub fn position(info: &str) -> Option<u64> {
+    let (_, mark) = info.split_once(&format!("{POD}-"))?;
+    mark.split_once('-')?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn route(name: &str, cluster: &str, node: &str, to: &str) -> Route {
+        Route {
+            port: 6443,
+            name: name.to_owned(),
+            cluster: cluster.parse().unwrap(),
+            node: node.parse().unwrap(),
+            to: to.parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_name_leads_to_its_cluster_and_no_name_to_the_one_with_an_address() {
+        let state = oi_domain::State::default();
+        assert!(state.routes(&"none".parse().unwrap()).is_empty());
+        let spec = oi_events::RegisterHypervisorV1 {
+            name: "hv".parse().unwrap(),
+            cri_endpoint: "unix:///run/x.sock".to_owned(),
+            tls: None,
+            public: true,
+            address: "10.0.0.9".parse().unwrap(),
+            port_low: 1,
+            port_high: 2,
+            data_dir: "/data".to_owned(),
+            max_nodes: None,
+        };
+        let h = Hypervisor {
+            spec,
+            generation: oi_events::Generation(1),
+            cordoned: false,
+            reach: oi_domain::Reach::Unknown,
+            since_ms: 0,
+            prepared: true,
+            leftovers: Vec::new(),
+        };
+        let routes = vec![
+            route("a.test", "a", "lb-1", "10.0.0.9:30001"),
+            route("a.test", "a", "lb-2", "10.0.0.9:30002"),
+            route("10.0.0.9", "b", "lb-1", "10.0.0.9:30003"),
+        ];
+        let shared = Passthrough { hypervisor: &h, port: 6443, routes };
+        let text = shared.config();
+        assert!(text.contains("use_backend a if { req.ssl_sni -i a.test }"), "{text}");
+        assert!(text.contains("default_backend b"), "{text}");
+        assert!(text.contains("server lb-2 10.0.0.9:30002 check"), "{text}");
+        let (pod, files) = shared.pod(17).unwrap();
+        assert_eq!(pod.ports, [PortMapping::tcp(PORT, 6443)]);
+        let config = files.iter().find_map(|f| match f {
+            FileOp::Write { content, .. } => Some(String::from_utf8(content.clone()).unwrap()),
+            _ => None,
+        });
+        let config = config.unwrap();
+        assert_eq!(position(&config), Some(17));
+        assert!(config.contains(&shared.digest()));
+    }
+}
