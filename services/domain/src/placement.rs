@@ -87,9 +87,10 @@ fn loads<'a>(
     loads
 }
 
-/// The lowest free ports; ports of removed nodes are used again.
-fn free_ports(load: &Load, h: &Hypervisor, count: usize) -> Vec<u16> {
-    let free = |p: &u16| !load.ports.contains(p) && !load.shared.contains_key(p);
+/// The lowest free ports but for `except`; ports of removed nodes are used again.
+fn free_ports(load: &Load, h: &Hypervisor, count: usize, except: Option<u16>) -> Vec<u16> {
+    let taken = |p: u16| load.ports.contains(&p) || load.shared.contains_key(&p);
+    let free = |p: &u16| !taken(*p) && Some(*p) != except;
     (h.spec.port_low..=h.spec.port_high).filter(free).take(count).collect()
 }
 
@@ -129,7 +130,7 @@ pub(crate) fn free_port(
     let mut loads = loads(state, cluster, Role::ControlPlaneIngress);
     let mut load = loads.remove(hypervisor).unwrap_or_default();
     load.ports.extend(also_taken);
-    free_ports(&load, h, 1).first().copied().ok_or_else(exhausted)
+    free_ports(&load, h, 1, None).first().copied().ok_or_else(exhausted)
 }
 
 /// Chooses a hypervisor and its ports for a new node of `cluster`.
@@ -203,10 +204,12 @@ pub(crate) fn place_except(
         return Err(refuse(format!("port {port} of the cluster's endpoint is taken on all")));
     }
     let needed = ports_needed(known, role);
+    // To be shared from now on, if it was not before.
+    let own_shared = known.and_then(Cluster::shared_port).filter(|_| public);
     let mut best: Option<((usize, usize), &HypervisorName, Vec<u16>)> = None;
     let mut most_free = (0, with_room[0].0);
     for (name, h, load) in with_room {
-        let ports = free_ports(load, h, needed.len());
+        let ports = free_ports(load, h, needed.len(), own_shared);
         if ports.len() < needed.len() {
             most_free = most_free.max((ports.len(), name));
             continue;

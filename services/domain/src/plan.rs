@@ -7,13 +7,13 @@ use crate::level::LEVEL;
 use crate::mint::{Authority, Leaf, Mint, MintError};
 use crate::owed::{JobTarget, Scope, owed_in};
 use crate::rejection::Rejection;
-use crate::state::State;
+use crate::state::{Cluster, State};
 use oi_events::{
-    ClusterName, Command, CommandEnvelope, CommandId, Commit, CommitHeader, Credential, Event,
-    Hash, Job, JobId, JobKind, JobResult, Observation, RecordedCommit, ReportJobV1,
+    ClusterName, Command, CommandEnvelope, CommandId, Commit, CommitHeader, Component, Credential,
+    Event, Hash, Job, JobId, JobKind, JobResult, Observation, RecordedCommit, ReportJobV1,
     ReportObservationV1, RotationAdvancedV1, RotationStartedV1, SnapshotV1,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// More jobs than any command causes.
 const MANY: usize = 10_000;
@@ -31,6 +31,8 @@ pub struct Plan {
     /// The jobs, in an order in which they can be done; those on hypervisors that are
     /// away wait, and nothing after them is planned.
     pub jobs: Vec<PlannedJob>,
+    /// Clusters that had API servers before, and whether those read who their users are.
+    pub served: BTreeMap<ClusterName, bool>,
 }
 
 /// A job that a command causes.
@@ -178,7 +180,10 @@ pub fn plan(state: &State, commands: &[CommandEnvelope], now_ms: u64) -> Plan {
         }
         jobs.push(PlannedJob { job, waits });
     }
-    Plan { position: state.position, refused, events: rehearsal.events, jobs }
+    let serves = |c: &Cluster| !c.carriers(Component::ApiServer).is_empty();
+    let served = state.clusters.iter().filter(|(_, c)| serves(c));
+    let served = served.map(|(name, c)| (name.clone(), c.authentication.is_some())).collect();
+    Plan { position: state.position, refused, events: rehearsal.events, jobs, served }
 }
 
 /// What a worker tells beside a job's success.
@@ -204,16 +209,24 @@ pub fn restarts(plan: &Plan) -> Vec<bool> {
         .filter(|j| j.job.kind == JobKind::EnsureIngress)
         .filter_map(node_of)
         .collect();
-    let mut trust_changes = BTreeSet::new();
+    // Clusters whose API servers start anew when they change.
+    let mut start_anew = BTreeSet::new();
     let restarts = |event: &Event| match event {
         Event::RotationStarted(RotationStartedV1 { cluster, .. })
         | Event::RotationAdvanced(RotationAdvancedV1 { cluster, .. }) => {
-            trust_changes.insert(cluster.clone());
+            start_anew.insert(cluster.clone());
             false
         }
+        Event::AuthenticationSet(e) => {
+            if plan.served.get(&e.cluster) == Some(&false) {
+                start_anew.insert(e.cluster.clone());
+            }
+            false
+        }
+        Event::VpnEnabled(e) => plan.served.contains_key(&e.cluster),
         Event::NodeChanged(e) => {
             let ingress = ingresses.contains(&(e.cluster.clone(), e.node.clone()));
-            !ingress && trust_changes.contains(&e.cluster)
+            !ingress && start_anew.contains(&e.cluster)
         }
         // These read theirs at their start, too.
         Event::CertificateReplaced(e) => {

@@ -49,11 +49,24 @@ fn api_servers_learn_of_it_one_after_the_other() {
 }
 
 #[test]
+fn a_plan_says_what_is_started_anew() {
+    let mut world = world();
+    let planned = |world: &World| {
+        let plan = plan(&world.state, &[world.envelope(set(vec![issuer(URL)]))], world.now_ms);
+        restarts(&plan).into_iter().filter(|restarts| *restarts).count()
+    };
+    assert_eq!(planned(&world), 3, "each API server, the first time");
+    world.run(set(vec![issuer("https://other.test")]));
+    world.finish_all();
+    assert_eq!(planned(&world), 0, "from then on none");
+}
+
+#[test]
 fn one_that_does_not_come_back_keeps_the_others_as_they_are() {
     let mut world = world();
     world.run(set(vec![issuer(URL)]));
     let job = world.owed().into_iter().find(|job| job.contains("cp-1")).unwrap();
-    world.report(&job, JobResult::Failed { message: "it ends at its start".to_owned() });
+    world.report(&job, JobResult::Failed("it ends at its start".to_owned()));
     assert_eq!(touched(&world), ["cp-1"]);
 }
 

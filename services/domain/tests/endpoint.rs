@@ -79,6 +79,11 @@ fn a_shared_port_is_never_a_nodes_own() {
     world.run(node("third", "lb-1", Role::ControlPlaneIngress));
     let ports = &world.node("third", "lb-1").ports;
     assert_eq!(ports[&PortUse::ApiServer], 30_003, "the next but one");
+    world.run(cluster("before"));
+    world.run(set("before", at("before.test", 30_004)));
+    world.run(node("before", "lb-1", Role::ControlPlaneIngress));
+    let ports = &world.node("before", "lb-1").ports;
+    assert_eq!(ports[&PortUse::ApiServer], 30_005, "nor one of a cluster's own ingress");
     world.run(SetEndpointV1 { cluster: name("test"), endpoint: None });
     world.run(cluster("fourth"));
     world.run(node("fourth", "lb-1", Role::ControlPlaneIngress));
@@ -108,7 +113,7 @@ fn pods_find_an_address_and_not_a_name() {
     let told = |world: &World| world.state.told_endpoints(world.cluster("test"));
     // API servers of before tell it themselves; a new one makes no difference to that.
     assert_eq!(told(&world), None);
-    world.run(ReplaceNodeV1 { cluster: name("test"), node: name("cp-1") });
+    world.run(ReplaceNodeV1 { cluster: name("test"), name: name("cp-1") });
     world.finish_all();
     assert_eq!(told(&world), Some(vec!["192.0.2.3:30000".parse().unwrap()]));
     world.run(set("test", at("api.test", 6443)));

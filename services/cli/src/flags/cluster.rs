@@ -77,9 +77,9 @@ impl From<Cni> for manifest::Cni {
 #[derive(Subcommand)]
 pub enum Cluster {
     /// Add a cluster to the documents on stdin; print all of them.
-    Inject(ClusterFlags),
+    Inject(Box<ClusterFlags>),
     /// Create a cluster; refused where the name is taken.
-    Create(ClusterFlags),
+    Create(Box<ClusterFlags>),
     /// All clusters.
     List {
         #[command(flatten)]
