@@ -381,6 +381,16 @@ pub struct SetEndpointV1 {
     pub endpoint: Option<Endpoint>,
 }
 
+/// Asks that clusters may share these host ports of a hypervisor, beside those of its range, and
+/// no others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharePortsV1 {
+    /// The hypervisor.
+    pub name: HypervisorName,
+    /// The ports, each once, in order.
+    pub ports: Vec<u16>,
+}
+
 /// Who else than the cluster itself says who its users are: a JWT authenticator of the API
 /// server's AuthenticationConfiguration (KEP-3331), for example an OpenID Connect provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -700,5 +710,7 @@ records!(
         SetEndpoint = 33 [; 1 => SetEndpointV1],
         /// See [`SetAuthenticationV1`].
         SetAuthentication = 34 [; 1 => SetAuthenticationV1],
+        /// See [`SharePortsV1`].
+        SharePorts = 35 [; 1 => SharePortsV1],
     }
 );

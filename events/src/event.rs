@@ -682,16 +682,33 @@ pub struct EndpointSetV1 {
     pub endpoint: Option<Endpoint>,
 }
 
-/// These and no others say who a cluster's users are, beside the cluster itself. Its API
-/// servers learn of it one after the other.
+/// Clusters may share these host ports of a hypervisor, beside those of its range.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortsSharedV1 {
+    /// The hypervisor.
+    pub name: HypervisorName,
+    /// The ports, in order.
+    pub ports: Vec<u16>,
+}
+
+/// These and no others are to say who a cluster's users are, beside the cluster itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthenticationSetV1 {
     /// The cluster.
     pub cluster: ClusterName,
-    /// API servers of an older generation do not know of it.
-    pub generation: Generation,
     /// They; empty for none.
     pub issuers: Vec<Issuer>,
+}
+
+/// A node's API server starts anew with those that say who users are, as of now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthenticationToldV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The node.
+    pub node: NodeName,
+    /// Its new generation.
+    pub generation: Generation,
 }
 
 records!(
@@ -802,5 +819,9 @@ records!(
         EndpointSet = 151 [; 1 => EndpointSetV1],
         /// See [`AuthenticationSetV1`].
         AuthenticationSet = 152 [; 1 => AuthenticationSetV1],
+        /// See [`PortsSharedV1`].
+        PortsShared = 153 [; 1 => PortsSharedV1],
+        /// See [`AuthenticationToldV1`].
+        AuthenticationTold = 154 [; 1 => AuthenticationToldV1],
     }
 );

@@ -102,6 +102,10 @@ pub struct HypervisorSpec {
     /// How many nodes it may carry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_nodes: Option<u32>,
+    /// Host ports beside those of its range that clusters may share; where this is absent,
+    /// they stay as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_ports: Option<Vec<u16>>,
 }
 
 fn default_data_dir() -> String {

@@ -1,5 +1,6 @@
 //! Bad requests over gRPC.
 
+use crate::settings::settings;
 use crate::{Api, Error, HYPERVISOR, NOWHERE, Row, THERE, cluster, hypervisor, submit};
 use oi_proto::v1::{self, submit_request::Command as Asked};
 use tonic::{Code, Status};
@@ -67,6 +68,7 @@ fn commands() -> Vec<(&'static str, String, Asked)> {
     });
     all.extend(hypervisors());
     all.extend(about_clusters());
+    all.extend(settings());
     all
 }
 

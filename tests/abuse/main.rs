@@ -3,6 +3,7 @@
 
 mod grpc;
 mod messages;
+mod settings;
 
 use oi_events::Command;
 use oi_proto::v1::{self, oi_client::OiClient, submit_request::Command as Asked};

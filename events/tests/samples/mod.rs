@@ -142,6 +142,7 @@ pub fn commands() -> Vec<(&'static str, Command)> {
         ),
         ("", SetEndpointV1 { cluster: name("test"), endpoint: Some(endpoint()) }.into()),
         ("none", SetEndpointV1 { cluster: name("test"), endpoint: None }.into()),
+        ("", SharePortsV1 { name: name("hv-1"), ports: vec![443, 6443] }.into()),
         ("", SetAuthenticationV1 { cluster: name("test"), issuers: vec![issuer()] }.into()),
         ("", EnableVpnV1 { cluster: name("test"), cidr: "10.254.0.0/16".to_owned() }.into()),
         (
@@ -573,15 +574,17 @@ pub fn events() -> Vec<(&'static str, Event)> {
             }
             .into(),
         ),
+        ("", AuthenticationSetV1 { cluster: name("test"), issuers: vec![issuer()] }.into()),
         (
             "",
-            AuthenticationSetV1 {
+            AuthenticationToldV1 {
                 cluster: name("test"),
+                node: name("cp"),
                 generation: Generation(7),
-                issuers: vec![issuer()],
             }
             .into(),
         ),
+        ("", PortsSharedV1 { name: name("hv-1"), ports: vec![443, 6443] }.into()),
     ]
 }
 

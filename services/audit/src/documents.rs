@@ -1,15 +1,18 @@
 //! A state as the documents that declare it.
 
-use oi_domain::{Cluster, ClusterPhase, State};
-use oi_events::{ClaimMapping, ClusterName, Issuer, NodeName, RegisterHypervisorV1, Role};
-use oi_proto::authentication::{self, AuthenticationSpec, Jwt, Mapping, Mappings, Rule};
+use oi_domain::{Cluster, ClusterPhase, Hypervisor, State};
+use oi_events::{ClaimMapping, ClusterName, Issuer, NodeName, Role};
+use oi_proto::authentication::{
+    self, AuthenticationSpec, Jwt, Mapping, Mappings, MatchPolicy, Rule,
+};
 use oi_proto::manifest::{
     AddonsSpec, ClusterSpec, Cni, Document, EndpointSpec, HypervisorSpec, Metadata, Networking,
     NodeRole, NodeSpec, PortRange, TlsFiles, VpnSpec,
 };
 use std::sync::Arc;
 
-fn hypervisor(spec: &RegisterHypervisorV1) -> Document {
+fn hypervisor(h: &Hypervisor) -> Document {
+    let spec = &h.spec;
     let tls = spec.tls.as_ref().map(|tls| TlsFiles {
         ca_file: tls.ca_file.clone(),
         certificate_file: tls.certificate_file.clone(),
@@ -23,6 +26,8 @@ fn hypervisor(spec: &RegisterHypervisorV1) -> Document {
         port_range: PortRange { low: spec.port_low, high: spec.port_high },
         data_dir: spec.data_dir.clone(),
         max_nodes: spec.max_nodes,
+        shared_ports: (!h.shared_ports.is_empty())
+            .then(|| h.shared_ports.iter().copied().collect()),
     };
     Document::Hypervisor(Metadata { name: spec.name.to_string() }, document)
 }
@@ -58,7 +63,7 @@ fn jwt(issuer: &Issuer) -> Jwt {
             discovery_url: issuer.discovery_url.clone(),
             certificate_authority: issuer.certificate_authority.clone(),
             audiences: issuer.audiences.clone(),
-            audience_match_policy: None,
+            audience_match_policy: (issuer.audiences.len() > 1).then_some(MatchPolicy::MatchAny),
         },
         claim_validation_rules: issuer.required_claims.iter().map(rule).collect(),
         claim_mappings: Mappings {
@@ -73,7 +78,7 @@ fn jwt(issuer: &Issuer) -> Jwt {
 pub fn documents(state: &State, only: Option<&ClusterName>) -> Vec<Document> {
     let mut documents = Vec::new();
     if only.is_none() {
-        documents.extend(state.hypervisors.values().map(|h| hypervisor(&h.spec)));
+        documents.extend(state.hypervisors.values().map(|h| hypervisor(h)));
     }
     let wanted = |name: &&ClusterName| only.is_none_or(|only| only == *name);
     for (name, cluster) in state.clusters.iter().filter(|(name, _)| wanted(name)) {
@@ -101,10 +106,8 @@ pub fn documents(state: &State, only: Option<&ClusterName>) -> Vec<Document> {
                 port: e.port,
                 forwarded: e.forwarded,
             }),
-            authentication: cluster
-                .authentication
-                .as_ref()
-                .map(|a| AuthenticationSpec { jwt: a.issuers.iter().map(jwt).collect() }),
+            authentication: (!cluster.issuers.is_empty())
+                .then(|| AuthenticationSpec { jwt: cluster.issuers.iter().map(jwt).collect() }),
             vpn: cluster.vpn.as_ref().map(|vpn| VpnSpec { cidr: vpn.cidr.clone() }),
         };
         documents.push(Document::Cluster(Metadata { name: name.to_string() }, spec));

@@ -116,10 +116,17 @@ pub fn hypervisor(h: &v1::Hypervisor) -> Value {
         "name": spec.name, "reach": phase(h.reach().as_str_name(), "REACH_"),
         "public": spec.public, "cordoned": h.cordoned, "nodes": h.nodes,
         "leftovers": h.leftovers,
+        "sharedPorts": h.shared_ports,
         "routes": h.routes.iter().map(route).collect::<Vec<_>>(),
         "address": spec.address, "ports": format!("{}-{}", spec.port_low, spec.port_high),
         "endpoint": spec.cri_endpoint, "detail": h.detail,
     })
+}
+
+/// Ports as the log has them: each once.
+pub fn in_order(ports: &[u16]) -> Vec<u32> {
+    let all: BTreeSet<u16> = ports.iter().copied().collect();
+    all.into_iter().map(u32::from).collect()
 }
 
 /// A way through a port that clusters share.

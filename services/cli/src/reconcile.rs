@@ -103,19 +103,20 @@ fn difference(have: &impl std::fmt::Debug, want: &impl std::fmt::Debug) -> (Stri
 
 /// What there is, by name.
 struct Known {
-    hypervisors: BTreeMap<String, v1::RegisterHypervisor>,
+    hypervisors: BTreeMap<String, v1::Hypervisor>,
     clusters: BTreeMap<String, v1::Cluster>,
     nodes: BTreeMap<(String, String), v1::Node>,
 }
 
 impl Known {
     async fn load(client: &Client) -> Result<Known, Failure> {
-        let hypervisors = client.hypervisors().await?.into_iter().filter_map(|h| h.spec);
+        let hypervisors = client.hypervisors().await?.into_iter();
+        let hypervisors = hypervisors.filter_map(|h| Some((h.spec.as_ref()?.name.clone(), h)));
         let clusters = client.clusters("").await?.into_iter();
         let clusters = clusters.filter_map(|c| Some((c.spec.as_ref()?.name.clone(), c)));
         let nodes = client.nodes("").await?;
         Ok(Known {
-            hypervisors: hypervisors.map(|s| (s.name.clone(), s)).collect(),
+            hypervisors: hypervisors.collect(),
             clusters: clusters.collect(),
             nodes: nodes.into_iter().map(|n| ((n.cluster.clone(), n.name.clone()), n)).collect(),
         })
@@ -128,7 +129,11 @@ impl Known {
                 let have = self.clusters.get(&m.name);
                 have.is_some_and(|have| settings(m, s).iter().all(|s| s.is_in(have)))
             }
-            _ => true,
+            Document::Hypervisor(m, s) => s.shared_ports.as_ref().is_none_or(|wanted| {
+                let have = self.hypervisors.get(&m.name).map(|h| h.shared_ports.as_slice());
+                have == Some(&output::in_order(wanted))
+            }),
+            Document::Node(..) => true,
         };
         Ok(self.is_same(document)? && inside)
     }
@@ -145,7 +150,8 @@ impl Known {
         };
         match document {
             Document::Hypervisor(m, s) => {
-                match (self.hypervisors.get(&m.name), hypervisor_command(m, s)) {
+                let have = self.hypervisors.get(&m.name).and_then(|h| h.spec.as_ref());
+                match (have, hypervisor_command(m, s)) {
                     (None, _) => Ok(false),
                     (Some(have), want) if *have == want => Ok(true),
                     (Some(have), want) => {
@@ -267,11 +273,17 @@ pub async fn check_level(
     client: &Client,
     documents: impl Iterator<Item = &Document>,
 ) -> Result<(), Failure> {
-    let mut clusters = documents.filter_map(|d| match d {
-        Document::Cluster(m, s) if !settings(m, s).is_empty() => Some(&m.name),
+    let mut needing = documents.filter_map(|d| match d {
+        Document::Cluster(m, s) if !settings(m, s).is_empty() => Some(format!(
+            "cluster {} is to be made for worker nodes, or with an endpoint or users of its own",
+            m.name
+        )),
+        Document::Hypervisor(m, s) if s.shared_ports.is_some() => {
+            Some(format!("hypervisor {} is to share ports", m.name))
+        }
         _ => None,
     });
-    let Some(name) = clusters.next() else { return Ok(()) };
+    let Some(what) = needing.next() else { return Ok(()) };
     let status = client.status().await?;
     // A log that holds nothing begins at the newest level.
     if status.position == 0 || status.level >= WORKERS {
@@ -280,7 +292,7 @@ pub async fn check_level(
     Err(Failure::Refused {
         code: "level-too-low".to_owned(),
         message: format!(
-            "cluster {name} is to be made for worker nodes, or with an endpoint or users of its own, which needs level {WORKERS}, and the log is at {}: when all servers are of this release, run `oi level raise {WORKERS}`; or make it without (`--no-workers`, no addons in its document)",
+            "{what}, which needs level {WORKERS}, and the log is at {}: when all servers are of this release, run `oi level raise {WORKERS}`; or make it without (`--no-workers`, no addons in its document)",
             status.level
         ),
     })
@@ -289,10 +301,18 @@ pub async fn check_level(
 /// The commands that make what a document declares, and what to say once each is taken.
 pub fn commands(document: &Document) -> Vec<(String, Command)> {
     match document {
-        Document::Hypervisor(m, s) => vec![(
-            format!("hypervisor {} registered", m.name),
-            Command::RegisterHypervisor(hypervisor_command(m, s)),
-        )],
+        Document::Hypervisor(m, s) => {
+            let registered = (
+                format!("hypervisor {} registered", m.name),
+                Command::RegisterHypervisor(hypervisor_command(m, s)),
+            );
+            let shared = s.shared_ports.as_ref().map(|ports| {
+                let command =
+                    v1::SharePorts { name: m.name.clone(), ports: output::in_order(ports) };
+                (format!("hypervisor {}: ports to share", m.name), Command::SharePorts(command))
+            });
+            std::iter::once(registered).chain(shared).collect()
+        }
         Document::Cluster(m, s) => {
             let created = (
                 format!("cluster {} created", m.name),
@@ -317,8 +337,13 @@ async fn submit(
     progress: &Progress,
 ) -> Result<(), Failure> {
     let mut commands = commands(document);
-    if matches!(document, Document::Cluster(m, _) if known.clusters.contains_key(&m.name)) {
-        // Only what is kept inside of it is another.
+    let is_there = match document {
+        Document::Hypervisor(m, _) => known.hypervisors.contains_key(&m.name),
+        Document::Cluster(m, _) => known.clusters.contains_key(&m.name),
+        Document::Node(..) => false,
+    };
+    if is_there {
+        // Only its settings are others.
         commands.remove(0);
     }
     for (what, command) in commands {

@@ -36,6 +36,21 @@ pub fn settings(m: &Metadata, s: &ClusterSpec) -> Vec<Setting> {
     [addons, vpn, endpoint, authentication].into_iter().flatten().collect()
 }
 
+/// With certificates by their content: comments and line ends make no other ones.
+fn plain(issuers: &[v1::Issuer]) -> Vec<v1::Issuer> {
+    let bodies = |pem: &str| {
+        let blocks = pem.split("-----BEGIN CERTIFICATE-----").skip(1);
+        let bodies = blocks.filter_map(|block| block.split("-----END").next());
+        let bare = |body: &str| body.split_whitespace().collect::<String>();
+        bodies.map(bare).collect::<Vec<_>>().join("\n")
+    };
+    let one = |i: &v1::Issuer| v1::Issuer {
+        certificate_authority: bodies(&i.certificate_authority),
+        ..i.clone()
+    };
+    issuers.iter().map(one).collect()
+}
+
 impl Setting {
     /// Whether a cluster is so already.
     pub fn is_in(&self, have: &v1::Cluster) -> bool {
@@ -45,7 +60,7 @@ impl Setting {
             Setting::Endpoint(want) => have.own_endpoint == want.endpoint,
             Setting::Authentication(want) => {
                 let have = have.authentication.as_ref().map(|a| a.issuers.as_slice());
-                have.unwrap_or_default() == want.issuers
+                plain(have.unwrap_or_default()) == plain(&want.issuers)
             }
         }
     }

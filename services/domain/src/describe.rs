@@ -59,6 +59,14 @@ pub fn describe(event: &Event) -> Description {
         Event::HypervisorCordoned(e) if e.cordoned => {
             hypervisor(&e.name, "takes no new nodes".to_owned())
         }
+        Event::PortsShared(e) => {
+            let ports: Vec<String> = e.ports.iter().map(ToString::to_string).collect();
+            let text = match ports.as_slice() {
+                [] => "shares no ports beside those of its range".to_owned(),
+                ports => format!("clusters may share its ports {}", ports.join(", ")),
+            };
+            hypervisor(&e.name, text)
+        }
         Event::HypervisorCordoned(e) => hypervisor(&e.name, "takes new nodes again".to_owned()),
         Event::HypervisorObserved(e) if e.reachable => {
             hypervisor(&e.name, format!("answers: {}", e.detail))
@@ -243,6 +251,9 @@ pub fn describe(event: &Event) -> Description {
                 urls => format!("who its users are is also said by {}", urls.join(", ")),
             };
             cluster(&e.cluster, text)
+        }
+        Event::AuthenticationTold(e) => {
+            node(&e.cluster, &e.node, "its API server is told who says who users are".to_owned())
         }
         Event::KubeconfigIssued(e) => cluster(
             &e.cluster,

@@ -4,9 +4,8 @@
 use crate::mint::{Authority, fingerprint};
 use crate::owed::JobTarget;
 use crate::state::{
-    Authentication, Backup, Cluster, ClusterPhase, Hypervisor, Inside, JoinToken, Kubeconfig,
-    Leftover, Node, Peer, Reach, Restore, Rotation, Schedule, State, Trouble, Upgrade, Versions,
-    Vpn,
+    Backup, Cluster, ClusterPhase, Hypervisor, Inside, JoinToken, Kubeconfig, Leftover, Node, Peer,
+    Reach, Restore, Rotation, Schedule, State, Trouble, Upgrade, Versions, Vpn,
 };
 use oi_events::{
     BackupId, ClusterName, ClusterUid, Component, Credential, Event, Generation, Hash,
@@ -146,8 +145,14 @@ fn fold(state: &mut State, event: &Event) {
                     since_ms: state.time_ms,
                     prepared: false,
                     leftovers: Vec::new(),
+                    shared_ports: Default::default(),
                 }),
             );
+        }
+        Event::PortsShared(e) => {
+            if let Some(h) = hypervisor_mut(state, &e.name) {
+                h.shared_ports = e.ports.iter().copied().collect();
+            }
         }
         Event::HypervisorCordoned(e) => {
             if let Some(h) = hypervisor_mut(state, &e.name) {
@@ -198,7 +203,7 @@ fn fold(state: &mut State, event: &Event) {
                     inside: None,
                     vpn: None,
                     endpoint: None,
-                    authentication: None,
+                    issuers: Default::default(),
                 }),
             );
         }
@@ -222,6 +227,7 @@ fn fold(state: &mut State, event: &Event) {
             let time_ms = state.time_ms;
             if let Some(c) = cluster_mut(state, &e.cluster) {
                 let versions = Versions::all(&c.kubernetes_version);
+                let issuers = c.issuers.clone();
                 c.nodes.insert(
                     e.name.clone(),
                     Arc::new(Node {
@@ -238,6 +244,7 @@ fn fold(state: &mut State, event: &Event) {
                         replaces: None,
                         components: default_components(e.role).iter().copied().collect(),
                         versions,
+                        issuers,
                         broken: false,
                         renew_at_ms: e
                             .credentials
@@ -308,6 +315,9 @@ fn fold(state: &mut State, event: &Event) {
         Event::ComponentsChanged(e) => {
             let Some(c) = cluster_mut(state, &e.cluster) else { return };
             if let Some(n) = c.nodes.get_mut(&e.node).map(Arc::make_mut) {
+                if !n.components.contains(&Component::ApiServer) {
+                    n.issuers = c.issuers.clone();
+                }
                 for component in e.components.iter().filter(|c| !n.components.contains(c)) {
                     n.versions.set(*component, c.kubernetes_version.clone());
                 }
@@ -525,10 +535,17 @@ fn fold(state: &mut State, event: &Event) {
         }
         Event::AuthenticationSet(e) => {
             if let Some(c) = cluster_mut(state, &e.cluster) {
-                let since = c.authentication.as_ref().map_or(e.generation, |a| a.since);
-                let (issuers, generation) = (e.issuers.clone(), e.generation);
-                c.authentication = Some(Authentication { issuers, generation, since });
+                c.issuers = Arc::new(e.issuers.clone());
             }
+        }
+        Event::AuthenticationTold(e) => {
+            if let Some(c) = cluster_mut(state, &e.cluster) {
+                let issuers = c.issuers.clone();
+                if let Some(n) = c.nodes.get_mut(&e.node).map(Arc::make_mut) {
+                    n.issuers = issuers;
+                }
+            }
+            change_node(state, &e.cluster, &e.node, e.generation);
         }
     }
 }

@@ -17,7 +17,8 @@ fn needed(command: &Command) -> u16 {
         | Command::RevokeJoinToken(_)
         | Command::EnableVpn(_)
         | Command::SetEndpoint(_)
-        | Command::SetAuthentication(_) => 3,
+        | Command::SetAuthentication(_)
+        | Command::SharePorts(_) => 3,
         Command::ReportObservation(c) => match c.observation {
             Observation::DriftRepaired { .. }
             | Observation::LinkAsked { .. }

@@ -157,8 +157,17 @@ pub(crate) fn check_endpoint(cluster: &Cluster, endpoint: &Endpoint) -> Result<(
     if ip.to_string() != endpoint.host {
         return invalid(&format!("write the address as {ip}"));
     }
-    if ip.is_unspecified() || ip.is_multicast() {
-        return invalid("its address cannot be connected to");
+    // What Endpoints and EndpointSlices of Kubernetes may not hold.
+    let link_local = match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    if ip.is_unspecified() || ip.is_multicast() || ip.is_loopback() || link_local {
+        return invalid("its address is none that pods on other machines can reach");
+    }
+    let services = cluster.service_cidr.parse::<IpNet>();
+    if services.is_ok_and(|net| net.addr().is_ipv4() != ip.is_ipv4()) {
+        return invalid("its address is not of the service CIDR's family: use a name");
     }
     for (field, cidr) in [("pod CIDR", &cluster.pod_cidr), ("service CIDR", &cluster.service_cidr)]
     {

@@ -190,6 +190,7 @@ impl Scope {
         match event {
             Event::HypervisorRegistered(_)
             | Event::HypervisorCordoned(_)
+            | Event::PortsShared(_)
             | Event::HypervisorObserved(_)
             | Event::HypervisorUnregistered(_)
             | Event::LeftoverRemoved(_)
@@ -205,6 +206,7 @@ impl Scope {
             Event::VpnPeerRemoved(e) => cluster(&e.cluster),
             Event::EndpointSet(e) => cluster(&e.cluster),
             Event::AuthenticationSet(e) => cluster(&e.cluster),
+            Event::AuthenticationTold(e) => cluster(&e.cluster),
             Event::ClusterCreated(e) => cluster(&e.name),
             Event::ClusterDeletionStarted(e) => cluster(&e.name),
             Event::ClusterDeleted(e) => cluster(&e.name),

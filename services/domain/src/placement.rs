@@ -37,25 +37,35 @@ impl Load {
     }
 
     /// Whether a cluster can have its ingress here, where it has a port to share.
-    fn takes(&self, name: &ClusterName, cluster: &Cluster) -> Result<(), PortProblem> {
+    fn takes(
+        &self,
+        h: &Hypervisor,
+        name: &ClusterName,
+        cluster: &Cluster,
+    ) -> Result<(), PortProblem> {
         let Some(port) = cluster.shared_port() else { return Ok(()) };
+        if !h.may_share(port) {
+            return Err(PortProblem::NotShared);
+        }
         if self.ports.contains(&port) {
             return Err(PortProblem::Taken);
         }
         let mut others = self.shared.get(&port).into_iter().flatten();
-        match others.find(|other| *other != name).filter(|_| cluster.is_default_there()) {
-            Some(other) => Err(PortProblem::Default(other.clone())),
-            None => Ok(()),
+        if cluster.is_default_there() && others.any(|other| other != name) {
+            return Err(PortProblem::Default);
         }
+        Ok(())
     }
 }
 
 /// Why a port cannot be shared.
 enum PortProblem {
+    /// Nobody said that it may be.
+    NotShared,
     /// A node has it for itself.
     Taken,
     /// Another cluster has the clients that ask for no name.
-    Default(ClusterName),
+    Default,
 }
 
 /// Whether a node of one role does what one of another would: API servers spread away
@@ -89,7 +99,8 @@ fn loads<'a>(
 
 /// The lowest free ports but for `except`; ports of removed nodes are used again.
 fn free_ports(load: &Load, h: &Hypervisor, count: usize, except: Option<u16>) -> Vec<u16> {
-    let taken = |p: u16| load.ports.contains(&p) || load.shared.contains_key(&p);
+    let shared = |p: u16| load.shared.contains_key(&p) || h.shared_ports.contains(&p);
+    let taken = |p: u16| load.ports.contains(&p) || shared(p);
     let free = |p: &u16| !taken(*p) && Some(*p) != except;
     (h.spec.port_low..=h.spec.port_high).filter(free).take(count).collect()
 }
@@ -105,11 +116,13 @@ pub(crate) fn can_share(
     hypervisor: &HypervisorName,
 ) -> Result<(), Rejection> {
     let loads = loads(state, name, Role::ControlPlaneIngress);
-    let Some(load) = loads.get(hypervisor) else { return Ok(()) };
+    let h = state.hypervisors.get(hypervisor);
+    let (Some(load), Some(h)) = (loads.get(hypervisor), h) else { return Ok(()) };
     let (port, hypervisor) = (cluster.shared_port().unwrap_or_default(), hypervisor.clone());
-    load.takes(name, cluster).map_err(|problem| match problem {
+    load.takes(h, name, cluster).map_err(|problem| match problem {
+        PortProblem::NotShared => Rejection::PortNotShared { hypervisor, port },
         PortProblem::Taken => Rejection::PortTaken { hypervisor, port },
-        PortProblem::Default(by) => Rejection::PortShared { hypervisor, port, by },
+        PortProblem::Default => Rejection::PortShared { hypervisor, port },
     })
 }
 
@@ -197,11 +210,13 @@ pub(crate) fn place_except(
     let known = state.clusters.get(cluster).map(|c| &**c);
     let with_room: Vec<_> = with_room
         .into_iter()
-        .filter(|(_, _, load)| !public || known.is_none_or(|c| load.takes(cluster, c).is_ok()))
+        .filter(|(_, h, load)| !public || known.is_none_or(|c| load.takes(h, cluster, c).is_ok()))
         .collect();
     if with_room.is_empty() {
         let port = known.and_then(Cluster::shared_port).unwrap_or_default();
-        return Err(refuse(format!("port {port} of the cluster's endpoint is taken on all")));
+        return Err(refuse(format!(
+            "port {port} of the cluster's endpoint is taken, or not shared (`oi hypervisor share`), where one could go"
+        )));
     }
     let needed = ports_needed(known, role);
     // To be shared from now on, if it was not before.

@@ -13,7 +13,7 @@ use oi_events::{
     Event, Hash, Job, JobId, JobKind, JobResult, Observation, RecordedCommit, ReportJobV1,
     ReportObservationV1, RotationAdvancedV1, RotationStartedV1, SnapshotV1,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// More jobs than any command causes.
 const MANY: usize = 10_000;
@@ -31,8 +31,8 @@ pub struct Plan {
     /// The jobs, in an order in which they can be done; those on hypervisors that are
     /// away wait, and nothing after them is planned.
     pub jobs: Vec<PlannedJob>,
-    /// Clusters that had API servers before, and whether those read who their users are.
-    pub served: BTreeMap<ClusterName, bool>,
+    /// Clusters that had API servers before.
+    pub served: BTreeSet<ClusterName>,
 }
 
 /// A job that a command causes.
@@ -182,7 +182,7 @@ pub fn plan(state: &State, commands: &[CommandEnvelope], now_ms: u64) -> Plan {
     }
     let serves = |c: &Cluster| !c.carriers(Component::ApiServer).is_empty();
     let served = state.clusters.iter().filter(|(_, c)| serves(c));
-    let served = served.map(|(name, c)| (name.clone(), c.authentication.is_some())).collect();
+    let served = served.map(|(name, _)| name.clone()).collect();
     Plan { position: state.position, refused, events: rehearsal.events, jobs, served }
 }
 
@@ -209,31 +209,24 @@ pub fn restarts(plan: &Plan) -> Vec<bool> {
         .filter(|j| j.job.kind == JobKind::EnsureIngress)
         .filter_map(node_of)
         .collect();
-    // Clusters whose API servers start anew when they change.
-    let mut start_anew = BTreeSet::new();
+    let mut trust_changes = BTreeSet::new();
     let restarts = |event: &Event| match event {
         Event::RotationStarted(RotationStartedV1 { cluster, .. })
         | Event::RotationAdvanced(RotationAdvancedV1 { cluster, .. }) => {
-            start_anew.insert(cluster.clone());
+            trust_changes.insert(cluster.clone());
             false
         }
-        Event::AuthenticationSet(e) => {
-            if plan.served.get(&e.cluster) == Some(&false) {
-                start_anew.insert(e.cluster.clone());
-            }
-            false
-        }
-        Event::VpnEnabled(e) => plan.served.contains_key(&e.cluster),
+        Event::VpnEnabled(e) => plan.served.contains(&e.cluster),
         Event::NodeChanged(e) => {
             let ingress = ingresses.contains(&(e.cluster.clone(), e.node.clone()));
-            !ingress && start_anew.contains(&e.cluster)
+            !ingress && trust_changes.contains(&e.cluster)
         }
         // These read theirs at their start, too.
         Event::CertificateReplaced(e) => {
             let leaves = [Leaf::ControllerManager, Leaf::Scheduler];
             leaves.iter().any(|leaf| leaf.name() == e.credential.name)
         }
-        Event::ComponentVersionChanged(_) => true,
+        Event::ComponentVersionChanged(_) | Event::AuthenticationTold(_) => true,
         _ => false,
     };
     plan.events.iter().map(restarts).collect()

@@ -101,16 +101,24 @@ pub enum Rejection {
         "hypervisor {hypervisor} has only {free} of {needed} host ports left: widen its port range or remove nodes"
     )]
     PortsExhausted { hypervisor: HypervisorName, free: usize, needed: usize },
-    #[error("{endpoint} leads to cluster {cluster} already: choose another name or port")]
-    EndpointTaken { endpoint: String, cluster: ClusterName },
+    #[error("{0} leads to another cluster already: choose another name or port")]
+    EndpointTaken(String),
+    #[error(
+        "port {port} of hypervisor {hypervisor} is not for clusters to share: choose one of its range, or let an administrator share it (`oi hypervisor share`)"
+    )]
+    PortNotShared { hypervisor: HypervisorName, port: u16 },
+    #[error(
+        "cluster {by} is reached on port {port} of hypervisor {hypervisor}: give it another endpoint first (`oi cluster endpoint`)"
+    )]
+    PortInUse { hypervisor: HypervisorName, port: u16, by: ClusterName },
     #[error(
         "port {port} of hypervisor {hypervisor} is a node's own: choose another port, or say that something of yours leads there (`--forwarded`)"
     )]
     PortTaken { hypervisor: HypervisorName, port: u16 },
     #[error(
-        "clients without a name reach cluster {by} on port {port} of hypervisor {hypervisor}: choose another port, or a name instead of an address"
+        "clients without a name reach another cluster on port {port} of hypervisor {hypervisor}: choose another port, or a name instead of an address"
     )]
-    PortShared { hypervisor: HypervisorName, port: u16, by: ClusterName },
+    PortShared { hypervisor: HypervisorName, port: u16 },
     #[error("Kubernetes version {version} is not supported: use {supported}")]
     VersionUnsupported { version: KubernetesVersion, supported: String },
     #[error("{field} {value:?} is not usable: {problem}")]
@@ -180,7 +188,9 @@ impl Rejection {
             Rejection::HypervisorInvalid { .. } => "hypervisor-invalid",
             Rejection::NoHypervisor { .. } => "no-hypervisor",
             Rejection::PortsExhausted { .. } => "ports-exhausted",
-            Rejection::EndpointTaken { .. } => "endpoint-taken",
+            Rejection::EndpointTaken(_) => "endpoint-taken",
+            Rejection::PortNotShared { .. } => "port-not-shared",
+            Rejection::PortInUse { .. } => "port-in-use",
             Rejection::PortTaken { .. } => "port-taken",
             Rejection::PortShared { .. } => "port-shared",
             Rejection::VersionUnsupported { .. } => "version-unsupported",

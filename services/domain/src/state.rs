@@ -209,9 +209,17 @@ pub struct Hypervisor {
     pub prepared: bool,
     /// What is left on it of nodes that their clusters no longer have.
     pub leftovers: Vec<Leftover>,
+    /// Host ports beside those of its range that clusters may share.
+    pub shared_ports: BTreeSet<u16>,
 }
 
 impl Hypervisor {
+    /// Whether clusters may share a host port of it.
+    pub fn may_share(&self, port: u16) -> bool {
+        let range = self.spec.port_low..=self.spec.port_high;
+        range.contains(&port) || self.shared_ports.contains(&port)
+    }
+
     /// Whether it was looked at and did not answer.
     pub fn is_away(&self) -> bool {
         matches!(self.reach, Reach::Unreachable(_))
@@ -295,19 +303,8 @@ pub struct Cluster {
     pub vpn: Option<Vpn>,
     /// Where its API is reached; none for the oldest ingress.
     pub endpoint: Option<Endpoint>,
-    /// Who else says who its users are; none where nothing was ever said of it.
-    pub authentication: Option<Authentication>,
-}
-
-/// Who says who a cluster's users are, beside the cluster itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Authentication {
-    /// As it was asked for last.
-    pub issuers: Vec<Issuer>,
-    /// API servers of an older generation do not know of that.
-    pub generation: Generation,
-    /// API servers of an older generation know of none at all: they were not made for it.
-    pub since: Generation,
+    /// Who is to say who its users are, beside itself.
+    pub issuers: Arc<Vec<Issuer>>,
 }
 
 /// The tunnel between a cluster's worker nodes and its control plane. The hub's private key
@@ -535,6 +532,12 @@ impl Cluster {
         }
     }
 
+    /// API servers that were not told yet who says who its users are.
+    pub fn untold(&self) -> impl Iterator<Item = (&NodeName, &Node)> {
+        let servers = self.carriers(Component::ApiServer).into_iter();
+        servers.filter(|(_, n)| n.issuers != self.issuers)
+    }
+
     /// Whether its API can be asked: it has answered, and nothing stops it.
     pub fn answers(&self) -> bool {
         self.phase == ClusterPhase::Ready && !self.hibernated && self.restore.is_none()
@@ -613,6 +616,8 @@ pub struct Node {
     pub broken: bool,
     /// When each of its certificates is to be renewed, Unix milliseconds.
     pub renew_at_ms: BTreeMap<String, u64>,
+    /// Who its API server was told says who users are.
+    pub issuers: Arc<Vec<Issuer>>,
 }
 
 impl Node {

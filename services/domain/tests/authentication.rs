@@ -34,7 +34,7 @@ fn touched(world: &World) -> Vec<String> {
 fn api_servers_learn_of_it_one_after_the_other() {
     let mut world = world();
     let events = world.run(set(vec![issuer(URL)]));
-    assert_eq!(kinds(&events), ["AuthenticationSet", "NodeChanged"]);
+    assert_eq!(kinds(&events), ["AuthenticationSet", "AuthenticationTold"]);
     for node in ["cp-1", "cp-2", "cp-3"] {
         assert_eq!(touched(&world), [node], "one at a time");
         while touched(&world) == [node] {
@@ -50,15 +50,45 @@ fn api_servers_learn_of_it_one_after_the_other() {
 
 #[test]
 fn a_plan_says_what_is_started_anew() {
+    let world = world();
+    let plan = plan(&world.state, &[world.envelope(set(vec![issuer(URL)]))], world.now_ms);
+    assert_eq!(restarts(&plan).into_iter().filter(|restarts| *restarts).count(), 3);
+}
+
+#[test]
+fn nothing_else_brings_it_to_the_others_before_their_turn() {
     let mut world = world();
-    let planned = |world: &World| {
-        let plan = plan(&world.state, &[world.envelope(set(vec![issuer(URL)]))], world.now_ms);
-        restarts(&plan).into_iter().filter(|restarts| *restarts).count()
-    };
-    assert_eq!(planned(&world), 3, "each API server, the first time");
-    world.run(set(vec![issuer("https://other.test")]));
+    world.run(set(vec![issuer(URL)]));
+    let endpoint = Endpoint { host: "api.test".to_owned(), port: 443, forwarded: true };
+    world.run(SetEndpointV1 { cluster: name("test"), endpoint: Some(endpoint) });
+    let told = |world: &World, node: &str| !world.node("test", node).issuers.is_empty();
+    assert_eq!(["cp-1", "cp-2", "cp-3"].map(|n| told(&world, n)), [true, false, false]);
     world.finish_all();
-    assert_eq!(planned(&world), 0, "from then on none");
+    assert_eq!(["cp-1", "cp-2", "cp-3"].map(|n| told(&world, n)), [true, true, true]);
+}
+
+#[test]
+fn what_is_away_is_not_waited_for() {
+    let mut world = world();
+    let reason = "gone".to_owned();
+    let away = world.node("test", "cp-2").hypervisor.clone();
+    let others = |world: &World| {
+        let here = |n: &&str| world.node("test", n).hypervisor != away;
+        ["cp-1", "cp-2", "cp-3"].into_iter().filter(here).collect::<Vec<_>>()
+    };
+    let gone = Observation::HypervisorUnreachable { name: away.clone(), reason };
+    world.run(ReportObservationV1 { observation: gone });
+    world.run(set(vec![issuer(URL)]));
+    for node in others(&world) {
+        while let Some(job) = world.owed().into_iter().find(|job| job.contains(node)) {
+            world.succeed(&job);
+        }
+        assert!(!world.node("test", node).issuers.is_empty(), "{node} is told");
+    }
+    assert!(world.node("test", "cp-2").issuers.is_empty(), "not what is away");
+    let back = Observation::HypervisorReachable { name: away.clone(), runtime: "x".to_owned() };
+    let events = world.run(ReportObservationV1 { observation: back });
+    assert_eq!(kinds(&events), ["HypervisorObserved", "AuthenticationTold"]);
 }
 
 #[test]
@@ -81,8 +111,7 @@ fn a_cluster_that_is_created_with_it_touches_nothing_twice() {
     let generation = world.node("test", "cp-1").generation;
     world.finish_all();
     assert_eq!(world.node("test", "cp-1").generation, generation);
-    let since = world.cluster("test").authentication.as_ref().unwrap().since;
-    assert!(generation >= since, "it was started with it");
+    assert_eq!(world.node("test", "cp-1").issuers, world.cluster("test").issuers);
 }
 
 #[test]
@@ -105,6 +134,7 @@ fn what_an_api_server_would_not_start_with_is_refused() {
         "https://id.test#a",
         "https://id test",
         "https://[id.test",
+        "https:///id.test",
         "https://kubernetes.default.svc.cluster.local",
     ];
     for url in urls {
@@ -113,7 +143,11 @@ fn what_an_api_server_would_not_start_with_is_refused() {
     refused(&|i| i.discovery_url = Some("http://id.test/x".to_owned()));
     refused(&|i| i.discovery_url = Some(URL.to_owned()));
     refused(&|i| i.discovery_url = Some(format!("{URL}/")));
-    refused(&|i| i.certificate_authority = Some("no PEM".to_owned()));
+    let block = |what: &str| format!("-----BEGIN {what}-----\nAAAA\n-----END {what}-----\n");
+    let (good, key) = (block("CERTIFICATE"), block("PRIVATE KEY"));
+    for pem in ["no PEM", "", &key, &format!("{good}{key}"), &good[..30]] {
+        refused(&|i| i.certificate_authority = Some(pem.to_owned()));
+    }
     refused(&|i| i.audiences.clear());
     refused(&|i| i.audiences = vec![String::new()]);
     refused(&|i| i.audiences = vec!["a".to_owned(), "a".to_owned()]);

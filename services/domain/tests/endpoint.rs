@@ -22,8 +22,32 @@ fn world() -> World {
     world.run(cluster("other"));
     world.run(node("other", "cp-1", Role::ControlPlane));
     world.run(node("other", "lb-1", Role::ControlPlaneIngress));
+    world.run(share(&[443, 6443]));
     world.finish_all();
     world
+}
+
+fn share(ports: &[u16]) -> SharePortsV1 {
+    SharePortsV1 { name: name("hv-2"), ports: ports.to_vec() }
+}
+
+#[test]
+fn only_ports_that_somebody_shares_are_shared() {
+    let mut world = world();
+    assert_eq!(world.refusal(set("test", at("api.test", 22))), "port-not-shared");
+    world.run(set("test", at("api.test", 443)));
+    assert_eq!(world.refusal(share(&[6443])), "port-in-use");
+    assert_eq!(world.refusal(share(&[443, 443])), "invalid");
+    assert_eq!(world.refusal(share(&[443, 0])), "invalid");
+    assert_eq!(world.refusal(share(&[443, 30_000])), "port-taken");
+    let unknown = SharePortsV1 { name: name("hv-9"), ports: vec![443] };
+    assert_eq!(world.refusal(unknown), "hypervisor-unknown");
+    // What is shared is not given to nodes.
+    assert_eq!(kinds(&world.run(share(&[443, 30_002]))), ["PortsShared"]);
+    assert_eq!(world.run(share(&[443, 30_002])), [], "it is so already");
+    world.run(cluster("third"));
+    world.run(node("third", "lb-1", Role::ControlPlaneIngress));
+    assert_eq!(world.node("third", "lb-1").ports[&PortUse::ApiServer], 30_003);
 }
 
 fn certificate(world: &World) -> String {
@@ -139,6 +163,11 @@ fn what_is_no_endpoint_is_refused() {
         ("0.0.0.0", 6443),
         ("224.0.0.1", 6443),
         ("FD00::1", 6443),
+        ("fd00::1", 6443),
+        ("127.0.0.1", 6443),
+        ("169.254.1.1", 6443),
+        // Of a hypervisor where it has no ingress.
+        ("192.0.2.1", 6443),
     ];
     for (host, port) in wrong {
         assert_eq!(world.refusal(set("test", at(host, port))), "invalid", "{host}:{port}");

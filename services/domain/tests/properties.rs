@@ -45,6 +45,7 @@ enum Step {
     Unlink(u8, u8),
     Endpoint(u8, Option<u8>, u16),
     Users(u8, u8),
+    Share(u8, Vec<u16>),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -75,9 +76,11 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..4_u8, 0..20_u8).prop_map(|(c, k)| Step::Link(c, k)),
         1 => (0..4_u8, 0..20_u8).prop_map(|(c, k)| Step::Unlink(c, k)),
         // Ports that nodes also may have, a name for each or an address, forwarded or not.
-        2 => (0..4_u8, prop::option::of(0..6_u8), 30_000..30_006_u16)
+        2 => (0..4_u8, prop::option::of(0..6_u8), 29_998..30_006_u16)
             .prop_map(|(c, host, port)| Step::Endpoint(c, host, port)),
         1 => (0..4_u8, 0..3_u8).prop_map(|(c, n)| Step::Users(c, n)),
+        1 => (0..7_u8, prop::collection::vec(29_998..30_004_u16, 0..3))
+            .prop_map(|(h, ports)| Step::Share(h, ports)),
         1 => (0..4_u8).prop_map(Step::Backup),
         2 => (0..4_u8).prop_map(Step::Taken),
         1 => (0..4_u8, 0..4_u8).prop_map(|(c, d)| Step::Restore(c, d)),
@@ -235,6 +238,7 @@ fn take(world: &mut World, step: Step) {
             });
             world.try_run(SetEndpointV1 { cluster: name(&cluster_name(c)), endpoint })
         }
+        Step::Share(n, ports) => world.try_run(SharePortsV1 { name: h(n), ports }),
         Step::Users(c, n) => {
             let issuers = (0..n).map(|n| issuer(&format!("https://id-{n}.test"))).collect();
             world.try_run(SetAuthenticationV1 { cluster: name(&cluster_name(c)), issuers })
@@ -312,6 +316,7 @@ fn shared_ports_hold(state: &State) {
     for name in state.hypervisors.keys() {
         let mut defaults = BTreeMap::new();
         for route in state.routes(name) {
+            assert!(state.hypervisors[name].may_share(route.port), "{name} {route:?}");
             let own = |n: &Node| n.ports.values().any(|port| *port == route.port);
             assert!(!state.nodes_on(name).any(|(_, _, n)| own(n)), "{name} {route:?}");
             if route.is_default() {

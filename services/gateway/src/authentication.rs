@@ -1,7 +1,7 @@
 //! Who says who a cluster's users are, between requests and records.
 
 use crate::refused::Refused;
-use oi_events::{ClaimMapping, Issuer};
+use oi_events::{ClaimMapping, Command, Issuer};
 use oi_pki::{certificate_pem, read_certificates};
 use oi_proto::v1;
 
@@ -28,6 +28,15 @@ pub fn issuer(asked: v1::Issuer) -> Result<Issuer, Refused> {
         username: mapping(username),
         groups: asked.groups.map(mapping),
     })
+}
+
+/// The same for a command that came as a record.
+pub fn check(command: &Command) -> Result<(), Refused> {
+    let Command::SetAuthentication(c) = command else { return Ok(()) };
+    for pem in c.issuers.iter().filter_map(|i| i.certificate_authority.as_ref()) {
+        read_certificates(pem).map_err(|e| Refused::field("certificate_authority", e))?;
+    }
+    Ok(())
 }
 
 /// As a message.

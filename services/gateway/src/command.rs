@@ -71,6 +71,10 @@ fn command(asked: Asked) -> Result<Command, Refused> {
             max_nodes: (r.max_nodes > 0).then_some(r.max_nodes),
         }
         .into(),
+        Asked::SharePorts(r) => {
+            let ports = r.ports.into_iter().map(|p| port("ports", p)).collect::<Result<_, _>>()?;
+            SharePortsV1 { name: parse("name", &r.name)?, ports }.into()
+        }
         Asked::CordonHypervisor(r) => {
             CordonHypervisorV1 { name: parse("name", &r.name)?, cordoned: r.cordoned }.into()
         }

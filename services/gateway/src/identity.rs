@@ -42,6 +42,7 @@ fn clusters(asked: &Asked) -> Option<Vec<&str>> {
     Some(match asked {
         Asked::RegisterHypervisor(_)
         | Asked::CordonHypervisor(_)
+        | Asked::SharePorts(_)
         | Asked::UnregisterHypervisor(_)
         | Asked::AbandonHypervisor(_)
         | Asked::RaiseLevel(_) => return None,

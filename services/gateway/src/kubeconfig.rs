@@ -5,7 +5,7 @@ use crate::operation::{no_ingress, unknown};
 use crate::refused::Refused;
 use crate::service::Gateway;
 use oi_domain::{Authority, fingerprint};
-use oi_events::{ClusterName, CommandEnvelope, CommandId, RecordKubeconfigV2};
+use oi_events::{ClusterName, CommandEnvelope, CommandId, Endpoint, RecordKubeconfigV2};
 use oi_pki::LeafProfile;
 use oi_proto::v1;
 use oi_view::{Keyring, now_ms};
@@ -24,14 +24,20 @@ impl Gateway {
         let found = self.view.read(|s| {
             let c = s.clusters.get(&name)?;
             let trusted = c.trusted(Authority::Kubernetes).into_iter().map(|a| a.public.clone());
-            Some((c.uid, c.signs_users().cloned(), trusted.collect::<Vec<_>>(), s.endpoint(c)))
+            // Under another name, only its ingress' own port asks for none.
+            let endpoint = match request.endpoint_host_override.as_str() {
+                "" => s.endpoint(c),
+                host => s.endpoints(c).first().map(|oldest| Endpoint {
+                    host: host.to_owned(),
+                    port: oldest.port(),
+                    forwarded: true,
+                }),
+            };
+            Some((c.uid, c.signs_users().cloned(), trusted.collect::<Vec<_>>(), endpoint))
         });
         let (uid, ca, trusted, endpoint) = found.ok_or_else(|| unknown(&name))?;
         let ca = ca.ok_or_else(|| Refused::new("key-material", "the cluster has no authority"))?;
-        let mut endpoint = endpoint.ok_or_else(|| no_ingress(&name))?;
-        if !request.endpoint_host_override.is_empty() {
-            endpoint.host = request.endpoint_host_override.clone();
-        }
+        let endpoint = endpoint.ok_or_else(|| no_ingress(&name))?;
         let user = if request.user.is_empty() { "kubernetes-admin" } else { &request.user };
         let groups: Vec<&str> = match request.groups.as_slice() {
             [] => vec!["system:masters"],

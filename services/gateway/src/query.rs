@@ -2,8 +2,8 @@
 
 use crate::authentication;
 use oi_domain::{
-    Authentication, Authority, Backup, Cluster, ClusterPhase, Hypervisor, Inside, Node, Peer, Plan,
-    PlannedJob, Reach, Route, Scope, State, Trouble, describe, jobs_in, restarts,
+    Authority, Backup, Cluster, ClusterPhase, Hypervisor, Inside, Node, Peer, Plan, PlannedJob,
+    Reach, Route, Scope, State, Trouble, describe, jobs_in, restarts,
 };
 use oi_events::{
     BackupId, ClusterName, Cni, Component, Event, Job, JobKind, NodeName, PortUse,
@@ -45,6 +45,7 @@ pub fn hypervisor(state: &State, h: &Hypervisor) -> v1::Hypervisor {
         nodes: u32::try_from(state.nodes_on(&h.spec.name).count()).unwrap_or(u32::MAX),
         since_ms: h.since_ms,
         leftovers: u32::try_from(h.leftovers.len()).unwrap_or(u32::MAX),
+        shared_ports: h.shared_ports.iter().map(|p| u32::from(*p)).collect(),
         routes: state.routes(&h.spec.name).iter().map(route).collect(),
     }
 }
@@ -59,9 +60,13 @@ fn route(route: &Route) -> v1::Route {
     }
 }
 
-fn servers_behind(c: &Cluster, authentication: &Authentication) -> usize {
-    let behind = |n: &Node| n.generation < authentication.generation || !n.is_ready();
-    c.carriers(Component::ApiServer).into_iter().filter(|(_, n)| behind(n)).count()
+fn authentication(c: &Cluster) -> Option<v1::Authentication> {
+    let behind = |n: &Node| n.issuers != c.issuers || !n.is_ready();
+    let behind = c.carriers(Component::ApiServer).into_iter().filter(|(_, n)| behind(n)).count();
+    (!c.issuers.is_empty() || c.untold().next().is_some()).then(|| v1::Authentication {
+        issuers: c.issuers.iter().map(authentication::shown).collect(),
+        servers_behind: u32::try_from(behind).unwrap_or(u32::MAX),
+    })
 }
 
 /// All clusters, or the one of that name.
@@ -128,10 +133,7 @@ pub fn cluster(state: &State, name: &ClusterName, c: &Cluster) -> v1::Cluster {
             forwarded: e.forwarded,
         }),
         ingresses: state.endpoints(c).iter().map(ToString::to_string).collect(),
-        authentication: c.authentication.as_ref().map(|a| v1::Authentication {
-            issuers: a.issuers.iter().map(authentication::shown).collect(),
-            servers_behind: count(servers_behind(c, a)),
-        }),
+        authentication: authentication(c),
         nodes: count(c.nodes.len()),
         ready_nodes: count(c.nodes.values().filter(|n| n.is_ready()).count()),
         ca_certificate: c

@@ -5,6 +5,7 @@
 //! wait for each other only where one has more than a lane holds. Whatever is wrong with a
 //! message, it is answered, recorded, and gone.
 
+use crate::authentication;
 use crate::command;
 use crate::refusals::noted;
 use crate::refused::{DUPLICATE, FORBIDDEN, MALFORMED, Refused, TOO_LARGE, TOO_MUCH_OWED};
@@ -70,7 +71,8 @@ fn read(submission: &Submission, actor: &str) -> Read {
         Some(POSTCARD) => submission
             .postcard()
             .map(|envelope| CommandEnvelope { actor: actor.to_owned(), ..envelope })
-            .map_err(|e| Refused::new(MALFORMED, chain(&e))),
+            .map_err(|e| Refused::new(MALFORMED, chain(&e)))
+            .and_then(|envelope| authentication::check(&envelope.command).map(|()| envelope)),
         None => protobuf(submission, actor),
         Some(named) if PROTOBUF.contains(&named) => protobuf(submission, actor),
         Some(other) => Err(Refused::field(

@@ -90,6 +90,7 @@ fn parse<T: FromStr>(headers: &HeaderMap, name: &'static str) -> Result<T, Messa
 pub fn subject_of(command: &Command) -> String {
     let (kind, id) = match command {
         Command::RegisterHypervisor(c) => ("hypervisor", c.name.to_string()),
+        Command::SharePorts(c) => ("hypervisor", c.name.to_string()),
         Command::CordonHypervisor(c) => ("hypervisor", c.name.to_string()),
         Command::UnregisterHypervisor(c) => ("hypervisor", c.name.to_string()),
         Command::CreateCluster(c) => ("cluster", c.name.to_string()),

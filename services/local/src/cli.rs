@@ -5,7 +5,7 @@ use crate::forward::{ForwardError, forward};
 use crate::join;
 use crate::lab::{Lab, Settings};
 use crate::up::LabError;
-use crate::worker::WorkerError;
+use crate::worker::{Wanted, WorkerError};
 use clap::{Args, Parser, Subcommand};
 use oi_proto::manifest::{self, ManifestError};
 use rustix::process::Signal;
@@ -82,6 +82,10 @@ enum WorkerCommand {
         /// Behind how many NATs it is, one behind the other; the cluster needs a tunnel.
         #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=4))]
         behind_nat: u8,
+        /// Where another operating system's files are, which it runs instead of this
+        /// machine's (`deploy/os` makes some).
+        #[arg(long)]
+        os: Option<PathBuf>,
     },
     /// All workers of a lab.
     List {
@@ -291,22 +295,17 @@ fn reap() -> Result<(), CliError> {
 
 fn run_worker(command: WorkerCommand) -> Result<(), CliError> {
     match command {
-        WorkerCommand::Create { which, cluster, worker, with, behind_nat } => {
-            if let Some(name) = &worker {
+        WorkerCommand::Create { which, cluster, worker: name, with, behind_nat: nats, os } => {
+            if let Some(name) = &name {
                 name.parse::<Label>()?;
             }
             let lab = existing(&which)?;
-            join::create(
-                &lab,
-                worker,
-                &cluster,
-                match with {
-                    With::Oi => Some(join::Way::Oi),
-                    With::Kubeadm => Some(join::Way::Kubeadm),
-                    With::Nothing => None,
-                },
-                behind_nat,
-            )?;
+            let way = match with {
+                With::Oi => Some(join::Way::Oi),
+                With::Kubeadm => Some(join::Way::Kubeadm),
+                With::Nothing => None,
+            };
+            join::create(&lab, Wanted { name, cluster, nats, os }, way)?;
         }
         WorkerCommand::List { which } => {
             for worker in existing(&which)?.workers() {

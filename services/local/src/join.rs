@@ -2,7 +2,7 @@
 //! `kubeadm join` on the machine itself.
 
 use crate::lab::Lab;
-use crate::worker::{Worker, WorkerError, ask_oi};
+use crate::worker::{Wanted, Worker, WorkerError, ask_oi};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
@@ -28,20 +28,15 @@ fn text(value: &Value) -> String {
 const CONFIG: &str = "/var/tmp/join.json";
 
 /// Makes a worker and has it join.
-pub fn create(
-    lab: &Lab,
-    name: Option<String>,
-    cluster: &str,
-    way: Option<Way>,
-    nats: u8,
-) -> Result<(), WorkerError> {
+pub fn create(lab: &Lab, wanted: Wanted, way: Option<Way>) -> Result<(), WorkerError> {
+    let cluster = &wanted.cluster.clone();
     let found = ask_oi(lab, &["cluster", "get", cluster, "-o", "json"])?;
     let found: Value = serde_json::from_str(&found).unwrap_or_default();
     let tunnel = !text(&found["vpnCidr"]).is_empty();
-    if nats > 0 && !tunnel {
+    if wanted.nats > 0 && !tunnel {
         return Err(WorkerError::NoTunnel(cluster.to_owned()));
     }
-    let worker = lab.ensure_worker(name, cluster, &text(&found["version"]), nats)?;
+    let worker = lab.ensure_worker(wanted, &text(&found["version"]))?;
     let name = &worker.record.name;
     eprintln!("worker {name}: containerd at {}", worker.address());
     match way {

@@ -2,9 +2,11 @@
 # its own, and with this process all of it ends. Run with sh in new mount, UTS, IPC and PID
 # namespaces, and in the machine's network namespace.
 #
-# usage: machine.sh NAME DIR ADDRESS GATEWAY CONTAINERD REAPER
+# usage: machine.sh NAME DIR ADDRESS GATEWAY CONTAINERD REAPER [ROOT]
+#
+# ROOT is where another operating system's files are; the host's where absent.
 set -eu
-name=$1 dir=$2 address=$3 gateway=$4 containerd=$5 reaper=$6
+name=$1 dir=$2 address=$3 gateway=$4 containerd=$5 reaper=$6 root=${7:-}
 
 # Mounts stay here, and reach the machine's own containers.
 mount --make-rprivate /
@@ -12,7 +14,7 @@ mount --make-rshared /
 mkdir -p "$dir/var/lib/containerd" "$dir/var/lib/kubelet" "$dir/var/log" "$dir/var/tmp" "$dir/sysctl"
 for part in etc opt usr; do
   mkdir -p "$dir/upper/$part" "$dir/work/$part"
-  mount -t overlay overlay -o "lowerdir=/$part,upperdir=$dir/upper/$part,workdir=$dir/work/$part" "/$part"
+  mount -t overlay overlay -o "lowerdir=$root/$part,upperdir=$dir/upper/$part,workdir=$dir/work/$part" "/$part"
 done
 printf '%s\n' "$name" >/etc/hostname
 printf '127.0.0.1 localhost\n%s %s\n' "$address" "$name" >/etc/hosts

@@ -303,6 +303,7 @@ impl Lab {
     pub fn documents(&self) -> Vec<Document> {
         let one = |h: Hypervisor| {
             let spec = HypervisorSpec {
+                shared_ports: None,
                 cri_endpoint: format!("unix://{}", h.socket().display()),
                 tls: None,
                 public: h.public,

@@ -73,6 +73,9 @@ pub enum WorkerError {
         /// The cluster's version.
         version: String,
     },
+    /// There is no operating system.
+    #[error("{0} has no usr/bin, so it is no operating system's: `deploy/os` makes one")]
+    NoSystem(PathBuf),
     /// What was run in it failed.
     #[error("`{command}` in worker {worker} ended with {status}")]
     Ended {
@@ -104,6 +107,21 @@ pub struct Record {
     /// Behind how many NATs it is.
     #[serde(default)]
     pub nats: u8,
+    /// Where its operating system's files are; the host's where absent.
+    #[serde(default)]
+    pub os: Option<PathBuf>,
+}
+
+/// What a worker machine is to be.
+pub struct Wanted {
+    /// Its name; the lab's next one where absent.
+    pub name: Option<String>,
+    /// The cluster that it is for.
+    pub cluster: String,
+    /// Behind how many NATs it is.
+    pub nats: u8,
+    /// Where its operating system's files are; the host's where absent.
+    pub os: Option<PathBuf>,
 }
 
 /// A worker machine.
@@ -137,13 +155,8 @@ impl Lab {
 
     /// A worker machine that runs and has joined nothing; the one of that name, where it is
     /// there already.
-    pub fn ensure_worker(
-        &self,
-        name: Option<String>,
-        cluster: &str,
-        version: &str,
-        nats: u8,
-    ) -> Result<Worker<'_>, WorkerError> {
+    pub fn ensure_worker(&self, wanted: Wanted, version: &str) -> Result<Worker<'_>, WorkerError> {
+        let Wanted { name, cluster, nats, os } = wanted;
         let all = self.workers();
         let named = name.as_ref().and_then(|n| all.iter().find(|w| w.record.name == *n));
         if let Some(known) = named {
@@ -158,8 +171,9 @@ impl Lab {
         let slot = (0..MOST).find(|s| all.iter().all(|w| w.record.slot != *s));
         let slot = slot.ok_or(WorkerError::Full)?;
         let name = name.unwrap_or_else(|| format!("{}-worker-{slot}", self.settings.name));
-        let (cluster, version) = (cluster.to_owned(), version.to_owned());
-        let worker = Worker { lab: self, record: Record { name, cluster, version, slot, nats } };
+        let version = version.to_owned();
+        let record = Record { name, cluster, version, slot, nats, os };
+        let worker = Worker { lab: self, record };
         worker.check()?;
         let dir = worker.dir();
         fs::create_dir_all(&dir).map_err(file(&dir))?;
@@ -213,7 +227,10 @@ impl Worker<'_> {
             }
         }
         find("containerd")?;
-        Ok(())
+        match &self.record.os {
+            Some(os) if !os.join("usr/bin").is_dir() => Err(WorkerError::NoSystem(os.clone())),
+            _ => Ok(()),
+        }
     }
 
     fn cgroup(&self) -> String {
@@ -249,6 +266,7 @@ impl Worker<'_> {
             .args([self.address().to_string(), self.lab.gateway().to_string()])
             .arg(find("containerd")?)
             .arg(exe)
+            .args(&self.record.os)
             .env("PATH", self.path());
         daemon.start(command)?;
         let ready = || self.init().is_some_and(runtime_answers);

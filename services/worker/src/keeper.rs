@@ -33,6 +33,8 @@ const SILENT: Duration = Duration::from_secs(10);
 /// A node that keeps dying is left alone for this long, doubled each time.
 const BACK_OFF: Duration = Duration::from_millis(500);
 const MOST: Duration = Duration::from_secs(60);
+/// How often what is served on ports that clusters share is compared with what should be.
+const COMPARE: Duration = Duration::from_secs(60);
 /// A member that died again so often in a row will not come back by itself: 15 s in all.
 const HOPELESS: u32 = 5;
 
@@ -151,8 +153,17 @@ impl Keeper {
     async fn tend(&self, name: &HypervisorName, generation: Generation, nudge: &Notify) {
         let mut patience = BTreeMap::new();
         let mut silent = None;
+        let mut compared = Instant::now();
         while let Some(h) = self.hypervisor(name, generation) {
             let began = Instant::now();
+            if h.spec.public && h.prepared && !h.is_away() && compared.elapsed() >= COMPARE {
+                compared = began;
+                // Another worker may have put there what it knew, and knew less.
+                let passed = self.steps.pass_through(&h, None).await;
+                if let Err(error) = self.steps.noted(&h, passed) {
+                    tracing::debug!(hypervisor = %name, %error, "shared ports not looked at");
+                }
+            }
             if h.prepared {
                 silent = self.note_reach(&h, silent).await;
             }

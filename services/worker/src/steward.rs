@@ -11,6 +11,7 @@ use oi_domain::Node;
 use oi_events::{ClusterName, ClusterUid, Generation, Observation, chain};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -159,14 +160,16 @@ impl Steward {
     /// What no node may have a certificate for.
     fn reserved(&self, subject: &Subject) -> Reserved {
         let c = &subject.cluster;
-        let addresses = self.steps.view.read(|s| {
+        let mut addresses: Vec<IpAddr> = self.steps.view.read(|s| {
             let of = |n: &Arc<Node>| s.hypervisors.get(&n.hypervisor).map(|h| h.spec.address);
             c.nodes.values().filter_map(of).collect()
         });
+        let names = || c.extra_sans.iter().chain(c.endpoint.iter().map(|e| &e.host));
+        addresses.extend(names().filter_map(|name| name.parse::<IpAddr>().ok()));
         Reserved {
             addresses,
             services: c.service_cidr.parse().ok(),
-            names: c.extra_sans.iter().chain(c.endpoint.iter().map(|e| &e.host)).cloned().collect(),
+            names: names().cloned().collect(),
             domain: c.dns_domain.clone(),
         }
     }

@@ -25,6 +25,10 @@ pub async fn run(client: Client, command: Hypervisor) -> Result<(), Failure> {
         }
         Hypervisor::Cordon { name } => cordon(name, true).await,
         Hypervisor::Uncordon { name } => cordon(name, false).await,
+        Hypervisor::Share { name, port, none: _ } => {
+            let command = v1::SharePorts { name, ports: output::in_order(&port) };
+            client.submit(Command::SharePorts(command)).await.map(drop)
+        }
         Hypervisor::Abandon { name } => {
             let command = v1::AbandonHypervisor { name };
             client.submit(Command::AbandonHypervisor(command)).await.map(drop)

@@ -21,11 +21,22 @@ pub async fn endpoint(
 ) -> Result<(), Failure> {
     if wanted.is_none() && !clear {
         let found = client.cluster(&name).await?;
-        let hypervisors = client.hypervisors().await?;
+        let hypervisors = match client.hypervisors().await {
+            // A tenant sees its own clusters only, and so only their ingresses.
+            Err(Failure::Refused { code, .. }) if code == "forbidden" => Vec::new(),
+            hypervisors => hypervisors?,
+        };
         let routes = hypervisors.iter().flat_map(|h| output::routes(h, &found));
         return output::rows(format.output, output::endpoint(&found, routes.collect()), false);
     }
     let endpoint = wanted.as_ref().map(v1::Endpoint::from);
+    let before = client.cluster(&name).await?;
+    if before.own_endpoint.is_some() && before.own_endpoint != endpoint {
+        eprintln!(
+            "cluster {name}: whoever was told {} (kubeconfigs, worker nodes) must be told anew",
+            before.endpoint
+        );
+    }
     let command = v1::SetEndpoint { cluster: name.clone(), endpoint };
     client.submit(Command::SetEndpoint(command)).await?;
     let done = |c: &v1::Cluster, nodes: &[v1::Node]| {

@@ -27,6 +27,18 @@ pub enum Hypervisor {
         /// Its name.
         name: String,
     },
+    /// Let clusters share these of its ports for their endpoints, beside those of its range, and
+    /// no others.
+    Share {
+        /// Its name.
+        name: String,
+        /// A port, or several with commas.
+        #[arg(long, value_delimiter = ',', required_unless_present = "none")]
+        port: Vec<u16>,
+        /// None beside those of its range.
+        #[arg(long, conflicts_with = "port")]
+        none: bool,
+    },
     /// Forget what is left on one that is gone for good.
     Abandon {
         /// Its name.

@@ -2,12 +2,12 @@
 //! accepted here is what API servers accept (`ValidateAuthenticationConfiguration` of
 //! Kubernetes), for one that refuses its configuration does not start.
 
-use super::{next_generation, staying};
+use super::staying;
 use crate::rejection::Rejection;
-use crate::state::{Cluster, State};
+use crate::state::{Node, State};
 use oi_events::{
-    AuthenticationSetV1, ClaimMapping, ClusterName, Component, Event, Generation, Issuer,
-    NodeChangedV1, SetAuthenticationV1,
+    AuthenticationSetV1, AuthenticationToldV1, ClaimMapping, ClusterName, Component, Event,
+    Generation, Issuer, SetAuthenticationV1,
 };
 use std::collections::BTreeSet;
 
@@ -22,8 +22,7 @@ const CERTIFICATES: usize = 256 * 1024;
 
 pub(super) fn set(state: &State, c: &SetAuthenticationV1) -> Result<Vec<Event>, Rejection> {
     let cluster = staying(state, &c.cluster)?;
-    let have = cluster.authentication.as_ref().map_or(&[][..], |a| &a.issuers);
-    if have == c.issuers {
+    if *cluster.issuers == c.issuers {
         return Ok(Vec::new());
     }
     if c.issuers.len() > ISSUERS {
@@ -42,8 +41,7 @@ pub(super) fn set(state: &State, c: &SetAuthenticationV1) -> Result<Vec<Event>, 
         }
     }
     let (name, issuers) = (c.cluster.clone(), c.issuers.clone());
-    let generation = next_generation(state);
-    Ok(vec![AuthenticationSetV1 { cluster: name, generation, issuers }.into()])
+    Ok(vec![AuthenticationSetV1 { cluster: name, issuers }.into()])
 }
 
 /// What a cluster itself is called in its service accounts' tokens.
@@ -67,10 +65,11 @@ fn check(issuer: &Issuer, own: &str) -> Result<(), Rejection> {
         }
     }
     if let Some(pem) = &issuer.certificate_authority
-        && (pem.len() > CERTIFICATES || !pem.contains("-----BEGIN CERTIFICATE-----"))
+        && (pem.len() > CERTIFICATES || !is_certificates(pem))
     {
         let about = format!("{} characters", pem.len());
-        return Err(invalid("certificate authority", &about, "give certificates as PEM"));
+        let problem = "give certificates as PEM, and nothing else";
+        return Err(invalid("certificate authority", &about, problem));
     }
     if issuer.audiences.is_empty() || issuer.audiences.len() > MOST {
         return Err(invalid("audiences of issuer", &issuer.url, "name 1 to 64 of them"));
@@ -97,6 +96,21 @@ fn check(issuer: &Issuer, own: &str) -> Result<(), Rejection> {
     issuer.groups.as_ref().map_or(Ok(()), |groups| check_mapping("groups claim", groups))
 }
 
+/// Whether a text is certificates as PEM (RFC 7468) and nothing else: no key, for example.
+fn is_certificates(pem: &str) -> bool {
+    let base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+    let mut inside = false;
+    for line in pem.lines() {
+        match (inside, line) {
+            (false, "-----BEGIN CERTIFICATE-----") => inside = true,
+            (true, "-----END CERTIFICATE-----") => inside = false,
+            (true, line) if line.chars().all(base64) => {}
+            _ => return false,
+        }
+    }
+    !inside && !pem.is_empty()
+}
+
 fn check_mapping(field: &'static str, mapping: &ClaimMapping) -> Result<(), Rejection> {
     check_text(field, &mapping.claim)?;
     let prefix = &mapping.prefix;
@@ -120,7 +134,8 @@ fn check_text(field: &'static str, text: &str) -> Result<(), Rejection> {
 fn check_url(field: &'static str, url: &str) -> Result<(), Rejection> {
     // Where Go's reader of URLs is stricter than others.
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]".contains(c);
-    if url.len() > LONGEST || !url.starts_with("https://") || !url.chars().all(plain) {
+    let rest = url.strip_prefix("https://").filter(|rest| !rest.starts_with('/'));
+    if url.len() > LONGEST || rest.is_none() || !url.chars().all(plain) {
         let problem = "use a URL that begins with https://, without query, fragment and escapes";
         return Err(invalid(field, url, problem));
     }
@@ -130,15 +145,17 @@ fn check_url(field: &'static str, url: &str) -> Result<(), Rejection> {
     }
 }
 
-/// The next API server that does not know of it, once all that runs is ready: if one does
-/// not come back, the others go on as they are.
-pub(super) fn step(cluster: &Cluster, name: &ClusterName, generation: Generation) -> Option<Event> {
-    let since = cluster.authentication.as_ref()?.generation;
-    if !cluster.is_settled() {
+/// The next API server that was not told of it, once all that can be reached are ready: if one
+/// does not come back, the others go on as they are. It starts anew with it, for one that reads
+/// it again goes on with what it had for as long as it cannot reach an issuer that is new.
+pub(super) fn step(state: &State, name: &ClusterName, generation: Generation) -> Option<Event> {
+    let cluster = state.clusters.get(name)?;
+    let away = |n: &Node| state.hypervisors.get(&n.hypervisor).is_none_or(|h| h.is_away());
+    let servers = cluster.carriers(Component::ApiServer);
+    if cluster.restore.is_some() || servers.iter().any(|(_, n)| !n.is_ready() && !away(n)) {
         return None;
     }
-    let servers = cluster.carriers(Component::ApiServer);
-    let (node, _) = servers.into_iter().find(|(_, n)| n.generation < since)?;
+    let (node, _) = cluster.untold().find(|(_, n)| !away(n))?;
     let (cluster, node) = (name.clone(), node.clone());
-    Some(NodeChangedV1 { cluster, node, generation }.into())
+    Some(AuthenticationToldV1 { cluster, node, generation }.into())
 }

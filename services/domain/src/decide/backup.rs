@@ -174,10 +174,10 @@ pub(super) fn clone(
     let inside = source.inside.as_ref().map(|inside| inside.addons.clone());
     events.extend(inside.map(|addons| AddonsSetV1 { cluster: c.name.clone(), addons }.into()));
     // Its users are the same; its endpoint is not.
-    let issuers = source.authentication.as_ref().map(|a| a.issuers.clone());
-    events.extend(issuers.map(|issuers| {
-        AuthenticationSetV1 { cluster: c.name.clone(), generation, issuers }.into()
-    }));
+    if !source.issuers.is_empty() {
+        let (cluster, issuers) = (c.name.clone(), source.issuers.to_vec());
+        events.push(AuthenticationSetV1 { cluster, issuers }.into());
+    }
     if let Some(vpn) = &source.vpn {
         let (cluster, cidr) = (c.name.clone(), vpn.cidr.clone());
         let credential = context.mint.secret(uid, VPN_KEY)?;

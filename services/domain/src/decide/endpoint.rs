@@ -6,7 +6,7 @@ use crate::network::check_endpoint;
 use crate::placement::can_share;
 use crate::rejection::Rejection;
 use crate::state::{Cluster, State};
-use oi_events::{EndpointSetV1, Event, SetEndpointV1};
+use oi_events::{Endpoint, EndpointSetV1, Event, SetEndpointV1};
 use std::net::IpAddr;
 
 pub(super) fn set(
@@ -22,15 +22,15 @@ pub(super) fn set(
     if let Some(endpoint) = &c.endpoint {
         check_endpoint(cluster, endpoint)?;
         // Clients of the one would reach the other.
-        let same = state.clusters.iter().find(|(name, other)| {
+        let same = state.clusters.iter().any(|(name, other)| {
             let theirs = other.endpoint.as_ref();
-            **name != c.cluster
+            *name != c.cluster
                 && theirs.is_some_and(|e| (&e.host, e.port) == (&endpoint.host, endpoint.port))
         });
-        if let Some((other, _)) = same {
-            let (endpoint, cluster) = (endpoint.to_string(), other.clone());
-            return Err(Rejection::EndpointTaken { endpoint, cluster });
+        if same {
+            return Err(Rejection::EndpointTaken(endpoint.to_string()));
         }
+        check_place(state, cluster, endpoint)?;
         for (_, ingress) in cluster.ingresses() {
             can_share(state, &c.cluster, &after, &ingress.hypervisor)?;
         }
@@ -41,9 +41,28 @@ pub(super) fn set(
             .into(),
     ];
     if !is_named_already(cluster, &after) {
+        // All API servers get certificates at once, and etcd reads what it trusts at its start.
+        if cluster.rotation.is_some() {
+            return Err(Rejection::ClusterBusy(c.cluster.clone()));
+        }
         events.extend(named(state, &c.cluster, &after, context)?);
     }
     Ok(events)
+}
+
+/// The address of a hypervisor leads to what is there: to this cluster, if it has an ingress
+/// there.
+fn check_place(state: &State, cluster: &Cluster, endpoint: &Endpoint) -> Result<(), Rejection> {
+    let Ok(ip) = endpoint.host.parse::<IpAddr>() else { return Ok(()) };
+    let Some((name, _)) = state.hypervisors.iter().find(|(_, h)| h.spec.address == ip) else {
+        return Ok(());
+    };
+    let ingresses = cluster.ingresses();
+    if ingresses.is_empty() || ingresses.iter().any(|(_, n)| n.hypervisor == *name) {
+        return Ok(());
+    }
+    let problem = format!("it is hypervisor {name}'s, where the cluster has no ingress");
+    Err(Rejection::Invalid { field: "endpoint", value: endpoint.to_string(), problem })
 }
 
 /// Whether certificates of API servers bear the name already.

@@ -6,7 +6,7 @@ use super::node::removal;
 use super::{authentication, backup, next_generation, rotate, upgrade, vpn};
 use crate::evolve::evolve;
 use crate::owed::Scope;
-use crate::state::{Cluster, ClusterPhase, State};
+use crate::state::{Cluster, ClusterPhase, Node, State};
 use oi_events::{
     ClusterBecameReadyV1, ClusterName, Event, Generation, LeftoverAbandonedV1, NodeLeftBehindV1,
     NodeName, RestoreEndedV1,
@@ -48,7 +48,12 @@ fn touched(state: &State, events: &[Event]) -> BTreeSet<ClusterName> {
             names.insert(name);
         }
         if let Event::HypervisorObserved(e) = event {
-            let going = state.nodes_on(&e.name).filter(|(_, _, node)| node.removing);
+            let untold = |name, node: &Node| {
+                let cluster = state.clusters.get(name);
+                cluster.is_some_and(|c| c.issuers != node.issuers)
+            };
+            let all = state.nodes_on(&e.name);
+            let going = all.filter(|(name, _, node)| node.removing || untold(*name, node));
             names.extend(going.map(|(name, _, _)| name.clone()));
         }
     }
@@ -111,7 +116,7 @@ fn next(state: &State, name: &ClusterName, generation: Generation) -> Vec<Event>
     }
     let next = upgrade::step(cluster, name, generation);
     let next = next.or_else(|| rotate::step(cluster, name, generation));
-    next.or_else(|| authentication::step(cluster, name, generation)).into_iter().collect()
+    next.or_else(|| authentication::step(state, name, generation)).into_iter().collect()
 }
 
 /// What stands there is owed until the hypervisor is back, or forgotten where the

@@ -2,12 +2,14 @@
 
 use super::{backup, inside, next_generation, vpn};
 use crate::rejection::Rejection;
-use crate::state::{Node, Reach, State};
+use crate::state::{Hypervisor, Node, Reach, State};
 use oi_events::{
     AbandonHypervisorV1, CordonHypervisorV1, Event, HypervisorAbandonedV1, HypervisorCordonedV1,
     HypervisorObservedV1, HypervisorRegisteredV1, HypervisorUnregisteredV1, MemberBrokenV1,
-    Observation, PodRestartedV1, RegisterHypervisorV1, UnregisterHypervisorV1,
+    Observation, PodRestartedV1, PortsSharedV1, RegisterHypervisorV1, Role, SharePortsV1,
+    UnregisterHypervisorV1,
 };
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(super) fn register(state: &State, c: &RegisterHypervisorV1) -> Result<Vec<Event>, Rejection> {
@@ -76,6 +78,42 @@ pub(super) fn cordon(state: &State, c: &CordonHypervisorV1) -> Result<Vec<Event>
         return Ok(Vec::new());
     }
     Ok(vec![HypervisorCordonedV1 { name: c.name.clone(), cordoned: c.cordoned }.into()])
+}
+
+/// So many ports at most.
+const SHARED: usize = 64;
+
+/// A port that a cluster has stays.
+pub(super) fn share(state: &State, c: &SharePortsV1) -> Result<Vec<Event>, Rejection> {
+    let unknown = || Rejection::HypervisorUnknown(c.name.clone());
+    let known = state.hypervisors.get(&c.name).ok_or_else(unknown)?;
+    let ports: BTreeSet<u16> = c.ports.iter().copied().collect();
+    if ports.contains(&0) || ports.len() > SHARED || ports.len() != c.ports.len() {
+        let value = c.ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let problem = "name at most 64 ports from 1 to 65535, each once".to_owned();
+        return Err(Rejection::Invalid { field: "shared ports", value, problem });
+    }
+    if known.shared_ports == ports {
+        return Ok(Vec::new());
+    }
+    let after = Hypervisor { shared_ports: ports.clone(), ..(**known).clone() };
+    // Of those that sleep, too: they would wake up to nothing.
+    let clusters = state.nodes_on(&c.name).filter_map(|(name, _, n)| {
+        let ingress = n.role == Role::ControlPlaneIngress && !n.removing;
+        Some((name, state.clusters.get(name)?.shared_port().filter(|_| ingress)?))
+    });
+    let mut needed = clusters.filter(|(_, port)| !after.may_share(*port));
+    if let Some((cluster, port)) = needed.next() {
+        let (hypervisor, by) = (c.name.clone(), cluster.clone());
+        return Err(Rejection::PortInUse { hypervisor, port, by });
+    }
+    let own =
+        |port: &u16| state.nodes_on(&c.name).any(|(_, _, n)| n.ports.values().any(|p| p == port));
+    if let Some(port) = ports.iter().find(|port| own(port)) {
+        return Err(Rejection::PortTaken { hypervisor: c.name.clone(), port: *port });
+    }
+    let (name, ports) = (c.name.clone(), ports.into_iter().collect());
+    Ok(vec![PortsSharedV1 { name, ports }.into()])
 }
 
 pub(super) fn unregister(

@@ -88,6 +88,7 @@ fn answer(
     match command {
         Command::RegisterHypervisor(c) => hypervisor::register(state, c),
         Command::CordonHypervisor(c) => hypervisor::cordon(state, c),
+        Command::SharePorts(c) => hypervisor::share(state, c),
         Command::UnregisterHypervisor(c) => hypervisor::unregister(state, c),
         Command::ReportObservation(c) => hypervisor::observe(state, &c.observation),
         Command::CreateCluster(c) => cluster::create(state, id, c, context),

@@ -1,18 +1,12 @@
 //! Who says who a cluster's users are, as its API servers read it: an
-//! AuthenticationConfiguration of Kubernetes (KEP-3331), which they read again when it changes.
+//! AuthenticationConfiguration of Kubernetes (KEP-3331).
 
-use oi_domain::{Authentication, Node};
 use oi_events::{ClaimMapping, Issuer};
 use serde_json::{Value, json};
 
-/// Whether an API server on that node is to read it: older ones were started without.
-pub fn is_known_to(authentication: &Authentication, node: &Node) -> bool {
-    node.generation >= authentication.since
-}
-
 /// The file; JSON is YAML.
-pub fn config(authentication: &Authentication) -> String {
-    let jwt: Vec<Value> = authentication.issuers.iter().map(authenticator).collect();
+pub fn config(issuers: &[Issuer]) -> String {
+    let jwt: Vec<Value> = issuers.iter().map(authenticator).collect();
     json!({
         "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration",
         "jwt": jwt,
@@ -45,12 +39,12 @@ fn authenticator(issuer: &Issuer) -> Value {
         // Whoever signs for users must not be able to sign for the cluster itself.
         "userValidationRules": [
             {
-                "expression": "!user.username.startsWith('system:')",
-                "message": "names in system: are Kubernetes' own",
+                "expression": "!user.username.startsWith('system:') && !user.username.startsWith('oi:') && user.username != 'kube-apiserver-kubelet-client'",
+                "message": "this name is the cluster's own",
             },
             {
-                "expression": "user.groups.all(group, !group.startsWith('system:'))",
-                "message": "groups in system: are Kubernetes' own",
+                "expression": "user.groups.all(group, !group.startsWith('system:') && !group.startsWith('oi:') && !group.startsWith('kubeadm:'))",
+                "message": "a group is the cluster's own",
             },
         ],
     })

@@ -5,7 +5,7 @@ use super::{Files, PodsError, Secrets, Target, authentication, etcd, vpn};
 use crate::names;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use oi_cri::{ContainerSpec, FileOp, Mount, PodSpec, PortMapping};
-use oi_domain::{Authority, ENCRYPTION_KEY, SERVICE_ACCOUNT};
+use oi_domain::{Authority, ENCRYPTION_KEY, SERVICE_ACCOUNT, own_issuer};
 use oi_events::{Component, PortUse};
 use oi_pki::{kubeconfig_with_files, public_key_pem};
 
@@ -159,7 +159,7 @@ fn api_server(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part,
         "--requestheader-group-headers=X-Remote-Group".to_owned(),
         "--requestheader-username-headers=X-Remote-User".to_owned(),
         format!("--secure-port={port}"),
-        format!("--service-account-issuer=https://kubernetes.default.svc.{}", c.dns_domain),
+        format!("--service-account-issuer={}", own_issuer(&c.dns_domain)),
         format!("--service-account-key-file={pki}/sa.pub"),
         format!("--service-account-signing-key-file={pki}/sa.key"),
         format!("--service-cluster-ip-range={}", c.service_cidr),
@@ -172,15 +172,13 @@ fn api_server(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part,
             "--endpoint-reconciler-type=none".to_owned(),
             // Serving certificates of kubelets are approved for the right node only.
             format!("--kubelet-certificate-authority={pki}/ca.crt"),
-            format!(
-                "--service-account-jwks-uri=https://kubernetes.default.svc.{}/openid/v1/jwks",
-                c.dns_domain
-            ),
+            format!("--service-account-jwks-uri={}/openid/v1/jwks", own_issuer(&c.dns_domain)),
         ]);
     }
-    let told = c.authentication.as_ref().filter(|a| authentication::is_known_to(a, &target.node));
-    if let Some(told) = told {
-        files.reread("authentication.yaml", authentication::config(told).into_bytes());
+    if !target.node.issuers.is_empty() {
+        // Not to be read again: one new issuer that does not answer would keep the old ones.
+        let config = authentication::config(&target.node.issuers);
+        files.at_start("authentication.yaml", config.into_bytes());
         command.push(format!("--authentication-config={ETC}/authentication.yaml"));
     }
     if vpn::has_link(c, &target.name, &target.node) {

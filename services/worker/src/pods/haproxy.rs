@@ -12,13 +12,13 @@ const RUN: &str = "/run/haproxy";
 /// The socket on which its master takes commands.
 pub const CONSOLE: &str = "master.sock";
 
-/// What each configuration has.
+/// What each configuration begins with.
 pub const COMMON: &str = "    log stdout format raw local0 info
     maxconn 8192
-    # After a reload the process before ends with its connections, or then.
-    hard-stop-after 10m
+";
 
-defaults
+/// How each treats connections.
+pub const DEFAULTS: &str = "defaults
     mode tcp
     log global
     option dontlognull

@@ -1,7 +1,7 @@
 //! haproxy in front of a cluster's API servers: TCP passed through, so that client
 //! certificates reach them, with health checks that verify the API's certificate.
 
-use super::haproxy::{self, COMMON, CONSOLE, ETC, PORT};
+use super::haproxy::{self, COMMON, CONSOLE, DEFAULTS, ETC, PORT};
 use super::{Files, PodsError, Secrets, Target};
 use oi_cri::{FileOp, PodSpec, PortMapping};
 use oi_domain::Authority;
@@ -30,7 +30,10 @@ fn run_dir(target: &Target) -> String {
 /// with the authorities that it names.
 fn config(target: &Target) -> Result<(String, String), PodsError> {
     let mut text = format!(
-        "{COMMON}
+        "{COMMON}    # After a reload the process before ends with its connections, or then.
+    hard-stop-after 10m
+
+{DEFAULTS}
 frontend {BACKEND}
     bind :{PORT}
     default_backend {BACKEND}

@@ -1,7 +1,7 @@
 //! haproxy on a port of a hypervisor that clusters share: it looks at the name that a client
 //! asks for (SNI, RFC 6066) and passes the connection on, unopened, to that cluster's ingress.
 
-use super::haproxy::{self, COMMON, PORT};
+use super::haproxy::{self, COMMON, DEFAULTS, PORT};
 use super::{Files, PodsError};
 use crate::names;
 use oi_cri::{FileOp, Labels, PodSpec, PortMapping, label};
@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 
 /// The pod's name among those of its hypervisor, and its container's.
 pub const POD: &str = "passthrough";
+
+/// What the mark of a configuration begins with: nothing else that haproxy says of itself does.
+const MARK: &str = "oi-ways-";
 
 /// A port with the ways through it.
 pub struct Passthrough<'a> {
@@ -56,7 +59,10 @@ impl Passthrough<'_> {
             clusters.entry(route.cluster.as_str()).or_default().push(route);
         }
         let mut text = format!(
-            "{COMMON}
+            "{COMMON}    # Others' connections are not ended for long when a way is added.
+    hard-stop-after 12h
+
+{DEFAULTS}
 frontend {POD}
     bind :{PORT}
     tcp-request inspect-delay 5s
@@ -93,7 +99,7 @@ frontend {POD}
     pub fn pod(&self, position: u64) -> Result<(PodSpec, Vec<FileOp>), PodsError> {
         let (h, port) = (self.hypervisor, self.port);
         let mut files = Files::new(dir(h, port));
-        let mark = format!("{POD}-{position}-{}", self.digest());
+        let mark = format!("{MARK}{position}-{}", self.digest());
         files.reread("haproxy.cfg", haproxy::marked(&mark, &self.config()).into_bytes());
         files.directory(run_dir(h, port));
         let log_directory = format!("{}/log", dir(h, port));
@@ -116,8 +122,7 @@ frontend {POD}
 
 /// As of which position of the log haproxy runs, by what it says of itself.
 pub fn position(info: &str) -> Option<u64> {
-    let (_, mark) = info.split_once(&format!("{POD}-"))?;
-    mark.split_once('-')?.0.parse().ok()
+    info.split_once(MARK)?.1.split_once('-')?.0.parse().ok()
 }
 
 #[cfg(test)]
@@ -158,6 +163,7 @@ mod tests {
             since_ms: 0,
             prepared: true,
             leftovers: Vec::new(),
+            shared_ports: Default::default(),
         };
         let routes = vec![
             route("a.test", "a", "lb-1", "10.0.0.9:30001"),
@@ -177,6 +183,11 @@ mod tests {
         });
         let config = config.unwrap();
         assert_eq!(position(&config), Some(17));
+        let mark =
+            config.lines().find_map(|line| line.trim().strip_prefix("description ")).unwrap();
+        let info =
+            format!("Name: HAProxy\nUptime: 0d\nnode: {}\ndescription: {mark}\n", pod.hostname);
+        assert_eq!(position(&info), Some(17), "as it says when it is asked");
         assert!(config.contains(&shared.digest()));
     }
 }

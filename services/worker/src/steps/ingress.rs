@@ -50,16 +50,20 @@ impl Steps {
     /// Files, sandbox and container, and the port that it shares with others; returns whether
     /// something was started.
     pub async fn start_ingress(&self, site: &Site) -> Result<bool, StepError> {
+        // First what others may no longer have: this node may have got its port.
+        let shared = site.target.cluster.shared_port();
+        let mut started = self.pass_through(&site.target.hypervisor, shared).await?;
         let (pod, files) = ingress::pod(&site.target, &site.secrets())?;
-        let mut started = site.start(&pod, &files).await?;
-        if !started {
+        let new = site.start(&pod, &files).await?;
+        started |= new;
+        if !new {
             let (console, mark) = (ingress::console(&site.target), ingress::mark(&site.target)?);
             reload(&site.helper, &console, &mark).await?;
         }
         if let Some((pod, files)) = vpn::hub(&site.target, &site.secrets())? {
             started |= site.start(&pod, &files).await?;
         }
-        Ok(self.pass_through(&site.target.hypervisor).await? || started)
+        Ok(started)
     }
 }
 

@@ -99,6 +99,9 @@ pub enum StepError {
     /// A component ended again.
     #[error("the controller manager or the scheduler does not keep running: see its log")]
     Unsettled,
+    /// It would take back what was decided since.
+    #[error("another worker has seen the log up to position {0}, and this one has not yet")]
+    Behind(u64),
     /// A node is worked on.
     #[error("a job is at node {0}")]
     Busy(String),

@@ -2,9 +2,8 @@
 
 use super::ingress::reload;
 use super::{StepError, Steps, start};
-use crate::names;
 use crate::pods::passthrough::{self, Passthrough};
-use oi_cri::{FileOp, GRACE, Helper, label};
+use oi_cri::{CriClient, FileOp, GRACE, Helper, label};
 use oi_domain::Hypervisor;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,8 +13,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Steps {
     /// haproxy runs on each port that clusters share there, with the ways that there are now;
-    /// and on no other. Returns whether something was started.
-    pub(super) async fn pass_through(&self, h: &Hypervisor) -> Result<bool, StepError> {
+    /// and on no other. Returns whether something was started. One that cannot be made so is
+    /// an error for whoever needs it, and does not keep others from theirs.
+    pub async fn pass_through(
+        &self,
+        h: &Hypervisor,
+        needed: Option<u16>,
+    ) -> Result<bool, StepError> {
         let turn = self.passages.of(h.spec.name.clone());
         let _held = turn.lock().await;
         let client = self.hypervisors.client(h)?;
@@ -35,26 +39,43 @@ impl Steps {
             seen = seen.max(as_of(&helper, h, port).await.unwrap_or(0));
         }
         if seen > position {
-            self.see(seen).await;
+            self.see(seen).await?;
             (position, ports) = self.ports(h);
         }
         for &port in there.iter().filter(|port| !ports.contains_key(port)) {
             self.end_pods(h, &passthrough::labels_of(h, port), GRACE).await?;
             helper.put(&[FileOp::Remove { path: passthrough::dir(h, port) }]).await?;
         }
-        if ports.is_empty() {
-            helper.put(&[FileOp::Remove { path: names::passthrough_dir(h) }]).await?;
-        }
         let mut started = false;
-        for shared in ports.values() {
-            let (pod, files) = shared.pod(position)?;
-            if start(&client, &helper, &pod, &files).await? {
-                started = true;
-            } else {
-                reload(&helper, &shared.console(), &shared.digest()).await?;
+        for (port, shared) in &ports {
+            match self.listen(&client, &helper, shared, position).await {
+                Ok(new) => started |= new,
+                Err(error) if needed == Some(*port) => return Err(error),
+                Err(error) => {
+                    let (hypervisor, error) = (&h.spec.name, oi_events::chain(&error));
+                    tracing::warn!(%hypervisor, port, error, "what clusters share is not served");
+                }
             }
         }
         Ok(started)
+    }
+
+    /// One that does not take its configuration is started anew.
+    async fn listen(
+        &self,
+        client: &CriClient,
+        helper: &Helper,
+        shared: &Passthrough<'_>,
+        position: u64,
+    ) -> Result<bool, StepError> {
+        let (pod, files) = shared.pod(position)?;
+        let (console, digest) = (shared.console(), shared.digest());
+        let started = start(client, helper, &pod, &files).await?;
+        let Err(error) = reload(helper, &console, &digest).await else { return Ok(started) };
+        tracing::warn!(port = shared.port, error = oi_events::chain(&error), "starting it anew");
+        self.end_pods(shared.hypervisor, &pod.identity, GRACE).await?;
+        start(client, helper, &pod, &files).await?;
+        reload(helper, &console, &digest).await.map(|()| true)
     }
 
     /// The ports that clusters share there, as of a position of the log.
@@ -70,14 +91,13 @@ impl Steps {
     }
 
     /// Another worker knows more: what it has put there must not be taken back.
-    async fn see(&self, position: u64) {
+    async fn see(&self, position: u64) -> Result<(), StepError> {
         let mut positions = self.view.positions();
         let caught_up = async {
             while self.view.read(|s| s.position) < position && positions.changed().await.is_ok() {}
         };
-        if tokio::time::timeout(PATIENCE, caught_up).await.is_err() {
-            tracing::warn!(position, "another worker has seen more of the log");
-        }
+        let behind = |_| StepError::Behind(position);
+        tokio::time::timeout(PATIENCE, caught_up).await.map_err(behind)
     }
 }
 

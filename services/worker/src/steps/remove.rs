@@ -39,7 +39,7 @@ impl Steps {
         if role != Role::ControlPlaneIngress {
             return Ok(());
         }
-        let closed = self.pass_through(h).await;
+        let closed = self.pass_through(h, None).await;
         self.noted(h, closed).map(drop)
     }
 
