@@ -28,8 +28,7 @@ struct Load {
 
 impl Load {
     fn share(&mut self, name: &ClusterName, cluster: &Cluster, node: &Node) {
-        let ingress = node.role == Role::ControlPlaneIngress && !node.removing;
-        let Some(port) = cluster.shared_port().filter(|_| ingress) else { return };
+        let Some(port) = cluster.shared_port_of(node) else { return };
         let defaults = self.shared.entry(port).or_default();
         if cluster.is_default_there() {
             defaults.insert(name.clone());

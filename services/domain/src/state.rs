@@ -122,12 +122,12 @@ impl State {
 
     /// What a machine with ingresses passes through on ports that clusters share.
     pub fn routes(&self, hypervisor: &HypervisorName) -> Vec<Route> {
-        let own = self.nodes_on(hypervisor).filter(|(_, _, n)| !n.removing);
-        let mut routes: Vec<Route> = own
+        let mut routes: Vec<Route> = self
+            .nodes_on(hypervisor)
             .filter_map(|(cluster, node, n)| {
                 let c = self.clusters.get(cluster).filter(|c| !c.hibernated)?;
                 Some(Route {
-                    port: c.shared_port().filter(|_| n.role == Role::ControlPlaneIngress)?,
+                    port: c.shared_port_of(n)?,
                     name: c.endpoint.as_ref()?.host.clone(),
                     cluster: cluster.clone(),
                     node: node.clone(),
@@ -547,6 +547,12 @@ impl Cluster {
     /// ingresses are reached by their own ports alone.
     pub fn shared_port(&self) -> Option<u16> {
         self.endpoint.as_ref().filter(|e| !e.forwarded).map(|e| e.port)
+    }
+
+    /// The same of a machine with this node: none but for an ingress that is to stay.
+    pub fn shared_port_of(&self, node: &Node) -> Option<u16> {
+        let ingress = node.role == Role::ControlPlaneIngress && !node.removing;
+        self.shared_port().filter(|_| ingress)
     }
 
     /// Whether it takes a shared port for clients that ask for no name.

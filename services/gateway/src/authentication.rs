@@ -9,15 +9,18 @@ fn mapping(m: v1::ClaimMapping) -> ClaimMapping {
     ClaimMapping { claim: m.claim, prefix: m.prefix }
 }
 
+fn certificates(pem: &str) -> Result<Vec<Vec<u8>>, Refused> {
+    read_certificates(pem).map_err(|e| Refused::field("certificate_authority", e))
+}
+
 /// Reads one. Its certificates are looked at here, and written anew: an API server that cannot
 /// read them does not start.
 pub fn issuer(asked: v1::Issuer) -> Result<Issuer, Refused> {
     let given = |text: String| Some(text).filter(|t| !t.is_empty());
-    let certificates = |pem: String| {
-        let all = read_certificates(&pem).map_err(|e| Refused::field("certificate_authority", e));
-        Ok(all?.iter().map(|der| certificate_pem(der)).collect::<String>())
+    let anew = |pem: String| -> Result<String, Refused> {
+        Ok(certificates(&pem)?.iter().map(|der| certificate_pem(der)).collect())
     };
-    let certificate_authority = given(asked.certificate_authority).map(certificates).transpose()?;
+    let certificate_authority = given(asked.certificate_authority).map(anew).transpose()?;
     let username = asked.username.ok_or_else(|| Refused::field("username", "is absent"))?;
     Ok(Issuer {
         url: asked.url,
@@ -34,7 +37,7 @@ pub fn issuer(asked: v1::Issuer) -> Result<Issuer, Refused> {
 pub fn check(command: &Command) -> Result<(), Refused> {
     let Command::SetAuthentication(c) = command else { return Ok(()) };
     for pem in c.issuers.iter().filter_map(|i| i.certificate_authority.as_ref()) {
-        read_certificates(pem).map_err(|e| Refused::field("certificate_authority", e))?;
+        certificates(pem)?;
     }
     Ok(())
 }

@@ -66,11 +66,7 @@ impl Kept {
             name: name.clone(),
             generation: node.generation,
             must: must_run(state.clusters.get(cluster)?, name, node),
-            shared: state
-                .clusters
-                .get(cluster)?
-                .shared_port()
-                .filter(|_| node.role == Role::ControlPlaneIngress),
+            shared: state.clusters.get(cluster)?.shared_port_of(node),
         })
     }
 }

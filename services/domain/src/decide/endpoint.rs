@@ -45,7 +45,7 @@ pub(super) fn set(
         if cluster.rotation.is_some() {
             return Err(Rejection::ClusterBusy(c.cluster.clone()));
         }
-        events.extend(named(state, &c.cluster, &after, context)?);
+        events.extend(named(state, &c.cluster, &after, |_| true, context)?);
     }
     Ok(events)
 }

@@ -6,7 +6,7 @@ use crate::state::{Hypervisor, Node, Reach, State};
 use oi_events::{
     AbandonHypervisorV1, CordonHypervisorV1, Event, HypervisorAbandonedV1, HypervisorCordonedV1,
     HypervisorObservedV1, HypervisorRegisteredV1, HypervisorUnregisteredV1, MemberBrokenV1,
-    Observation, PodRestartedV1, PortsSharedV1, RegisterHypervisorV1, Role, SharePortsV1,
+    Observation, PodRestartedV1, PortsSharedV1, RegisterHypervisorV1, SharePortsV1,
     UnregisterHypervisorV1,
 };
 use std::collections::BTreeSet;
@@ -98,10 +98,9 @@ pub(super) fn share(state: &State, c: &SharePortsV1) -> Result<Vec<Event>, Rejec
     }
     let after = Hypervisor { shared_ports: ports.clone(), ..(**known).clone() };
     // Of those that sleep, too: they would wake up to nothing.
-    let clusters = state.nodes_on(&c.name).filter_map(|(name, _, n)| {
-        let ingress = n.role == Role::ControlPlaneIngress && !n.removing;
-        Some((name, state.clusters.get(name)?.shared_port().filter(|_| ingress)?))
-    });
+    let clusters = state.nodes_on(&c.name);
+    let clusters = clusters
+        .filter_map(|(name, _, n)| Some((name, state.clusters.get(name)?.shared_port_of(n)?)));
     let mut needed = clusters.filter(|(_, port)| !after.may_share(*port));
     if let Some((cluster, port)) = needed.next() {
         let (hypervisor, by) = (c.name.clone(), cluster.clone());

@@ -71,39 +71,26 @@ pub(super) fn place_node(
             events.extend(ingresses_changed(cluster, cluster_name, generation));
         }
         Role::ControlPlaneIngress => {
-            let with_certificate =
-                cluster.nodes.iter().filter(|(_, n)| !n.removing && n.is_certified());
-            for (name, node) in with_certificate {
-                if let Some(credential) =
-                    replacement(state, cluster, node, address, context).transpose()?
-                {
-                    events.push(
-                        CertificateReplacedV1 {
-                            cluster: cluster_name.clone(),
-                            node: name.clone(),
-                            generation,
-                            credential,
-                        }
-                        .into(),
-                    );
-                }
-            }
+            let unnamed = |n: &Node| !names(state, n, address);
+            events.extend(named(state, cluster_name, cluster, unnamed, context)?);
         }
     }
     Ok(events)
 }
 
-/// Serving certificates of all API servers, made for the names that the cluster has `after`
-/// a decision.
+/// Serving certificates of API servers that are `wanted`, made for the names that the cluster
+/// has `after` a decision.
 pub(super) fn named(
     state: &State,
     name: &ClusterName,
     after: &Cluster,
+    wanted: impl Fn(&Node) -> bool,
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Rejection> {
     let generation = next_generation(state);
     let certified = after.nodes.iter().filter(|(_, n)| !n.removing && n.is_certified());
-    let own = certified.filter_map(|(node, n)| Some((node, state.hypervisors.get(&n.hypervisor)?)));
+    let own = certified.filter(|(_, n)| wanted(n));
+    let own = own.filter_map(|(node, n)| Some((node, state.hypervisors.get(&n.hypervisor)?)));
     own.map(|(node, h)| {
         let leaf = serving_leaf(state, after, h.spec.address);
         let credential = mint_leaf(after, &leaf, context)?;
@@ -256,24 +243,11 @@ pub(super) fn renewal(
         .collect()
 }
 
-/// A serving certificate that also names a new ingress' address; none where the
-/// node was added when that hypervisor was known, for then it is named already.
-fn replacement(
-    state: &State,
-    cluster: &Cluster,
-    node: &Node,
-    ingress: IpAddr,
-    context: &Context<'_>,
-) -> Option<Result<Credential, MintError>> {
-    let known_then = state
-        .hypervisors
-        .values()
-        .any(|h| h.spec.address == ingress && h.generation < certified_at(node));
-    if known_then {
-        return None;
-    }
-    let own = state.hypervisors.get(&node.hypervisor)?.spec.address;
-    Some(mint_leaf(cluster, &serving_leaf(state, cluster, own), context))
+/// Whether a node's serving certificate names an ingress' address already: it does where the
+/// node was added when that hypervisor was known.
+fn names(state: &State, node: &Node, ingress: IpAddr) -> bool {
+    let mut hypervisors = state.hypervisors.values();
+    hypervisors.any(|h| h.spec.address == ingress && h.generation < certified_at(node))
 }
 
 /// The position at which the node's serving certificate was made, at the latest.
