@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use oi_backup::Store;
+use oi_backup_store::Store;
 use oi_helper::{FileOp, Opener};
 use oi_pki::{DataKey, KeyEncryptionKey};
 use std::sync::LazyLock;

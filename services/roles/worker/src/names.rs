@@ -1,0 +1,67 @@
+//! Where things of a node are: images, directories, labels.
+
+use oi_cri::{Labels, label};
+use oi_domain::Hypervisor;
+use oi_events::{ClusterName, ClusterUid, KubernetesVersion, NodeName};
+
+/// etcd for a Kubernetes release, as kubeadm pairs them.
+pub fn etcd_image(_version: &KubernetesVersion) -> String {
+    "registry.k8s.io/etcd:3.6.16-0".to_owned()
+}
+
+/// A component of a Kubernetes release.
+pub fn kubernetes_image(component: &str, version: &KubernetesVersion) -> String {
+    format!("registry.k8s.io/{component}:{version}")
+}
+
+/// The load balancer in front of API servers.
+pub const HAPROXY_IMAGE: &str = "docker.io/library/haproxy:2.6";
+
+/// The tunnel to worker nodes.
+pub const VPN_IMAGE: &str = "ghcr.io/oi-project/oi-tunnel:0.1.0";
+
+/// The DNS server of clusters.
+pub const COREDNS_IMAGE: &str = "registry.k8s.io/coredns/coredns:v1.14.2";
+/// The network of pods.
+pub const FLANNEL_IMAGE: &str = "ghcr.io/flannel-io/flannel:v0.28.4";
+/// Its part that container runtimes call.
+pub const FLANNEL_CNI_IMAGE: &str = "ghcr.io/flannel-io/flannel-cni-plugin:v1.9.0-flannel1";
+
+/// The directory of a cluster's node on its hypervisor.
+pub fn node_dir(h: &Hypervisor, cluster: ClusterUid, node: &NodeName) -> String {
+    format!("{}/{node}", cluster_dir(h, cluster))
+}
+
+/// The directory of a cluster on a hypervisor.
+pub fn cluster_dir(h: &Hypervisor, cluster: ClusterUid) -> String {
+    format!("{}/clusters/{cluster}", h.spec.data_dir.trim_end_matches('/'))
+}
+
+/// The directory of the ports on a hypervisor that clusters share.
+pub fn passthrough_dir(h: &Hypervisor) -> String {
+    format!("{}/passthrough", h.spec.data_dir.trim_end_matches('/'))
+}
+
+/// Where the backups of a cluster are in their store.
+pub fn backups(cluster: ClusterUid) -> String {
+    format!("clusters/{cluster}")
+}
+
+/// The labels that all pods of a node have.
+pub fn node_labels(cluster: ClusterUid, node: &NodeName) -> Labels {
+    [(label::CLUSTER_UID, cluster.to_string()), (label::NODE, node.to_string())]
+        .map(|(k, v)| (k.to_owned(), v))
+        .into()
+}
+
+/// The labels that name one pod of a node.
+pub fn pod_labels(cluster: ClusterUid, node: &NodeName, pod: &str) -> Labels {
+    let mut labels = node_labels(cluster, node);
+    labels.insert(label::POD.to_owned(), pod.to_owned());
+    labels
+}
+
+/// Labels for people.
+pub fn extra_labels(cluster: &ClusterName) -> Labels {
+    [(label::CLUSTER.to_owned(), cluster.to_string())].into()
+}

@@ -1,0 +1,452 @@
+//! A whole life of a cluster over the in-memory CRI, with a real broker, decider and
+//! worker: wherever a call is lost, the end is the same.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use oi_backup_store::Store;
+use oi_cri::fake::{FakeCri, Serving, When};
+use oi_cri::{CONTAINER_RUNNING, label};
+use oi_decider::{Decider, DeciderSettings};
+use oi_events::*;
+use oi_journal::Journal;
+use oi_journal::testing::Broker;
+use oi_pki::KeyEncryptionKey;
+use oi_view::{Keyring, View};
+use oi_worker::{Worker, WorkerSettings};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+struct Hypervisor {
+    fake: FakeCri,
+    dir: TempDir,
+    _serving: Serving,
+}
+
+fn hypervisor() -> Hypervisor {
+    let dir = tempfile::tempdir().unwrap();
+    let fake = FakeCri::new(dir.path());
+    let serving = fake.serve(&dir.path().join("cri.sock")).unwrap();
+    Hypervisor { fake, dir, _serving: serving }
+}
+
+/// A platform with one private and one public hypervisor.
+struct Platform {
+    journal: Journal,
+    view: View,
+    private: Hypervisor,
+    public: Hypervisor,
+    tasks: JoinSet<()>,
+    _keys: TempDir,
+    _broker: Broker,
+}
+
+impl Platform {
+    async fn start(workers: usize, times: usize) -> Platform {
+        let broker = Broker::start();
+        let journal = broker.journal().await;
+        let keys = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("file://{}/backups", keys.path().display())).unwrap();
+        let key = KeyEncryptionKey::load_or_create(&keys.path().join("kek")).unwrap();
+        let keyring = Keyring::new(journal.clone(), Arc::new(key));
+        let view = View::load(&journal).await.unwrap();
+        let mut tasks = JoinSet::new();
+        let registry = prometheus::Registry::new();
+        let metrics = Arc::new(oi_decider::Metrics::new(&registry).unwrap());
+        let decider = Decider::new(
+            journal.clone(),
+            view.clone(),
+            keyring.clone(),
+            metrics,
+            DeciderSettings::new("d"),
+        );
+        tasks.spawn(async move { decider.run(CancellationToken::new()).await });
+        let metrics = Arc::new(oi_worker::Metrics::new(&registry).unwrap());
+        for n in 0..workers {
+            let settings = WorkerSettings {
+                name: format!("w{n}"),
+                helper_image: "oi-helper".to_owned(),
+                concurrency: 8,
+                addons_every: Duration::from_secs(60),
+                times,
+                backups: Some(store.clone()),
+            };
+            let (view, keyring) = (view.clone(), keyring.clone());
+            let worker = Worker::new(journal.clone(), view, keyring, settings, metrics.clone());
+            tasks.spawn(async move { worker.run(CancellationToken::new()).await });
+        }
+        let (follow, log) = (view.clone(), journal.clone());
+        tasks.spawn(async move { drop(follow.keep(&log, false).await) });
+        let (private, public) = (hypervisor(), hypervisor());
+        Platform { journal, view, private, public, tasks, _keys: keys, _broker: broker }
+    }
+
+    async fn with_hypervisors(workers: usize) -> Platform {
+        let platform = Platform::start(workers, 1).await;
+        platform.register_both().await;
+        platform.settled("registration").await;
+        platform
+    }
+
+    async fn register_both(&self) {
+        self.register("hv-private", &self.private, false).await;
+        self.register("hv-public", &self.public, true).await;
+    }
+
+    async fn register(&self, name: &str, h: &Hypervisor, public: bool) {
+        self.submit(RegisterHypervisorV1 {
+            name: name.parse().unwrap(),
+            cri_endpoint: format!("unix://{}/cri.sock", h.dir.path().display()),
+            tls: None,
+            public,
+            address: if public { "192.0.2.2" } else { "192.0.2.1" }.parse().unwrap(),
+            port_low: 30_000,
+            port_high: 30_099,
+            data_dir: h.dir.path().display().to_string(),
+            max_nodes: None,
+        })
+        .await;
+    }
+
+    async fn submit(&self, command: impl Into<Command>) {
+        let id = CommandId(Uuid::now_v7());
+        let envelope = CommandEnvelope::new(id, "tests", 1_800_000_000_000, command);
+        match self.journal.request(&envelope, LIMIT).await.unwrap() {
+            Outcome::Rejected { message, .. } => panic!("{message}"),
+            Outcome::Committed { position } | Outcome::Unchanged { position } => {
+                self.view.wait_for(position).await.unwrap();
+            }
+        }
+    }
+
+    async fn create(&self) {
+        let cluster: ClusterName = "test".parse().unwrap();
+        self.submit(CreateClusterV1 {
+            name: cluster.clone(),
+            kubernetes_version: "v1.36.3".parse().unwrap(),
+            pod_cidr: "10.244.0.0/16".to_owned(),
+            service_cidr: "10.96.0.0/12".to_owned(),
+            dns_domain: "cluster.local".to_owned(),
+            extra_sans: Vec::new(),
+        })
+        .await;
+        self.add("cp-1", Role::ControlPlane).await;
+        self.add("lb-1", Role::ControlPlaneIngress).await;
+    }
+
+    async fn add(&self, name: &str, role: Role) {
+        let (cluster, name) = ("test".parse().unwrap(), name.parse().unwrap());
+        self.submit(AddNodeV1 { cluster, name, role, hypervisor: None }).await;
+    }
+
+    async fn remove(&self, name: &str) {
+        let (cluster, name) = ("test".parse().unwrap(), name.parse().unwrap());
+        self.submit(RemoveNodeV1 { cluster, name }).await;
+    }
+
+    async fn hibernate(&self, hibernated: bool) {
+        self.submit(HibernateClusterV1 { name: "test".parse().unwrap(), hibernated }).await;
+    }
+
+    async fn scale(&self, api_servers: u32, others: u32) {
+        self.submit(ScaleClusterV1 {
+            name: "test".parse().unwrap(),
+            api_servers: Some(api_servers),
+            controller_managers: Some(others),
+            schedulers: Some(others),
+        })
+        .await;
+    }
+
+    async fn back_up(&self) {
+        self.submit(BackupClusterV1 { name: "test".parse().unwrap() }).await;
+    }
+
+    async fn restore(&self) {
+        let name: ClusterName = "test".parse().unwrap();
+        let backup = self.view.read(|s| *s.clusters[&name].backups.keys().next().unwrap());
+        self.submit(RestoreClusterV1 { name, backup }).await;
+    }
+
+    async fn rotate(&self, step: RotationStep) {
+        self.submit(RotateAuthoritiesV1 { name: "test".parse().unwrap(), step }).await;
+    }
+
+    async fn upgrade(&self) {
+        let (name, to) = ("test".parse().unwrap(), "v1.36.4".parse().unwrap());
+        self.submit(UpgradeClusterV1 { name, to }).await;
+    }
+
+    /// The image of each kube-apiserver.
+    fn api_servers(&self) -> Vec<String> {
+        let all = self.private.fake.containers();
+        let images = all.into_iter().map(|c| c.image.unwrap().image);
+        images.filter(|image| image.contains("kube-apiserver")).collect()
+    }
+
+    async fn delete(&self) {
+        self.submit(DeleteClusterV2 { name: "test".parse().unwrap(), abandon: false }).await;
+    }
+
+    /// Waits until nothing is owed, nor will be after a pause.
+    async fn settled(&self, what: &str) {
+        let wait = async {
+            while !self.view.read(|s| {
+                s.troubles.is_empty()
+                    && oi_domain::owed(s).is_empty()
+                    && s.clusters.values().all(|c| c.hibernated || c.is_converged())
+                    && s.clusters.values().all(|c| c.upgrade.is_none() && c.restore.is_none())
+                    && s.clusters.values().all(|c| is_rotated(c))
+                    && s.hypervisors.values().all(|h| h.prepared && is_reachable(h))
+            }) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let waited = tokio::time::timeout(LIMIT, wait).await;
+        waited.unwrap_or_else(|_| panic!("{what}: {:?}", self.view.read(|s| s.troubles.clone())));
+    }
+
+    /// `pod: containers`, of sandboxes of clusters, sorted; all must run.
+    fn pods(&self) -> Vec<String> {
+        let mut pods = Vec::new();
+        for h in [&self.private, &self.public] {
+            let containers = h.fake.containers();
+            for s in h.fake.sandboxes().iter().filter(|s| s.labels.contains_key(label::CLUSTER_UID))
+            {
+                let mut inside: Vec<String> = containers
+                    .iter()
+                    .filter(|c| c.pod_sandbox_id == s.id)
+                    .inspect(|c| assert_eq!(c.state, CONTAINER_RUNNING, "{c:?}"))
+                    .map(|c| c.metadata.as_ref().unwrap().name.clone())
+                    .collect();
+                inside.sort();
+                pods.push(format!("{}: {}", s.labels[label::POD], inside.join(" ")));
+            }
+        }
+        pods.sort();
+        pods
+    }
+}
+
+fn is_reachable(h: &oi_domain::Hypervisor) -> bool {
+    matches!(h.reach, oi_domain::Reach::Reachable(_))
+}
+
+/// Whether no step of a rotation is on its way.
+fn is_rotated(c: &oi_domain::Cluster) -> bool {
+    c.rotation.as_ref().is_none_or(|r| {
+        r.stage != RotationStage::Retire && c.staying(|n| r.is_behind(n)).is_empty()
+    })
+}
+
+fn all_pods() -> Vec<String> {
+    vec![
+        "control-plane: kube-apiserver kube-controller-manager kube-scheduler".to_owned(),
+        "etcd: etcd".to_owned(),
+        "haproxy: haproxy".to_owned(),
+    ]
+}
+
+fn files(dir: &Path) -> usize {
+    let clusters = dir.join("clusters");
+    std::fs::read_dir(clusters).map(Iterator::count).unwrap_or_default()
+}
+
+fn two_of_each() -> Vec<String> {
+    all_pods().into_iter().flat_map(|pod| [pod.clone(), pod]).collect()
+}
+
+/// Three API servers, one controller manager, one scheduler.
+fn scaled_pods() -> Vec<String> {
+    let mut pods = two_of_each();
+    pods[1] = "control-plane: kube-apiserver".to_owned();
+    pods.push(pods[1].clone());
+    pods.sort();
+    pods
+}
+
+/// From nothing to a cluster that grows, is scaled and upgraded, shrinks, sleeps and
+/// wakes, to nothing, with one lost call on each hypervisor in each part.
+async fn life(loss: Option<(&'static str, When)>) {
+    let what = format!("{loss:?} lost");
+    // Where nothing is lost, each job is done twice in a row.
+    let platform = Platform::start(2, if loss.is_none() { 2 } else { 1 }).await;
+    let lose = || {
+        if let Some((method, when)) = loss {
+            platform.private.fake.fail_once(method, when);
+            platform.public.fake.fail_once(method, when);
+        }
+    };
+    lose();
+    platform.register_both().await;
+    platform.settled(&what).await;
+    lose();
+    platform.create().await;
+    platform.settled(&what).await;
+    assert_eq!(platform.pods(), all_pods(), "{what}");
+    lose();
+    platform.add("cp-2", Role::ControlPlane).await;
+    platform.add("lb-2", Role::ControlPlaneIngress).await;
+    platform.settled(&what).await;
+    assert_eq!(platform.pods(), two_of_each(), "{what}");
+    lose();
+    platform.scale(3, 1).await;
+    platform.settled(&what).await;
+    assert_eq!(platform.pods(), scaled_pods(), "{what}");
+    lose();
+    platform.scale(2, 2).await;
+    platform.settled(&what).await;
+    assert_eq!(platform.pods(), two_of_each(), "{what}");
+    lose();
+    platform.upgrade().await;
+    platform.settled(&what).await;
+    assert_eq!(platform.pods(), two_of_each(), "{what}");
+    let image = "registry.k8s.io/kube-apiserver:v1.36.4";
+    assert_eq!(platform.api_servers(), [image, image], "{what}");
+    lose();
+    platform.remove("cp-1").await;
+    platform.settled(&what).await;
+    platform.remove("lb-1").await;
+    platform.settled(&what).await;
+    assert_eq!(platform.pods(), all_pods(), "{what}");
+    lose();
+    platform.back_up().await;
+    platform.settled(&what).await;
+    lose();
+    platform.restore().await;
+    platform.settled(&what).await;
+    assert_eq!(platform.pods(), all_pods(), "{what}");
+    lose();
+    platform.hibernate(true).await;
+    platform.settled(&what).await;
+    assert_eq!(platform.pods(), [] as [String; 0], "{what}");
+    lose();
+    platform.hibernate(false).await;
+    platform.settled(&what).await;
+    assert_eq!(platform.pods(), all_pods(), "{what}");
+    lose();
+    platform.delete().await;
+    platform.settled(&what).await;
+    assert_eq!(platform.pods(), [] as [String; 0], "{what}");
+    let left = files(platform.private.dir.path()) + files(platform.public.dir.path());
+    assert_eq!(left, 0, "{what}");
+    assert_eq!(platform.tasks.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn wherever_a_call_is_lost_the_end_is_the_same() {
+    let mut lives = JoinSet::new();
+    for method in [
+        "Version",
+        "Status",
+        "PullImage",
+        "ImageStatus",
+        "RunPodSandbox",
+        "ListPodSandbox",
+        "CreateContainer",
+        "StartContainer",
+        "ContainerStatus",
+        "ListContainers",
+        "ExecSync",
+        "StopContainer",
+        "RemoveContainer",
+        "StopPodSandbox",
+        "RemovePodSandbox",
+    ] {
+        for when in [When::Before, When::After] {
+            lives.spawn(life(Some((method, when))));
+            // A few at a time: each has a broker.
+            if lives.len() >= 12 {
+                lives.join_next().await.unwrap().unwrap();
+            }
+        }
+    }
+    lives.spawn(life(None));
+    while let Some(ended) = lives.join_next().await {
+        ended.unwrap();
+    }
+}
+
+/// A cluster gets other authorities, with one lost call in each step.
+async fn rotated(method: &'static str, when: When) {
+    let what = format!("{method} {when:?} lost");
+    let platform = Platform::with_hypervisors(1).await;
+    platform.create().await;
+    platform.settled(&what).await;
+    for step in [RotationStep::Start, RotationStep::Switch, RotationStep::Finish] {
+        platform.private.fake.fail_once(method, when);
+        platform.rotate(step).await;
+        platform.settled(&what).await;
+        assert_eq!(platform.pods(), all_pods(), "{what}");
+    }
+    let rotation = platform.view.read(|s| s.clusters.values().next().unwrap().rotation.clone());
+    assert!(rotation.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn authorities_are_rotated_wherever_a_call_is_lost() {
+    let mut all = JoinSet::new();
+    for method in ["CreateContainer", "StartContainer", "ExecSync", "StopContainer"] {
+        for when in [When::Before, When::After] {
+            all.spawn(rotated(method, when));
+        }
+    }
+    while let Some(ended) = all.join_next().await {
+        ended.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_container_is_started_again_and_reported() {
+    let platform = Platform::with_hypervisors(1).await;
+    platform.create().await;
+    platform.settled("creation").await;
+    let restarted = || {
+        platform.view.read(|s| {
+            s.clusters.values().flat_map(|c| c.nodes.values()).map(|n| n.restarts).sum::<u32>()
+        })
+    };
+    let hypervisors = [(&platform.private, "etcd"), (&platform.public, "haproxy")];
+    for (count, (hypervisor, name)) in (1..).zip(hypervisors) {
+        let all = hypervisor.fake.containers();
+        let dead = all.iter().find(|c| c.metadata.as_ref().is_some_and(|m| m.name == name));
+        hypervisor.fake.kill_container(&dead.unwrap().id);
+        let wait = async {
+            while restarted() < count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, wait).await.unwrap();
+        assert_eq!(platform.pods(), all_pods());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_comes_again_restarts_nothing() {
+    let platform = Platform::with_hypervisors(2).await;
+    platform.create().await;
+    let jobs = platform.view.read(oi_domain::owed);
+    platform.settled("creation").await;
+    let ids = || {
+        let all = [&platform.private, &platform.public];
+        let mut ids: Vec<_> = all
+            .iter()
+            .flat_map(|h| h.fake.containers())
+            .map(|c| (c.id, c.pod_sandbox_id))
+            .collect();
+        ids.sort();
+        ids
+    };
+    let before = ids();
+    for job in &jobs {
+        platform.journal.enqueue(job).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    platform.settled("again").await;
+    assert_eq!(ids(), before);
+}
