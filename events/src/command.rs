@@ -83,12 +83,12 @@ pub struct DeleteClusterV2 {
     pub name: ClusterName,
     /// Forget what is left on hypervisors that are away, instead of clearing it when
     /// they are back.
-    pub abandon: bool,
+    pub forget_orphans: bool,
 }
 
 impl From<DeleteClusterV1> for DeleteClusterV2 {
     fn from(old: DeleteClusterV1) -> Self {
-        DeleteClusterV2 { name: old.name, abandon: false }
+        DeleteClusterV2 { name: old.name, forget_orphans: false }
     }
 }
 
@@ -145,7 +145,7 @@ pub enum JobResult {
     /// It did not work out; it is tried again after a pause.
     Failed(String),
     /// It was delivered too often without any outcome.
-    Abandoned,
+    DeadLettered,
 }
 
 /// A worker tells how a job ended.
@@ -219,7 +219,7 @@ pub enum Observation {
         objects: Vec<String>,
     },
     /// A machine that holds a join token asks for a link to its cluster's hub.
-    LinkAsked {
+    PeerRequested {
         /// The cluster.
         cluster: ClusterName,
         /// The name that its node is to have.
@@ -240,7 +240,7 @@ pub enum Observation {
 
 /// Who has a link to a cluster's hub.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum VpnPeer {
+pub enum TunnelPeer {
     /// The API server of a node.
     ControlPlane(NodeName),
     /// A worker node, by its name in the cluster.
@@ -277,7 +277,7 @@ pub struct RetryJobV1 {
 
 /// Let releases write what older ones cannot read: all servers are new enough.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RaiseLevelV1 {
+pub struct RaiseFeatureLevelV1 {
     /// The level from here on.
     pub level: u16,
 }
@@ -341,7 +341,7 @@ pub struct RevokeJoinTokenV1 {
 /// Asks that worker nodes be linked to a cluster's control plane through a tunnel, so that
 /// they may be behind NAT.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EnableVpnV1 {
+pub struct EnableTunnelV1 {
     /// The cluster.
     pub cluster: ClusterName,
     /// Addresses in the tunnel, an IPv4 CIDR.
@@ -527,7 +527,7 @@ pub struct HibernateClusterV1 {
 
 /// Asks that a cluster stop now, and be deleted after a while.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BuryClusterV1 {
+pub struct ScheduleDeletionV1 {
     /// Which one.
     pub name: ClusterName,
     /// For how long it can be brought back, milliseconds.
@@ -543,7 +543,7 @@ pub struct UndeleteClusterV1 {
 
 /// Asks that what is left on a hypervisor that is gone for good be forgotten.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AbandonHypervisorV1 {
+pub struct ForgetOrphansV1 {
     /// Which one.
     pub name: HypervisorName,
 }
@@ -632,7 +632,7 @@ pub enum RotationStep {
 
 /// Asks for a step of the replacement of a cluster's authorities.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RotateAuthoritiesV1 {
+pub struct RotateCaV1 {
     /// Which cluster's.
     pub name: ClusterName,
     /// Which step.
@@ -672,12 +672,12 @@ records!(
         ChangeUpgrade = 14 [; 1 => ChangeUpgradeV1],
         /// See [`HibernateClusterV1`].
         HibernateCluster = 15 [; 1 => HibernateClusterV1],
-        /// See [`BuryClusterV1`].
-        BuryCluster = 16 [; 1 => BuryClusterV1],
+        /// See [`ScheduleDeletionV1`].
+        ScheduleDeletion = 16 [; 1 => ScheduleDeletionV1],
         /// See [`UndeleteClusterV1`].
         UndeleteCluster = 17 [; 1 => UndeleteClusterV1],
-        /// See [`AbandonHypervisorV1`].
-        AbandonHypervisor = 18 [; 1 => AbandonHypervisorV1],
+        /// See [`ForgetOrphansV1`].
+        ForgetOrphans = 18 [; 1 => ForgetOrphansV1],
         /// See [`RenewCertificatesV1`].
         RenewCertificates = 19 [; 1 => RenewCertificatesV1],
         /// See [`ScaleClusterV1`].
@@ -692,20 +692,20 @@ records!(
         RestoreCluster = 24 [; 1 => RestoreClusterV1],
         /// See [`CloneClusterV1`].
         CloneCluster = 25 [; 1 => CloneClusterV1],
-        /// See [`RotateAuthoritiesV1`].
-        RotateAuthorities = 26 [; 1 => RotateAuthoritiesV1],
+        /// See [`RotateCaV1`].
+        RotateCa = 26 [; 1 => RotateCaV1],
         /// See [`CancelJobV1`].
         CancelJob = 27 [; 1 => CancelJobV1],
-        /// See [`RaiseLevelV1`].
-        RaiseLevel = 28 [; 1 => RaiseLevelV1],
+        /// See [`RaiseFeatureLevelV1`].
+        RaiseFeatureLevel = 28 [; 1 => RaiseFeatureLevelV1],
         /// See [`SetAddonsV1`].
         SetAddons = 29 [; 1 => SetAddonsV1],
         /// See [`CreateJoinTokenV1`].
         CreateJoinToken = 30 [; 1 => CreateJoinTokenV1],
         /// See [`RevokeJoinTokenV1`].
         RevokeJoinToken = 31 [; 1 => RevokeJoinTokenV1],
-        /// See [`EnableVpnV1`].
-        EnableVpn = 32 [; 1 => EnableVpnV1],
+        /// See [`EnableTunnelV1`].
+        EnableTunnel = 32 [; 1 => EnableTunnelV1],
         /// See [`SetEndpointV1`].
         SetEndpoint = 33 [; 1 => SetEndpointV1],
         /// See [`SetAuthenticationV1`].

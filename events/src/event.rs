@@ -1,7 +1,9 @@
 //! Events: what has happened. Every choice that was made on the way (ids, keys,
 //! ports, places, times) is in them, so that reading never chooses again.
 
-use crate::command::{Addons, Endpoint, Issuer, RegisterHypervisorV1, Role, SnapshotV1, VpnPeer};
+use crate::command::{
+    Addons, Endpoint, Issuer, RegisterHypervisorV1, Role, SnapshotV1, TunnelPeer,
+};
 use crate::credential::Credential;
 use crate::hash::Hash;
 use crate::ids::{
@@ -87,13 +89,13 @@ pub struct ClusterDeletionStartedV2 {
     /// Names the work that the deletion owes.
     pub generation: Generation,
     /// What is left on hypervisors that are away is forgotten.
-    pub abandon: bool,
+    pub forget_orphans: bool,
 }
 
 impl From<ClusterDeletionStartedV1> for ClusterDeletionStartedV2 {
     fn from(old: ClusterDeletionStartedV1) -> Self {
         let ClusterDeletionStartedV1 { name, generation } = old;
-        ClusterDeletionStartedV2 { name, generation, abandon: false }
+        ClusterDeletionStartedV2 { name, generation, forget_orphans: false }
     }
 }
 
@@ -229,7 +231,7 @@ pub struct JobRetriedV1 {
 
 /// A job was given up by the queue; a person can retry it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobAbandonedV1 {
+pub struct JobDeadLetteredV1 {
     /// The job.
     pub job: JobId,
 }
@@ -301,7 +303,7 @@ pub struct NodeReplacementStartedV1 {
 /// A node is no longer its cluster's, but its hypervisor is away: what is left there
 /// is owed until it is back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NodeLeftBehindV1 {
+pub struct NodeOrphanedV1 {
     /// The cluster.
     pub cluster: ClusterName,
     /// The node.
@@ -312,7 +314,7 @@ pub struct NodeLeftBehindV1 {
 
 /// What was left on a hypervisor is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftoverRemovedV1 {
+pub struct OrphanRemovedV1 {
     /// The hypervisor.
     pub hypervisor: HypervisorName,
     /// Which life of the cluster that it was of.
@@ -323,7 +325,7 @@ pub struct LeftoverRemovedV1 {
 
 /// All that is left on a hypervisor is forgotten.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HypervisorAbandonedV1 {
+pub struct OrphansForgottenV1 {
     /// Which one.
     pub name: HypervisorName,
 }
@@ -413,7 +415,7 @@ pub struct ClusterHibernatedV1 {
 
 /// A cluster is to be deleted, or not to be deleted after all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClusterDeletionPlannedV1 {
+pub struct ClusterDeletionScheduledV1 {
     /// The cluster.
     pub name: ClusterName,
     /// When, Unix milliseconds; none where it stays.
@@ -435,7 +437,7 @@ pub struct ComponentsChangedV1 {
 
 /// What is left on a hypervisor of a node is forgotten: nobody clears it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftoverAbandonedV1 {
+pub struct OrphanForgottenV1 {
     /// The hypervisor.
     pub hypervisor: HypervisorName,
     /// Which life of the cluster that it was of.
@@ -575,7 +577,7 @@ pub struct RotationEndedV1 {
 /// From here on the log may hold what releases below this level cannot read: one that does
 /// not know the level stops here, rather than misread what follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LevelRaisedV1 {
+pub struct FeatureLevelRaisedV1 {
     /// The level.
     pub level: u16,
 }
@@ -626,7 +628,7 @@ pub struct DriftRepairedV1 {
 
 /// Worker nodes are linked to a cluster's control plane through a tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VpnEnabledV1 {
+pub struct TunnelEnabledV1 {
     /// The cluster.
     pub cluster: ClusterName,
     /// The generation of the nodes that are to know of it.
@@ -650,11 +652,11 @@ pub struct NodePortV1 {
 
 /// Somebody may have a link to a cluster's hub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VpnPeerAddedV1 {
+pub struct TunnelPeerAddedV1 {
     /// The cluster.
     pub cluster: ClusterName,
     /// Who.
-    pub peer: VpnPeer,
+    pub peer: TunnelPeer,
     /// The key that was made on a worker; none for control planes, whose keys follow from
     /// the hub's.
     pub public_key: Option<[u8; 32]>,
@@ -664,11 +666,11 @@ pub struct VpnPeerAddedV1 {
 
 /// Somebody may no longer have a link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VpnPeerRemovedV1 {
+pub struct TunnelPeerRemovedV1 {
     /// The cluster.
     pub cluster: ClusterName,
     /// Who.
-    pub peer: VpnPeer,
+    pub peer: TunnelPeer,
 }
 
 /// Clients are told to reach a cluster's API there.
@@ -702,7 +704,7 @@ pub struct AuthenticationSetV1 {
 
 /// A node's API server starts anew with those that say who users are, as of now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuthenticationToldV1 {
+pub struct AuthenticationRolledOutV1 {
     /// The cluster.
     pub cluster: ClusterName,
     /// The node.
@@ -747,20 +749,20 @@ records!(
         JobFailed = 115 [; 1 => JobFailedV1],
         /// See [`JobRetriedV1`].
         JobRetried = 116 [; 1 => JobRetriedV1],
-        /// See [`JobAbandonedV1`].
-        JobAbandoned = 117 [; 1 => JobAbandonedV1],
+        /// See [`JobDeadLetteredV1`].
+        JobDeadLettered = 117 [; 1 => JobDeadLetteredV1],
         /// See [`PodRestartedV1`].
         PodRestarted = 118 [; 1 => PodRestartedV1],
         /// See [`KubeconfigIssuedV2`].
         KubeconfigIssued = 119 [1 => KubeconfigIssuedV1, ; 2 => KubeconfigIssuedV2],
         /// See [`NodeReplacementStartedV1`].
         NodeReplacementStarted = 120 [; 1 => NodeReplacementStartedV1],
-        /// See [`NodeLeftBehindV1`].
-        NodeLeftBehind = 121 [; 1 => NodeLeftBehindV1],
-        /// See [`LeftoverRemovedV1`].
-        LeftoverRemoved = 122 [; 1 => LeftoverRemovedV1],
-        /// See [`HypervisorAbandonedV1`].
-        HypervisorAbandoned = 123 [; 1 => HypervisorAbandonedV1],
+        /// See [`NodeOrphanedV1`].
+        NodeOrphaned = 121 [; 1 => NodeOrphanedV1],
+        /// See [`OrphanRemovedV1`].
+        OrphanRemoved = 122 [; 1 => OrphanRemovedV1],
+        /// See [`OrphansForgottenV1`].
+        OrphansForgotten = 123 [; 1 => OrphansForgottenV1],
         /// See [`UpgradeStartedV1`].
         UpgradeStarted = 124 [; 1 => UpgradeStartedV1],
         /// See [`UpgradeChangedV1`].
@@ -771,12 +773,12 @@ records!(
         UpgradeEnded = 127 [; 1 => UpgradeEndedV1],
         /// See [`ClusterHibernatedV1`].
         ClusterHibernated = 128 [; 1 => ClusterHibernatedV1],
-        /// See [`ClusterDeletionPlannedV1`].
-        ClusterDeletionPlanned = 129 [; 1 => ClusterDeletionPlannedV1],
+        /// See [`ClusterDeletionScheduledV1`].
+        ClusterDeletionScheduled = 129 [; 1 => ClusterDeletionScheduledV1],
         /// See [`ComponentsChangedV1`].
         ComponentsChanged = 130 [; 1 => ComponentsChangedV1],
-        /// See [`LeftoverAbandonedV1`].
-        LeftoverAbandoned = 131 [; 1 => LeftoverAbandonedV1],
+        /// See [`OrphanForgottenV1`].
+        OrphanForgotten = 131 [; 1 => OrphanForgottenV1],
         /// See [`MemberBrokenV1`].
         MemberBroken = 132 [; 1 => MemberBrokenV1],
         /// See [`BackupStartedV1`].
@@ -799,8 +801,8 @@ records!(
         RotationAdvanced = 141 [; 1 => RotationAdvancedV1],
         /// See [`RotationEndedV1`].
         RotationEnded = 142 [; 1 => RotationEndedV1],
-        /// See [`LevelRaisedV1`].
-        LevelRaised = 143 [; 1 => LevelRaisedV1],
+        /// See [`FeatureLevelRaisedV1`].
+        FeatureLevelRaised = 143 [; 1 => FeatureLevelRaisedV1],
         /// See [`AddonsSetV1`].
         AddonsSet = 144 [; 1 => AddonsSetV1],
         /// See [`JoinTokenCreatedV1`].
@@ -809,19 +811,19 @@ records!(
         JoinTokenEnded = 146 [; 1 => JoinTokenEndedV1],
         /// See [`DriftRepairedV1`].
         DriftRepaired = 147 [; 1 => DriftRepairedV1],
-        /// See [`VpnEnabledV1`].
-        VpnEnabled = 148 [; 1 => VpnEnabledV1],
-        /// See [`VpnPeerAddedV1`].
-        VpnPeerAdded = 149 [; 1 => VpnPeerAddedV1],
-        /// See [`VpnPeerRemovedV1`].
-        VpnPeerRemoved = 150 [; 1 => VpnPeerRemovedV1],
+        /// See [`TunnelEnabledV1`].
+        TunnelEnabled = 148 [; 1 => TunnelEnabledV1],
+        /// See [`TunnelPeerAddedV1`].
+        TunnelPeerAdded = 149 [; 1 => TunnelPeerAddedV1],
+        /// See [`TunnelPeerRemovedV1`].
+        TunnelPeerRemoved = 150 [; 1 => TunnelPeerRemovedV1],
         /// See [`EndpointSetV1`].
         EndpointSet = 151 [; 1 => EndpointSetV1],
         /// See [`AuthenticationSetV1`].
         AuthenticationSet = 152 [; 1 => AuthenticationSetV1],
         /// See [`PortsSharedV1`].
         PortsShared = 153 [; 1 => PortsSharedV1],
-        /// See [`AuthenticationToldV1`].
-        AuthenticationTold = 154 [; 1 => AuthenticationToldV1],
+        /// See [`AuthenticationRolledOutV1`].
+        AuthenticationRolledOut = 154 [; 1 => AuthenticationRolledOutV1],
     }
 );

@@ -24,7 +24,7 @@ pub enum JobKind {
     /// Nothing of the node runs; its data stays.
     StopNode,
     /// Nothing is left of a node that its cluster no longer has.
-    RemoveLeftover,
+    RemoveOrphan,
     /// A snapshot of the cluster's etcd is in the backup store.
     TakeBackup,
     /// Nothing of a backup is in the store.
@@ -32,7 +32,7 @@ pub enum JobKind {
     /// The node's etcd data is what a backup held, or none where another node has it.
     RestoreEtcd,
     /// What is to be kept inside of the cluster is there.
-    ConfigureCluster,
+    ReconcileAddons,
 }
 
 impl JobKind {
@@ -47,11 +47,11 @@ impl JobKind {
             JobKind::ShredKey => "shred",
             JobKind::LeaveCluster => "leave",
             JobKind::StopNode => "stop",
-            JobKind::RemoveLeftover => "leftover",
+            JobKind::RemoveOrphan => "leftover",
             JobKind::TakeBackup => "backup",
             JobKind::DropBackup => "drop",
             JobKind::RestoreEtcd => "restore",
-            JobKind::ConfigureCluster => "configure",
+            JobKind::ReconcileAddons => "configure",
         }
     }
 }

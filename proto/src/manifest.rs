@@ -151,7 +151,7 @@ pub struct ClusterSpec {
     pub addons: Option<AddonsSpec>,
     /// The tunnel to its worker nodes; none is where this is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vpn: Option<VpnSpec>,
+    pub tunnel: Option<TunnelSpec>,
     /// Where clients are told to reach its API: at its oldest ingress where this is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<EndpointSpec>,
@@ -191,7 +191,7 @@ impl From<&EndpointSpec> for v1::Endpoint {
 /// The tunnel between a cluster's worker nodes and its control plane.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct VpnSpec {
+pub struct TunnelSpec {
     /// Addresses in it, an IPv4 CIDR.
     pub cidr: String,
 }

@@ -6,7 +6,7 @@ use oi_proto::v1::{self, submit_request::Command as Asked};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-/// The stable word of a refusal, which the trailer and the details must agree on; or the
+/// The stable word of a rejection, which the trailer and the details must agree on; or the
 /// gRPC code where the transport refused.
 fn word(refused: Result<(), Status>) -> String {
     let Err(status) = refused else { return "accepted".to_owned() };
@@ -28,7 +28,7 @@ fn commands() -> Vec<(&'static str, String, Asked)> {
         ["", "A", "-a", "a-", "a.b", "a b", "ü", "a/b", "../x", "a\0", "a\n", "*", ">", &long]
     {
         add("malformed", format!("a cluster named {name:?}"), Asked::CreateCluster(cluster(name)));
-        let command = v1::DeleteCluster { name: name.to_owned(), abandon: false };
+        let command = v1::DeleteCluster { name: name.to_owned(), forget_orphans: false };
         add("malformed", format!("delete cluster {name:?}"), Asked::DeleteCluster(command));
     }
     for version in
@@ -131,7 +131,7 @@ fn hypervisors() -> Vec<(&'static str, String, Asked)> {
     all.push((
         "hypervisor-unknown",
         "abandon an unknown one".to_owned(),
-        Asked::AbandonHypervisor(v1::AbandonHypervisor { name }),
+        Asked::ForgetOrphans(v1::ForgetOrphans { name }),
     ));
     all
 }
@@ -159,7 +159,7 @@ fn about_clusters() -> Vec<(&'static str, String, Asked)> {
         (
             "cluster-unknown",
             "delete an unknown cluster",
-            Asked::DeleteCluster(v1::DeleteCluster { name: name(), abandon: false }),
+            Asked::DeleteCluster(v1::DeleteCluster { name: name(), forget_orphans: false }),
         ),
         ("cluster-unknown", "a node of an unknown cluster", node(NOWHERE, "a", 1, "")),
         ("malformed", "a node without a role", node(THERE, "a", 0, "")),
@@ -220,7 +220,7 @@ fn about_clusters() -> Vec<(&'static str, String, Asked)> {
         (
             "cluster-unknown",
             "bury an unknown cluster",
-            Asked::BuryCluster(v1::BuryCluster { name: name(), grace_ms: 1 }),
+            Asked::ScheduleDeletion(v1::ScheduleDeletion { name: name(), grace_ms: 1 }),
         ),
         (
             "cluster-unknown",
@@ -268,12 +268,12 @@ fn about_clusters() -> Vec<(&'static str, String, Asked)> {
         (
             "malformed",
             "a rotation without a step",
-            Asked::RotateAuthorities(v1::RotateAuthorities { name: there(), step: 0 }),
+            Asked::RotateCa(v1::RotateCa { name: there(), step: 0 }),
         ),
         (
             "no-rotation",
             "finish no rotation",
-            Asked::RotateAuthorities(v1::RotateAuthorities { name: there(), step: 3 }),
+            Asked::RotateCa(v1::RotateCa { name: there(), step: 3 }),
         ),
         (
             "job-unknown",
@@ -370,8 +370,8 @@ pub async fn rows(
         "an unknown operation",
         api.get_operation(operation(&unknown)).await.map(drop),
     );
-    let page = v1::ListRefusalsRequest { page_size: 1, page_token: "x".to_owned() };
-    query("malformed", "a page that there is not", api.list_refusals(page).await.map(drop));
+    let page = v1::ListRejectionsRequest { page_size: 1, page_token: "x".to_owned() };
+    query("malformed", "a page that there is not", api.list_rejections(page).await.map(drop));
     for (what, request) in [
         (
             "watch events that there are not",

@@ -66,10 +66,10 @@ pub fn hypervisor() -> v1::RegisterHypervisor {
     }
 }
 
-async fn refusals(api: &mut Api) -> Result<u64, Error> {
-    let newest = v1::ListRefusalsRequest { page_size: 1, page_token: String::new() };
-    let listed = api.list_refusals(newest).await?.into_inner();
-    Ok(listed.refusals.first().map_or(0, |r| r.number))
+async fn rejections(api: &mut Api) -> Result<u64, Error> {
+    let newest = v1::ListRejectionsRequest { page_size: 1, page_token: String::new() };
+    let listed = api.list_rejections(newest).await?.into_inner();
+    Ok(listed.rejections.first().map_or(0, |r| r.number))
 }
 
 async fn run(server: String, broker: &str, rounds: usize) -> Result<bool, Error> {
@@ -87,7 +87,7 @@ async fn run(server: String, broker: &str, rounds: usize) -> Result<bool, Error>
     let mut well = true;
     let mut count = 0;
     for round in 0..rounds {
-        let first = refusals(&mut api).await?;
+        let first = rejections(&mut api).await?;
         let mut rows = grpc::rows(&mut api, before.position, &decided).await?;
         rows.extend(messages::rows(&client, &decided).await?);
         let recorded = rows.iter().filter(|row| row.recorded).count() as u64;
@@ -102,7 +102,7 @@ async fn run(server: String, broker: &str, rounds: usize) -> Result<bool, Error>
                 println!("       must be {}", row.want);
             }
         }
-        let found = refusals(&mut api).await? - first;
+        let found = rejections(&mut api).await? - first;
         if found != recorded {
             println!("NOT OK {recorded} refusals must be recorded, {found} are");
             well = false;

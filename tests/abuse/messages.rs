@@ -107,7 +107,7 @@ fn bad() -> Result<Vec<Sent>, Error> {
             vec![],
             submit(Asked::DeleteCluster(v1::DeleteCluster {
                 name: name.to_owned(),
-                abandon: false,
+                forget_orphans: false,
             }))
             .encode_to_vec(),
         ));
@@ -135,7 +135,7 @@ async fn outcome(client: &Client, sent: &Sent) -> Result<String, Error> {
     context.publish_with_headers("oi.submit.abuse", headers, payload).await?.await?;
     let answer = tokio::time::timeout(LIMIT, answers.next()).await?.ok_or("no answer")?;
     Ok(match v1::CommandOutcome::decode(answer.payload)?.outcome {
-        Some(Outcome::Refused(refused)) => refused.code,
+        Some(Outcome::Rejected(refused)) => refused.code,
         Some(Outcome::Decided(decided)) if decided.duplicate => "duplicate".to_owned(),
         Some(Outcome::Decided(_)) => "accepted".to_owned(),
         None => "nothing".to_owned(),

@@ -4,7 +4,7 @@
 use crate::Result;
 use crate::ready::{Entry, User};
 use oi_cri::{CriClient, Endpoint, PodSpec, ensure_container, ensure_sandbox, remove_pods};
-use oi_decider::Minter;
+use oi_decider::SealingMint;
 use oi_domain::{Context, State, apply, decide};
 use oi_events::*;
 use oi_helper::FileOp;
@@ -42,7 +42,7 @@ fn now_ms() -> u64 {
 fn take(state: &mut State, key: &DataKey, command: Command) -> Result<()> {
     let (id, now_ms) = (CommandId(Uuid::now_v7()), now_ms());
     let envelope = CommandEnvelope::new(id, "bench", now_ms, command.clone());
-    let mint = Minter { key: Some(key.clone()), source: None, now_ms, leaf_life_ms: YEAR_MS };
+    let mint = SealingMint { key: Some(key.clone()), source: None, now_ms, leaf_life_ms: YEAR_MS };
     let events = decide(state, &envelope, &Context { now_ms, mint: &mint, begins: None })?;
     let (actor, previous) = (envelope.actor, state.head);
     let header = CommitHeader { command_id: id, correlation: id, actor, time_ms: now_ms, previous };

@@ -208,7 +208,7 @@ async fn as_message(
     };
     match v1::CommandOutcome::decode(answer.payload)?.outcome {
         Some(Outcome::Decided(decided)) => Ok(Some(decided)),
-        Some(Outcome::Refused(refused)) => {
+        Some(Outcome::Rejected(refused)) => {
             Err(format!("refused ({}): {}", refused.code, refused.message).into())
         }
         None => Err("an outcome without one".into()),

@@ -1,8 +1,8 @@
 //! A log as a busy platform would write it, made by the rules from a seed.
 
 use oi_domain::{
-    Authority, ClusterPhase, Context, JobTarget, Leaf, Mint, MintError, Scope, State, apply,
-    decide, due, fingerprint, is_owed, owed_in,
+    Ca, ClusterPhase, Context, JobTarget, Leaf, Mint, MintError, Scope, State, apply, decide, due,
+    fingerprint, is_owed, owed_in,
 };
 use oi_events::*;
 use oi_journal::{StoredCommit, subject_of};
@@ -42,7 +42,7 @@ impl Dummy {
 }
 
 impl Mint for Dummy {
-    fn authority(&self, _: ClusterUid, authority: Authority) -> Result<Credential, MintError> {
+    fn ca(&self, _: ClusterUid, authority: Ca) -> Result<Credential, MintError> {
         Ok(self.credential(authority.name()))
     }
     fn key_pair(&self, _: ClusterUid, name: &str) -> Result<Credential, MintError> {
@@ -158,7 +158,7 @@ impl Workload {
                 self.planned.pop_front()?
             }
             1 if self.random.below(12) == 0 => {
-                DeleteClusterV2 { name: self.cluster()?, abandon: false }.into()
+                DeleteClusterV2 { name: self.cluster()?, forget_orphans: false }.into()
             }
             2 if self.random.below(8) == 0 => {
                 let to = name(if self.random.below(2) == 0 { "v1.36.3" } else { "v1.35.5" })?;

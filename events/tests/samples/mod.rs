@@ -55,7 +55,7 @@ fn job() -> JobId {
 }
 
 fn rotate(step: RotationStep) -> Command {
-    RotateAuthoritiesV1 { name: name("test"), step }.into()
+    RotateCaV1 { name: name("test"), step }.into()
 }
 
 fn advanced(stage: RotationStage) -> Event {
@@ -86,14 +86,14 @@ pub fn commands() -> Vec<(&'static str, Command)> {
             }
             .into(),
         ),
-        ("", DeleteClusterV2 { name: name("test"), abandon: false }.into()),
-        ("abandon", DeleteClusterV2 { name: name("test"), abandon: true }.into()),
+        ("", DeleteClusterV2 { name: name("test"), forget_orphans: false }.into()),
+        ("abandon", DeleteClusterV2 { name: name("test"), forget_orphans: true }.into()),
         ("", add(Role::ControlPlane, Some(name("hv-1")))),
         ("ingress", add(Role::ControlPlaneIngress, None)),
         ("", RemoveNodeV1 { cluster: name("test"), name: name("cp-1") }.into()),
         ("", report(JobResult::Succeeded)),
         ("failed", report(JobResult::Failed("exit code 1".to_owned()))),
-        ("abandoned", report(JobResult::Abandoned)),
+        ("abandoned", report(JobResult::DeadLettered)),
         (
             "",
             observed(Observation::HypervisorReachable {
@@ -120,7 +120,7 @@ pub fn commands() -> Vec<(&'static str, Command)> {
         ),
         ("", RetryJobV1 { job: job() }.into()),
         ("", CancelJobV1 { job: job() }.into()),
-        ("", RaiseLevelV1 { level: 2 }.into()),
+        ("", RaiseFeatureLevelV1 { level: 2 }.into()),
         ("", SetAddonsV1 { cluster: name("test"), addons: addons() }.into()),
         (
             "",
@@ -144,10 +144,10 @@ pub fn commands() -> Vec<(&'static str, Command)> {
         ("none", SetEndpointV1 { cluster: name("test"), endpoint: None }.into()),
         ("", SharePortsV1 { name: name("hv-1"), ports: vec![443, 6443] }.into()),
         ("", SetAuthenticationV1 { cluster: name("test"), issuers: vec![issuer()] }.into()),
-        ("", EnableVpnV1 { cluster: name("test"), cidr: "10.254.0.0/16".to_owned() }.into()),
+        ("", EnableTunnelV1 { cluster: name("test"), cidr: "10.254.0.0/16".to_owned() }.into()),
         (
-            "link-asked",
-            observed(Observation::LinkAsked {
+            "peer-requested",
+            observed(Observation::PeerRequested {
                 cluster: name("test"),
                 worker: "rack-7".to_owned(),
                 public_key: [7; 32],
@@ -180,9 +180,9 @@ pub fn commands() -> Vec<(&'static str, Command)> {
         ("resume", change(UpgradeChange::Resume)),
         ("roll-back", change(UpgradeChange::RollBack)),
         ("", HibernateClusterV1 { name: name("test"), hibernated: true }.into()),
-        ("", BuryClusterV1 { name: name("test"), grace_ms: 86_400_000 }.into()),
+        ("", ScheduleDeletionV1 { name: name("test"), grace_ms: 86_400_000 }.into()),
         ("", UndeleteClusterV1 { name: name("test") }.into()),
-        ("", AbandonHypervisorV1 { name: name("hv-1") }.into()),
+        ("", ForgetOrphansV1 { name: name("hv-1") }.into()),
         ("", RenewCertificatesV1 { cluster: name("test"), node: name("cp-1") }.into()),
         // Since the third set of kinds.
         ("apiserver", add(Role::ApiServer, None)),
@@ -295,7 +295,11 @@ pub fn events() -> Vec<(&'static str, Event)> {
             }
             .into(),
         ),
-        ("", ClusterDeletionStartedV2 { name: cluster.clone(), generation, abandon: false }.into()),
+        (
+            "",
+            ClusterDeletionStartedV2 { name: cluster.clone(), generation, forget_orphans: false }
+                .into(),
+        ),
         ("", ClusterDeletedV1 { name: cluster.clone(), uid: ClusterUid(uuid(1)) }.into()),
         ("", ClusterBecameReadyV1 { name: cluster.clone() }.into()),
         (
@@ -340,7 +344,7 @@ pub fn events() -> Vec<(&'static str, Event)> {
             .into(),
         ),
         ("", JobRetriedV1 { job: job() }.into()),
-        ("", JobAbandonedV1 { job: job() }.into()),
+        ("", JobDeadLetteredV1 { job: job() }.into()),
         (
             "",
             PodRestartedV1 {
@@ -375,23 +379,19 @@ pub fn events() -> Vec<(&'static str, Event)> {
         ),
         (
             "",
-            NodeLeftBehindV1 {
-                cluster: name("test"),
-                name: name("cp-1"),
-                generation: Generation(9),
-            }
-            .into(),
+            NodeOrphanedV1 { cluster: name("test"), name: name("cp-1"), generation: Generation(9) }
+                .into(),
         ),
         (
             "",
-            LeftoverRemovedV1 {
+            OrphanRemovedV1 {
                 hypervisor: name("hv-1"),
                 cluster_uid: ClusterUid(uuid(1)),
                 node: name("cp-1"),
             }
             .into(),
         ),
-        ("", HypervisorAbandonedV1 { name: name("hv-1") }.into()),
+        ("", OrphansForgottenV1 { name: name("hv-1") }.into()),
         (
             "",
             UpgradeStartedV1 { name: name("test"), from: name("v1.35.4"), to: name("v1.36.3") }
@@ -409,9 +409,10 @@ pub fn events() -> Vec<(&'static str, Event)> {
         ),
         (
             "",
-            ClusterDeletionPlannedV1 { name: name("test"), at_ms: Some(1_800_000_000_000) }.into(),
+            ClusterDeletionScheduledV1 { name: name("test"), at_ms: Some(1_800_000_000_000) }
+                .into(),
         ),
-        ("none", ClusterDeletionPlannedV1 { name: name("test"), at_ms: None }.into()),
+        ("none", ClusterDeletionScheduledV1 { name: name("test"), at_ms: None }.into()),
         // Since the third set of kinds.
         (
             "",
@@ -425,7 +426,7 @@ pub fn events() -> Vec<(&'static str, Event)> {
         ),
         (
             "",
-            LeftoverAbandonedV1 {
+            OrphanForgottenV1 {
                 hypervisor: name("hv-1"),
                 cluster_uid: ClusterUid(uuid(1)),
                 node: name("cp-1"),
@@ -507,7 +508,7 @@ pub fn events() -> Vec<(&'static str, Event)> {
         ("", advanced(RotationStage::Switch)),
         ("retire", advanced(RotationStage::Retire)),
         ("", RotationEndedV1 { cluster: name("test") }.into()),
-        ("", LevelRaisedV1 { level: 2 }.into()),
+        ("", FeatureLevelRaisedV1 { level: 2 }.into()),
         ("", AddonsSetV1 { cluster: name("test"), addons: addons() }.into()),
         (
             "",
@@ -531,7 +532,7 @@ pub fn events() -> Vec<(&'static str, Event)> {
         ),
         (
             "",
-            VpnEnabledV1 {
+            TunnelEnabledV1 {
                 cluster: name("test"),
                 generation: Generation(7),
                 cidr: "10.254.0.0/16".to_owned(),
@@ -542,9 +543,9 @@ pub fn events() -> Vec<(&'static str, Event)> {
         ),
         (
             "",
-            VpnPeerAddedV1 {
+            TunnelPeerAddedV1 {
                 cluster: name("test"),
-                peer: VpnPeer::Worker("rack-7".to_owned()),
+                peer: TunnelPeer::Worker("rack-7".to_owned()),
                 public_key: Some([7; 32]),
                 address: [10, 254, 0, 2].into(),
             }
@@ -552,9 +553,9 @@ pub fn events() -> Vec<(&'static str, Event)> {
         ),
         (
             "control-plane",
-            VpnPeerAddedV1 {
+            TunnelPeerAddedV1 {
                 cluster: name("test"),
-                peer: VpnPeer::ControlPlane(name("cp")),
+                peer: TunnelPeer::ControlPlane(name("cp")),
                 public_key: None,
                 address: [10, 254, 0, 3].into(),
             }
@@ -562,8 +563,11 @@ pub fn events() -> Vec<(&'static str, Event)> {
         ),
         (
             "",
-            VpnPeerRemovedV1 { cluster: name("test"), peer: VpnPeer::Worker("rack-7".to_owned()) }
-                .into(),
+            TunnelPeerRemovedV1 {
+                cluster: name("test"),
+                peer: TunnelPeer::Worker("rack-7".to_owned()),
+            }
+            .into(),
         ),
         (
             "",
@@ -577,7 +581,7 @@ pub fn events() -> Vec<(&'static str, Event)> {
         ("", AuthenticationSetV1 { cluster: name("test"), issuers: vec![issuer()] }.into()),
         (
             "",
-            AuthenticationToldV1 {
+            AuthenticationRolledOutV1 {
                 cluster: name("test"),
                 node: name("cp"),
                 generation: Generation(7),
@@ -624,20 +628,20 @@ pub fn jobs() -> Vec<Job> {
         ShredKey,
         LeaveCluster,
         StopNode,
-        RemoveLeftover,
+        RemoveOrphan,
         TakeBackup,
         DropBackup,
         RestoreEtcd,
-        ConfigureCluster,
+        ReconcileAddons,
     ]
     .into_iter()
     .map(|kind| Job {
         id: job(),
-        hypervisor: (![ShredKey, TakeBackup, DropBackup, ConfigureCluster].contains(&kind))
+        hypervisor: (![ShredKey, TakeBackup, DropBackup, ReconcileAddons].contains(&kind))
             .then(|| name("hv-1")),
         cluster: (kind != ProbeHypervisor).then(|| name("test")),
         cluster_uid: (kind != ProbeHypervisor).then(|| ClusterUid(uuid(1))),
-        node: (![ProbeHypervisor, ShredKey, TakeBackup, DropBackup, ConfigureCluster]
+        node: (![ProbeHypervisor, ShredKey, TakeBackup, DropBackup, ReconcileAddons]
             .contains(&kind))
         .then(|| name("cp-1")),
         kind,
@@ -659,7 +663,7 @@ pub fn commit() -> Commit {
             time_ms: 1_790_000_000_000,
             previous: Hash([0xab; 32]),
         },
-        command: DeleteClusterV2 { name: name("test"), abandon: false }.into(),
+        command: DeleteClusterV2 { name: name("test"), forget_orphans: false }.into(),
         events: events().into_iter().take(FIRST_SET).map(|(_, event)| event).collect(),
     }
 }

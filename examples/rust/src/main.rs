@@ -75,7 +75,7 @@ async fn submit(
         };
         return Ok(match v1::CommandOutcome::decode(told.payload)?.outcome {
             Some(Outcome::Decided(decided)) => format!("decided at position {}", decided.position),
-            Some(Outcome::Refused(refused)) => {
+            Some(Outcome::Rejected(refused)) => {
                 format!("refused ({}): {}", refused.code, refused.message)
             }
             None => "an outcome that this program does not know".to_owned(),

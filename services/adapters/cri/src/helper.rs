@@ -41,7 +41,7 @@ pub enum HelperError {
     Calls(#[from] postcard::Error),
     /// It refused, or what it waited for did not come.
     #[error("helper: {}", .0.trim())]
-    Refused(String),
+    Rejected(String),
 }
 
 /// A helper that runs. It is found again by its labels; its key may change when it
@@ -232,5 +232,5 @@ impl Helper {
 }
 
 fn refused(output: &ExecOutput) -> HelperError {
-    HelperError::Refused(String::from_utf8_lossy(&output.stderr).into_owned())
+    HelperError::Rejected(String::from_utf8_lossy(&output.stderr).into_owned())
 }

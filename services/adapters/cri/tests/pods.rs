@@ -206,5 +206,5 @@ async fn files_reach_the_hypervisor_sealed_and_are_written_once() {
     assert_eq!(helper.put(&operations).await.unwrap(), [] as [String; 0]);
     assert_eq!(std::fs::read(path).unwrap(), b"key");
     let outside = [FileOp::Write { path: "/etc/oi".to_owned(), mode: 0o600, content: vec![] }];
-    assert!(matches!(helper.put(&outside).await, Err(HelperError::Refused(_))));
+    assert!(matches!(helper.put(&outside).await, Err(HelperError::Rejected(_))));
 }

@@ -34,7 +34,7 @@ pub enum AppendError {
     Tail(#[from] TailError),
     /// The broker refused it.
     #[error("the broker refused the commit")]
-    Refused(#[source] PublishError),
+    Rejected(#[source] PublishError),
     /// It may be stored or not; asking again with the same commit tells.
     #[error("the broker did not say whether the commit is stored")]
     Unknown(#[source] PublishError),
@@ -126,7 +126,7 @@ impl Journal {
                 Ok(_) => None,
                 Err(e) => match server_code(&e) {
                     Some(code) if CONFLICTS.contains(&code) => Some(e),
-                    Some(_) => return Err(AppendError::Refused(e)),
+                    Some(_) => return Err(AppendError::Rejected(e)),
                     None if tries < TRIES => {
                         tracing::warn!(error = %e, tries, "append not acknowledged, asking again");
                         tokio::time::sleep(Duration::from_millis(100)).await;

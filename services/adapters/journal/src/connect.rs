@@ -51,7 +51,7 @@ pub enum ConnectError {
     #[error(
         "the broker at {url} refuses these credentials: is the public key of this role's nkey among the broker's users?"
     )]
-    Refused {
+    Rejected {
         /// Where.
         url: String,
         /// Why.
@@ -100,7 +100,7 @@ impl ConnectError {
         use async_nats::ConnectErrorKind as Kind;
         match source.kind() {
             Kind::Authentication | Kind::AuthorizationViolation => {
-                ConnectError::Refused { url, source }
+                ConnectError::Rejected { url, source }
             }
             Kind::Tls => ConnectError::Tls { url, source },
             _ => ConnectError::Unreachable { url, source },

@@ -1,4 +1,4 @@
-//! What passes between oi and other services: commands of producers, refusals, and the feed
+//! What passes between oi and other services: commands of producers, rejections, and the feed
 //! of events. What is in them is the gateway's business; here it is bytes.
 
 use crate::connect::Journal;
@@ -107,11 +107,11 @@ impl Journal {
         self.client.publish(subject, payload.into()).await.map_err(failed("take the answer"))
     }
 
-    /// Records a refusal.
+    /// Records a rejection.
     ///
     /// # Errors
     /// Where it is not stored.
-    pub async fn record_refusal(&self, payload: Vec<u8>) -> Result<(), EdgeError> {
+    pub async fn record_rejection(&self, payload: Vec<u8>) -> Result<(), EdgeError> {
         let failed = failed("store the refusal");
         let message = PublishMessage::build().payload(payload.into());
         let sent = self.context.send_publish("oi.refusals", message).await;
@@ -123,7 +123,7 @@ impl Journal {
     ///
     /// # Errors
     /// Where they cannot be read.
-    pub async fn refusals(
+    pub async fn rejections(
         &self,
         from: Option<u64>,
         count: usize,

@@ -9,7 +9,7 @@
 //! | `OI_ADVISORIES` | the broker's word on jobs that it gave up               |
 //! | `OI_KEYS`     | wrapped data keys, deletable: destroying one is for good  |
 //! | `OI_SUBMISSIONS` | commands of producers (work queue)                     |
-//! | `OI_REFUSALS` | what was refused, the newest                              |
+//! | `OI_REJECTIONS` | what was refused, the newest                              |
 //! | `OI_FEED`     | events for other services, derived from the log           |
 //! | `OBJ_OI_SNAPSHOTS` | a cache of folded states                             |
 //!
@@ -41,7 +41,7 @@ pub use import::ImportError;
 pub use intake::Asked;
 pub use keys::KeyStoreError;
 pub use message::{Entry, MessageError, StoredCommit, kinds, subject_of};
-pub use queue::{Abandoned, Delivered, EnqueueError, Enqueued, Queue, QueueError};
+pub use queue::{DeadLettered, Delivered, EnqueueError, Enqueued, Queue, QueueError};
 pub use read::{Follower, ReadError, Replay};
 pub use request::RequestError;
 pub use snapshot::SnapshotError;

@@ -162,7 +162,7 @@ impl<T> Queue<T> {
 
 /// A job that the broker gave up.
 #[derive(Debug, Clone)]
-pub struct Abandoned {
+pub struct DeadLettered {
     stream_sequence: u64,
 }
 
@@ -233,7 +233,7 @@ impl Journal {
     }
 
     /// Jobs that the broker gave up: delivered too often without outcome.
-    pub fn abandoned(&self) -> Queue<Abandoned> {
+    pub fn dead_lettered(&self) -> Queue<DeadLettered> {
         Queue::new(
             self,
             |j| Box::pin(j.advisory_consumer()),
@@ -241,7 +241,7 @@ impl Journal {
                 let advisory: Advisory = serde_json::from_slice(&m.payload).map_err(|_| {
                     MessageError::Header { name: "advisory", value: m.subject.to_string() }
                 })?;
-                Ok(Abandoned { stream_sequence: advisory.stream_seq })
+                Ok(DeadLettered { stream_sequence: advisory.stream_seq })
             },
         )
     }
@@ -250,16 +250,16 @@ impl Journal {
     ///
     /// # Errors
     /// Where the broker does not answer. None where it is gone already.
-    pub async fn remove_abandoned(
+    pub async fn remove_dead_lettered(
         &self,
-        abandoned: &Abandoned,
+        dead_lettered: &DeadLettered,
     ) -> Result<Option<JobId>, QueueError> {
         let stream =
             self.context.get_stream_no_info(JOBS).await.map_err(|e| QueueError(e.into()))?;
-        match stream.get_raw_message(abandoned.stream_sequence).await {
+        match stream.get_raw_message(dead_lettered.stream_sequence).await {
             Ok(message) => {
                 stream
-                    .delete_message(abandoned.stream_sequence)
+                    .delete_message(dead_lettered.stream_sequence)
                     .await
                     .map_err(|e| QueueError(e.into()))?;
                 Ok(message.subject.strip_prefix("oi.jobs.").map(|id| JobId(id.to_owned())))

@@ -20,11 +20,11 @@ fn commit(n: u128, previous: Hash) -> Commit {
         },
         command: Command::DeleteCluster(DeleteClusterV2 {
             name: "a".parse().unwrap(),
-            abandon: false,
+            forget_orphans: false,
         }),
         events: vec![
             ClusterDeletionStartedV2 {
-                abandon: false,
+                forget_orphans: false,
                 name: "a".parse().unwrap(),
                 generation: Generation(n as u64),
             }

@@ -117,7 +117,7 @@ impl Reply {
     /// [`KubeError::Refused`] with the API's own words where it did not do it.
     pub fn object(&self) -> Result<serde_json::Value, KubeError> {
         if !self.is_success() {
-            return Err(KubeError::Refused { status: self.status, message: self.message() });
+            return Err(KubeError::Rejected { status: self.status, message: self.message() });
         }
         serde_json::from_slice(&self.body).map_err(KubeError::Json)
     }
@@ -139,7 +139,7 @@ pub enum KubeError {
     Pem(#[source] ureq::Error),
     /// There is no certificate to trust.
     #[error("there is no authority to trust: the file with its certificate holds none")]
-    NoAuthority,
+    NoCa,
     /// It cannot be asked.
     #[error("no answer from https://{address}")]
     Call {
@@ -166,7 +166,7 @@ pub enum KubeError {
     Path(String),
     /// The API refused.
     #[error("the API answers {status}: {message}")]
-    Refused {
+    Rejected {
         /// HTTP status.
         status: u16,
         /// Its own words.
@@ -207,7 +207,7 @@ fn tls(server: &Server) -> Result<TlsConfig, KubeError> {
         }
     }
     if authorities.is_empty() {
-        return Err(KubeError::NoAuthority);
+        return Err(KubeError::NoCa);
     }
     let builder = TlsConfig::builder().root_certs(RootCerts::from(authorities));
     Ok(match &server.identity {

@@ -65,10 +65,10 @@ pub enum IssueError {
     },
     /// The authority's certificate is not one.
     #[error("the authority's certificate does not parse")]
-    Authority(#[source] InspectError),
+    Ca(#[source] InspectError),
     /// The given certificate is a leaf.
     #[error("certificate {0:?} is not an authority's")]
-    NotAnAuthority(String),
+    NotACa(String),
     /// The authority ended.
     #[error("authority {name:?} ended at {ended_ms} ms since 1970")]
     Ended {
@@ -161,7 +161,7 @@ fn material(
 ///
 /// # Errors
 /// Where no key can be made, or the name or the end cannot stand in a certificate.
-pub fn new_authority(common_name: &str, now_ms: u64, life_ms: u64) -> Result<Material, IssueError> {
+pub fn new_ca(common_name: &str, now_ms: u64, life_ms: u64) -> Result<Material, IssueError> {
     let key = generate()?;
     let period = (now_ms.saturating_sub(BACKDATE_MS), now_ms.saturating_add(life_ms));
     let mut params = parameters(common_name, None, [common_name], period)?;
@@ -192,9 +192,9 @@ pub fn issue(
             return Err(IssueError::Organizations { name, count: more.len() });
         }
     };
-    let ca = inspect(ca_certificate_der).map_err(IssueError::Authority)?;
-    if !ca.is_authority {
-        return Err(IssueError::NotAnAuthority(ca.common_name));
+    let ca = inspect(ca_certificate_der).map_err(IssueError::Ca)?;
+    if !ca.is_ca {
+        return Err(IssueError::NotACa(ca.common_name));
     }
     if ca.not_after_ms <= now_ms {
         return Err(IssueError::Ended { name: ca.common_name, ended_ms: ca.not_after_ms });

@@ -58,7 +58,7 @@ pub struct CertificateInfo {
     /// Addresses.
     pub ip_addresses: Vec<IpAddr>,
     /// Whether it may sign certificates.
-    pub is_authority: bool,
+    pub is_ca: bool,
     /// Public key, SPKI DER.
     pub public_key: Vec<u8>,
 }
@@ -144,7 +144,7 @@ pub fn inspect(der: &[u8]) -> Result<CertificateInfo, InspectError> {
         organizations: subject.iter_organization().map(text).collect(),
         dns_names: names.iter().filter_map(dns_name).collect(),
         ip_addresses: names.iter().filter_map(ip_address).collect(),
-        is_authority: constraints.is_some_and(|c| c.value.ca),
+        is_ca: constraints.is_some_and(|c| c.value.ca),
         public_key: certificate.public_key().raw.to_vec(),
     })
 }

@@ -21,7 +21,7 @@ mod kubeconfig;
 mod profile;
 mod request;
 
-pub use authority::{IssueError, Material, issue, key_pair, new_authority};
+pub use authority::{IssueError, Material, issue, key_pair, new_ca};
 pub use encoding::{
     CertificateInfo, InspectError, PemError, certificate_pem, fingerprint, inspect,
     private_key_pem, public_key_hash, public_key_pem, read_certificates,

@@ -37,8 +37,8 @@ fn identifiers<'a>(certificate: &'a X509Certificate<'_>) -> (Option<&'a [u8]>, O
 
 #[test]
 fn a_leaf_verifies_under_its_authority_only() {
-    let ours = new_authority("kubernetes", NOW, 10 * YEAR).unwrap();
-    let other = new_authority("kubernetes", NOW, 10 * YEAR).unwrap();
+    let ours = new_ca("kubernetes", NOW, 10 * YEAR).unwrap();
+    let other = new_ca("kubernetes", NOW, 10 * YEAR).unwrap();
     let leaf = issue(&ours.certificate, &ours.key, &LeafProfile::scheduler(), NOW, YEAR).unwrap();
     let (ca, wrong, parsed) =
         (parse(&ours.certificate), parse(&other.certificate), parse(&leaf.certificate));
@@ -53,7 +53,7 @@ fn a_leaf_verifies_under_its_authority_only() {
 
 #[test]
 fn authorities_and_leaves_have_the_rights_of_their_kind() {
-    let ca = new_authority("kubernetes", NOW, YEAR).unwrap();
+    let ca = new_ca("kubernetes", NOW, YEAR).unwrap();
     let leaf = issue(&ca.certificate, &ca.key, &LeafProfile::admin(), NOW, YEAR).unwrap();
     let (authority, parsed) = (parse(&ca.certificate), parse(&leaf.certificate));
     assert!(authority.is_ca() && !parsed.is_ca());
@@ -68,7 +68,7 @@ fn authorities_and_leaves_have_the_rights_of_their_kind() {
 
 #[test]
 fn keys_serials_and_fingerprints_are_distinct() {
-    let ca = new_authority("etcd-ca", NOW, YEAR).unwrap();
+    let ca = new_ca("etcd-ca", NOW, YEAR).unwrap();
     let make = || issue(&ca.certificate, &ca.key, &LeafProfile::admin(), NOW, YEAR).unwrap();
     let (a, b) = (make(), make());
     assert!(a.key != b.key && a.key != ca.key);
@@ -87,7 +87,7 @@ fn keys_serials_and_fingerprints_are_distinct() {
 
 #[test]
 fn identities_are_kubeadms() {
-    let ca = new_authority("kubernetes", NOW, YEAR).unwrap();
+    let ca = new_ca("kubernetes", NOW, YEAR).unwrap();
     let (none, both) = (vec![], (true, true));
     let expected = [
         (LeafProfile::kube_apiserver(vec![], vec![]), "kube-apiserver", "", (true, false)),
@@ -116,7 +116,7 @@ fn identities_are_kubeadms() {
 
 #[test]
 fn subject_alternative_names_are_kubeadms_each_once() {
-    let ca = new_authority("kubernetes", NOW, YEAR).unwrap();
+    let ca = new_ca("kubernetes", NOW, YEAR).unwrap();
     let names = |profile: &LeafProfile| {
         let leaf = issue(&ca.certificate, &ca.key, profile, NOW, YEAR).unwrap();
         let info = inspect(&leaf.certificate).unwrap();
@@ -144,7 +144,7 @@ fn subject_alternative_names_are_kubeadms_each_once() {
 
 #[test]
 fn a_leaf_is_valid_only_while_its_authority_is() {
-    let ca = new_authority("kubernetes", NOW, YEAR).unwrap();
+    let ca = new_ca("kubernetes", NOW, YEAR).unwrap();
     let info = inspect(&ca.certificate).unwrap();
     let second = |ms: u64| ms / SECOND * SECOND;
     assert_eq!(info.not_before_ms, second(NOW) - 5 * 60 * SECOND);
@@ -156,13 +156,12 @@ fn a_leaf_is_valid_only_while_its_authority_is() {
     let early = inspect(&make(NOW - YEAR, 2 * YEAR).unwrap().certificate).unwrap();
     assert_eq!(early.not_before_ms, info.not_before_ms);
     assert!(matches!(make(NOW + YEAR, YEAR), Err(IssueError::Ended { .. })));
-    assert!(matches!(new_authority("x", NOW, u64::MAX), Err(IssueError::Time(_))));
+    assert!(matches!(new_ca("x", NOW, u64::MAX), Err(IssueError::Time(_))));
 }
 
 #[test]
 fn what_cannot_sign_or_be_said_is_refused() {
-    let (ca, other) =
-        (new_authority("a", NOW, YEAR).unwrap(), new_authority("b", NOW, YEAR).unwrap());
+    let (ca, other) = (new_ca("a", NOW, YEAR).unwrap(), new_ca("b", NOW, YEAR).unwrap());
     let admin = LeafProfile::admin();
     let leaf = issue(&ca.certificate, &ca.key, &admin, NOW, YEAR).unwrap();
     let refused = |certificate: &[u8], key: &[u8], profile: &LeafProfile| {
@@ -171,9 +170,9 @@ fn what_cannot_sign_or_be_said_is_refused() {
     let wrong_key = refused(&ca.certificate, &other.key, &admin);
     assert!(matches!(wrong_key, IssueError::Mismatch(name) if name == "a"));
     let from_leaf = refused(&leaf.certificate, &leaf.key, &admin);
-    assert!(matches!(from_leaf, IssueError::NotAnAuthority(_)));
+    assert!(matches!(from_leaf, IssueError::NotACa(_)));
     assert!(matches!(refused(&ca.certificate, b"x", &admin), IssueError::AuthorityKey(_)));
-    assert!(matches!(refused(b"x", &ca.key, &admin), IssueError::Authority(_)));
+    assert!(matches!(refused(b"x", &ca.key, &admin), IssueError::Ca(_)));
     let umlaut = LeafProfile::kube_apiserver(vec!["münchen".to_owned()], vec![]);
     assert!(matches!(refused(&ca.certificate, &ca.key, &umlaut), IssueError::Name { .. }));
     let groups = LeafProfile::client("jane", &["a", "b"]);

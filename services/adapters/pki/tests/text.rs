@@ -17,7 +17,7 @@ fn contents(pem: &[u8]) -> (String, Vec<u8>) {
 #[test]
 fn pem_carries_the_bytes_under_the_right_label() {
     let (private, public) = key_pair().unwrap();
-    let ca = new_authority("kubernetes", NOW, 1_000_000).unwrap();
+    let ca = new_ca("kubernetes", NOW, 1_000_000).unwrap();
     let text = certificate_pem(&ca.certificate);
     assert!(text.lines().all(|line| line.len() <= 64) && text.ends_with('\n'));
     assert_eq!(contents(text.as_bytes()), ("CERTIFICATE".into(), ca.certificate));
@@ -28,8 +28,8 @@ fn pem_carries_the_bytes_under_the_right_label() {
 
 #[test]
 fn a_kubeconfig_parses_whatever_its_names() {
-    let ca = new_authority("kubernetes", NOW, 1_000_000).unwrap();
-    let other = new_authority("kubernetes", NOW, 1_000_000).unwrap();
+    let ca = new_ca("kubernetes", NOW, 1_000_000).unwrap();
+    let other = new_ca("kubernetes", NOW, 1_000_000).unwrap();
     let leaf = issue(&ca.certificate, &ca.key, &LeafProfile::admin(), NOW, 1_000_000).unwrap();
     for user in ["system:kube-scheduler", "yes", "o'\"\\\n  token: x #é\u{7f}\u{200b}"] {
         let server = "https://192.0.2.7:6443";

@@ -25,14 +25,14 @@ pub fn kill_container(id: &str) -> Result<usize, KillError> {
     if id.len() != 64 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(KillError::NotAnId(id.to_owned()));
     }
-    let inside = |pid: i32| {
+    let addons = |pid: i32| {
         let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
         groups.lines().any(|line| line.split(['/', ':']).any(|part| part.contains(id)))
     };
     let mut killed = 0;
     for entry in fs::read_dir("/proc").map_err(KillError::Proc)?.flatten() {
         let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
-        if let Some(pid) = pid.filter(|pid| inside(*pid))
+        if let Some(pid) = pid.filter(|pid| addons(*pid))
             && let Some(process) = Pid::from_raw(pid)
             && kill_process(process, Signal::KILL).is_ok()
         {

@@ -23,7 +23,7 @@ pub enum ServeError {
     },
     /// The long-lived part refused.
     #[error("{0}")]
-    Refused(String),
+    Rejected(String),
 }
 
 /// An error with all that caused it.
@@ -123,7 +123,7 @@ fn ask(socket: &Path, request: &str) -> Result<String, ServeError> {
     stream.read_to_string(&mut reply).map_err(failed)?;
     match reply.strip_prefix('+') {
         Some(text) => Ok(text.to_owned()),
-        None => Err(ServeError::Refused(reply.trim_start_matches('-').to_owned())),
+        None => Err(ServeError::Rejected(reply.trim_start_matches('-').to_owned())),
     }
 }
 

@@ -53,7 +53,7 @@ impl Cluster {
     fn call(&self, request: &Request) -> Result<Reply, JoinError> {
         let reply = self.client.call(request).map_err(|error| {
             if error.is_distrust() {
-                JoinError::Authority { endpoint: self.endpoint.clone(), source: error }
+                JoinError::Ca { endpoint: self.endpoint.clone(), source: error }
             } else {
                 error.into()
             }

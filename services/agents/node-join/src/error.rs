@@ -48,7 +48,7 @@ pub enum JoinError {
     #[error(
         "the API at {endpoint} is not the one whose authority was given: check --apiserver-endpoint and --apiserver-ca-cert-file"
     )]
-    Authority {
+    Ca {
         /// Where.
         endpoint: String,
         /// Why.
@@ -111,7 +111,7 @@ pub enum JoinError {
     LinkTaken(String),
     /// Nobody answers.
     #[error(
-        "no link was given to this machine within {0} s: does oi's worker run (`oi status`), and is there an address left (`oi cluster vpn`)? This command may be run again"
+        "no link was given to this machine within {0} s: does oi's worker run (`oi status`), and is there an address left (`oi cluster tunnel`)? This command may be run again"
     )]
     NoLink(u64),
     /// The hub does not answer.
@@ -126,7 +126,7 @@ pub enum JoinError {
     },
     /// The link itself.
     #[error(transparent)]
-    Vpn(#[from] oi_tunnel::VpnError),
+    Tunnel(#[from] oi_tunnel::TunnelError),
     /// No key.
     #[error("no key can be made")]
     Random(#[source] std::io::Error),

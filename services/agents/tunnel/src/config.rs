@@ -1,6 +1,6 @@
 //! What a hub and a link are told, as JSON files, which they read again when they change.
 
-use crate::error::VpnError;
+use crate::error::TunnelError;
 use crate::switch::Kind;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use boringtun::x25519::{PublicKey, StaticSecret};
@@ -119,15 +119,15 @@ impl<'a> Watched<'a> {
 
     /// The configuration, if it is another one than the last time. A file is replaced as a
     /// whole, but one that cannot be read for a moment is no reason to end.
-    pub(crate) fn changed<T: DeserializeOwned>(&mut self) -> Result<Option<T>, VpnError> {
+    pub(crate) fn changed<T: DeserializeOwned>(&mut self) -> Result<Option<T>, TunnelError> {
         let path = || self.path.display().to_string();
         let text = std::fs::read_to_string(self.path)
-            .map_err(|source| VpnError::Read { path: path(), source })?;
+            .map_err(|source| TunnelError::Read { path: path(), source })?;
         if text == self.text {
             return Ok(None);
         }
         let parsed = serde_json::from_str(&text)
-            .map_err(|source| VpnError::Malformed { path: path(), source })?;
+            .map_err(|source| TunnelError::Malformed { path: path(), source })?;
         self.text = text;
         Ok(Some(parsed))
     }

@@ -4,7 +4,7 @@ use std::io::Error;
 
 /// A failure that ends the process; whatever supervises it starts it again.
 #[derive(Debug, thiserror::Error)]
-pub enum VpnError {
+pub enum TunnelError {
     /// The configuration cannot be read.
     #[error("the configuration {path} cannot be read")]
     Read {

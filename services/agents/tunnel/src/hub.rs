@@ -1,7 +1,7 @@
 //! The hub: takes packets out of one link and puts them into another.
 
 use crate::config::{HubConfig, PeerConfig, Pods, Watched};
-use crate::error::VpnError;
+use crate::error::TunnelError;
 use crate::switch::{Kind, allows};
 use boringtun::noise::handshake::parse_handshake_anon;
 use boringtun::noise::rate_limiter::RateLimiter;
@@ -51,7 +51,7 @@ struct Hub {
 ///
 /// # Errors
 /// Where the configuration or the socket is not to be had.
-pub fn hub(path: &Path, pods: Option<&Path>) -> Result<(), VpnError> {
+pub fn hub(path: &Path, pods: Option<&Path>) -> Result<(), TunnelError> {
     let mut watched = Watched::new(path);
     let mut pods = pods.map(Watched::new);
     let mut hub: Option<Hub> = None;
@@ -80,7 +80,7 @@ pub fn hub(path: &Path, pods: Option<&Path>) -> Result<(), VpnError> {
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
                 // An ICMP error for something that was sent.
                 Err(e) if e.kind() == ErrorKind::ConnectionRefused => {}
-                Err(e) => return Err(VpnError::Socket(e)),
+                Err(e) => return Err(TunnelError::Socket(e)),
             }
         }
     }
@@ -88,7 +88,7 @@ pub fn hub(path: &Path, pods: Option<&Path>) -> Result<(), VpnError> {
 
 impl Hub {
     /// With another configuration, and the links that are in both.
-    fn with(before: Option<Hub>, config: HubConfig) -> Result<Hub, VpnError> {
+    fn with(before: Option<Hub>, config: HubConfig) -> Result<Hub, TunnelError> {
         let same = |h: &Hub| {
             h.config.private_key == config.private_key && h.config.listen_port == config.listen_port
         };
@@ -121,9 +121,10 @@ impl Hub {
         Ok(hub)
     }
 
-    fn new(config: &HubConfig) -> Result<Hub, VpnError> {
-        let socket = UdpSocket::bind(("0.0.0.0", config.listen_port)).map_err(VpnError::Socket)?;
-        socket.set_read_timeout(Some(TICK)).map_err(VpnError::Socket)?;
+    fn new(config: &HubConfig) -> Result<Hub, TunnelError> {
+        let socket =
+            UdpSocket::bind(("0.0.0.0", config.listen_port)).map_err(TunnelError::Socket)?;
+        socket.set_read_timeout(Some(TICK)).map_err(TunnelError::Socket)?;
         eprintln!("listening on UDP port {}", config.listen_port);
         let public = config.private_key.public().peer();
         Ok(Hub {

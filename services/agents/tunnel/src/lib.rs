@@ -13,7 +13,7 @@ mod route;
 mod switch;
 
 pub use config::{HubConfig, Key, LinkConfig, PeerConfig, Pods};
-pub use error::VpnError;
+pub use error::TunnelError;
 pub use hub::hub;
 pub use link::{INTERFACE, Link, link};
 pub use switch::{Kind, allows};

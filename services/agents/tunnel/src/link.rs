@@ -1,7 +1,7 @@
 //! A link: an interface of this machine whose packets go to the hub, and come from there.
 
 use crate::config::{LinkConfig, Watched};
-use crate::error::VpnError;
+use crate::error::TunnelError;
 use crate::hub::{LARGEST, SEAL};
 use crate::route;
 use boringtun::noise::{Tunn, TunnResult};
@@ -52,10 +52,10 @@ impl Shared {
     }
 
     /// From the interface to the hub.
-    fn out(&self) -> Result<(), VpnError> {
+    fn out(&self) -> Result<(), TunnelError> {
         let (mut packet, mut datagram) = (vec![0; LARGEST], vec![0; LARGEST + SEAL]);
         loop {
-            let length = self.device.recv(&mut packet).map_err(VpnError::Packet)?;
+            let length = self.device.recv(&mut packet).map_err(TunnelError::Packet)?;
             let sealed = self.tunnel().encapsulate(&packet[..length], &mut datagram);
             if let TunnResult::WriteToNetwork(sealed) = sealed {
                 self.send(sealed);
@@ -64,7 +64,7 @@ impl Shared {
     }
 
     /// From the hub to the interface.
-    fn back(&self) -> Result<(), VpnError> {
+    fn back(&self) -> Result<(), TunnelError> {
         let (mut datagram, mut packet) = (vec![0; LARGEST], vec![0; LARGEST]);
         loop {
             // An ICMP error for something that was sent comes as an error here.
@@ -98,7 +98,7 @@ impl Shared {
 ///
 /// # Errors
 /// Where the configuration, the interface or the socket is not to be had.
-pub fn link(link: &Link<'_>) -> Result<(), VpnError> {
+pub fn link(link: &Link<'_>) -> Result<(), TunnelError> {
     let mut watched = Watched::new(link.config);
     let mut status = Status { path: link.status, up: None };
     let (config, hub) = loop {
@@ -111,7 +111,7 @@ pub fn link(link: &Link<'_>) -> Result<(), VpnError> {
         std::thread::sleep(TICK);
     };
     let any = if hub.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-    let socket = UdpSocket::bind(any).map_err(VpnError::Socket)?;
+    let socket = UdpSocket::bind(any).map_err(TunnelError::Socket)?;
     let tunnel = Tunn::new(
         config.private_key.secret(),
         config.hub_key.peer(),
@@ -154,15 +154,15 @@ pub fn link(link: &Link<'_>) -> Result<(), VpnError> {
             }
         }
         if threads.iter().any(std::thread::JoinHandle::is_finished) {
-            return Err(VpnError::Thread);
+            return Err(TunnelError::Thread);
         }
         std::thread::sleep(TICK);
     }
 }
 
 /// The interface: it stays when the process ends, and so does what others have bound to it.
-fn interface(config: &LinkConfig) -> Result<SyncDevice, VpnError> {
-    let failed = |source| VpnError::Interface { name: INTERFACE, source };
+fn interface(config: &LinkConfig) -> Result<SyncDevice, TunnelError> {
+    let failed = |source| TunnelError::Interface { name: INTERFACE, source };
     let device = DeviceBuilder::new().name(INTERFACE).mtu(MTU).build_sync().map_err(failed)?;
     device.persist().map_err(failed)?;
     let address = config.address.addr();
@@ -187,13 +187,13 @@ struct Status<'a> {
 }
 
 impl Status<'_> {
-    fn tell(&mut self, up: bool) -> Result<(), VpnError> {
+    fn tell(&mut self, up: bool) -> Result<(), TunnelError> {
         if self.up == Some(up) {
             return Ok(());
         }
         self.up = Some(up);
         let Some(path) = self.path else { return Ok(()) };
-        let failed = |source| VpnError::Status { path: path.display().to_string(), source };
+        let failed = |source| TunnelError::Status { path: path.display().to_string(), source };
         std::fs::write(path, if up { "up\n" } else { "down\n" }).map_err(failed)
     }
 }

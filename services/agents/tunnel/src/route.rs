@@ -1,6 +1,6 @@
 //! Routes through the interface (rtnetlink(7)).
 
-use crate::error::VpnError;
+use crate::error::TunnelError;
 use ipnet::Ipv4Net;
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
@@ -14,7 +14,7 @@ use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
 /// Packets for these addresses go through the interface of that index.
-pub fn add(net: Ipv4Net, interface: u32) -> Result<(), VpnError> {
+pub fn add(net: Ipv4Net, interface: u32) -> Result<(), TunnelError> {
     let mut route = RouteMessage::default();
     route.header = RouteHeader {
         address_family: AddressFamily::Inet,
@@ -34,7 +34,7 @@ pub fn add(net: Ipv4Net, interface: u32) -> Result<(), VpnError> {
     message.finalize();
     let mut bytes = vec![0; message.buffer_len()];
     message.serialize(&mut bytes);
-    let failed = |source| VpnError::Route { net, source };
+    let failed = |source| TunnelError::Route { net, source };
     let mut socket = Socket::new(NETLINK_ROUTE).map_err(failed)?;
     socket.bind_auto().map_err(failed)?;
     socket.connect(&SocketAddr::new(0, 0)).map_err(failed)?;

@@ -1,6 +1,8 @@
 //! What an event is about, and what happened, in a line for people.
 
-use oi_events::{ClusterName, Cni, Event, HypervisorName, JobId, NodeName, RotationStage, VpnPeer};
+use oi_events::{
+    ClusterName, Cni, Event, HypervisorName, JobId, NodeName, RotationStage, TunnelPeer,
+};
 
 /// What an event is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,7 +38,7 @@ fn job(id: &JobId, summary: String) -> Description {
         Some(JobTarget::Node { cluster: c, node: n, .. }) => node(&c, &n, summary),
         Some(JobTarget::Cluster { name, .. }) => cluster(&name, summary),
         Some(JobTarget::Backup { cluster: c, .. }) => cluster(&c, summary),
-        Some(JobTarget::Leftover { hypervisor: name, node: n, .. }) => {
+        Some(JobTarget::Orphan { hypervisor: name, node: n, .. }) => {
             Description { node: Some(n), ..hypervisor(&name, summary) }
         }
         None => Description { summary, ..Description::default() },
@@ -52,7 +54,7 @@ pub fn describe(event: &Event) -> Description {
             let kind = if h.public { "public" } else { "private" };
             hypervisor(&h.name, format!("{kind} hypervisor registered at {}", h.cri_endpoint))
         }
-        Event::LevelRaised(e) => Description {
+        Event::FeatureLevelRaised(e) => Description {
             summary: format!("level {}: servers may write what older ones cannot read", e.level),
             ..Description::default()
         },
@@ -98,16 +100,16 @@ pub fn describe(event: &Event) -> Description {
         Event::NodeReplacementStarted(e) => {
             node(&e.cluster, &e.node, format!("to be replaced by {}", e.by))
         }
-        Event::NodeLeftBehind(e) => node(
+        Event::NodeOrphaned(e) => node(
             &e.cluster,
             &e.name,
             "left behind on its hypervisor, which is away: cleared when it is back".to_owned(),
         ),
-        Event::LeftoverRemoved(e) => {
+        Event::OrphanRemoved(e) => {
             hypervisor(&e.hypervisor, format!("what was left of node {} is gone", e.node))
         }
-        Event::HypervisorAbandoned(e) => {
-            hypervisor(&e.name, "abandoned: what is left on it is forgotten".to_owned())
+        Event::OrphansForgotten(e) => {
+            hypervisor(&e.name, "orphans forgotten".to_owned())
         }
         Event::UpgradeStarted(e) => {
             cluster(&e.name, format!("upgrade from {} to {} started", e.from, e.to))
@@ -153,7 +155,7 @@ pub fn describe(event: &Event) -> Description {
         Event::MemberBroken(e) => {
             node(&e.cluster, &e.node, format!("etcd member broken: {}", e.reason))
         }
-        Event::LeftoverAbandoned(e) => hypervisor(
+        Event::OrphanForgotten(e) => hypervisor(
             &e.hypervisor,
             format!("what is left of node {} is forgotten: clear it by hand", e.node),
         ),
@@ -162,7 +164,7 @@ pub fn describe(event: &Event) -> Description {
             let text = if e.hibernated { "to stop, its data stays" } else { "to run again" };
             cluster(&e.name, text.to_owned())
         }
-        Event::ClusterDeletionPlanned(e) => cluster(
+        Event::ClusterDeletionScheduled(e) => cluster(
             &e.name,
             match e.at_ms {
                 Some(at) => format!("to be deleted at {at} (Unix milliseconds)"),
@@ -174,7 +176,7 @@ pub fn describe(event: &Event) -> Description {
             job(&e.job, format!("failed (attempt {}): {}", e.attempt, e.message))
         }
         Event::JobRetried(e) => job(&e.job, "due again".to_owned()),
-        Event::JobAbandoned(e) => job(&e.job, "given up by the queue".to_owned()),
+        Event::JobDeadLettered(e) => job(&e.job, "given up by the queue".to_owned()),
         Event::PodRestarted(e) => {
             node(&e.cluster, &e.node, format!("{} started again: {}", e.what, e.reason))
         }
@@ -217,20 +219,20 @@ pub fn describe(event: &Event) -> Description {
         Event::DriftRepaired(e) => {
             cluster(&e.cluster, format!("put right in it: {}", e.objects.join(", ")))
         }
-        Event::VpnEnabled(e) => {
+        Event::TunnelEnabled(e) => {
             cluster(&e.cluster, format!("a tunnel to its worker nodes, with addresses of {}", e.cidr))
         }
-        Event::VpnPeerAdded(e) => {
+        Event::TunnelPeerAdded(e) => {
             let text = format!("has a link to the tunnel's hub, with address {}", e.address);
             match &e.peer {
-                VpnPeer::ControlPlane(name) => node(&e.cluster, name, text),
-                VpnPeer::Worker(worker) => cluster(&e.cluster, format!("worker {worker} {text}")),
+                TunnelPeer::ControlPlane(name) => node(&e.cluster, name, text),
+                TunnelPeer::Worker(worker) => cluster(&e.cluster, format!("worker {worker} {text}")),
             }
         }
-        Event::VpnPeerRemoved(e) => {
+        Event::TunnelPeerRemoved(e) => {
             let who = match &e.peer {
-                VpnPeer::ControlPlane(name) => name.to_string(),
-                VpnPeer::Worker(worker) => format!("worker {worker}"),
+                TunnelPeer::ControlPlane(name) => name.to_string(),
+                TunnelPeer::Worker(worker) => format!("worker {worker}"),
             };
             cluster(&e.cluster, format!("{who} has no link to the tunnel's hub any more"))
         }
@@ -252,7 +254,7 @@ pub fn describe(event: &Event) -> Description {
             };
             cluster(&e.cluster, text)
         }
-        Event::AuthenticationTold(e) => {
+        Event::AuthenticationRolledOut(e) => {
             node(&e.cluster, &e.node, "its API server is told who says who users are".to_owned())
         }
         Event::KubeconfigIssued(e) => cluster(

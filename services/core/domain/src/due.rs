@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 /// milliseconds). Deciders enter them, so that a replay sees them too.
 pub fn due(state: &State, now_ms: u64) -> Vec<Command> {
     state
-        .troubles
+        .failures
         .iter()
         .filter(|(_, t)| t.retry_at_ms.is_some_and(|at| at <= now_ms))
         .map(|(job, _)| Command::RetryJob(RetryJobV1 { job: job.clone() }))
@@ -30,8 +30,9 @@ fn due_in<'a>(
 ) -> impl Iterator<Item = Command> + 'a {
     let staying = cluster.phase != ClusterPhase::Deleting;
     let delete = cluster.delete_at_ms.filter(|at| staying && *at <= now_ms);
-    let delete = delete
-        .map(|_| Command::DeleteCluster(DeleteClusterV2 { name: name.clone(), abandon: false }));
+    let delete = delete.map(|_| {
+        Command::DeleteCluster(DeleteClusterV2 { name: name.clone(), forget_orphans: false })
+    });
     let backup = staying && backup_is_due(cluster, now_ms);
     let backup = backup.then(|| Command::BackupCluster(BackupClusterV1 { name: name.clone() }));
     let runs = staying && !cluster.hibernated && cluster.delete_at_ms.is_none();
@@ -50,7 +51,7 @@ fn due_in<'a>(
         let (cluster, node) = (name.clone(), node.clone());
         Command::RenewCertificates(RenewCertificatesV1 { cluster, node })
     });
-    let tokens = cluster.inside.iter().filter(move |_| staying).flat_map(|i| &i.tokens);
+    let tokens = cluster.addons.iter().filter(move |_| staying).flat_map(|i| &i.tokens);
     let ended = tokens.filter(move |(_, t)| t.expires_ms <= now_ms).map(|(token, _)| {
         let (cluster, token) = (name.clone(), token.clone());
         Command::RevokeJoinToken(RevokeJoinTokenV1 { cluster, token })
@@ -102,8 +103,8 @@ pub fn lost(state: &State, now_ms: u64, patience_ms: u64) -> Vec<Command> {
 /// Members that were in their cluster and do not come up again, though their hypervisor
 /// answers and all others are well.
 fn broken_by_jobs(state: &State) -> impl Iterator<Item = Command> + '_ {
-    let tried = state.troubles.iter().filter(|(_, t)| t.attempts >= MEMBER_TRIES);
-    tried.filter_map(|(job, trouble)| {
+    let tried = state.failures.iter().filter(|(_, t)| t.attempts >= MEMBER_TRIES);
+    tried.filter_map(|(job, failure)| {
         let Some(JobTarget::Node { cluster, node, step: JobKind::EnsureEtcd, .. }) =
             JobTarget::parse(job)
         else {
@@ -115,7 +116,7 @@ fn broken_by_jobs(state: &State) -> impl Iterator<Item = Command> + '_ {
         let others =
             c.control_planes().iter().all(|(name, other)| **name == node || other.is_ready());
         let (generation, broken) = (n.generation, n.joined && answers && others && !n.broken);
-        let reason = format!("{} attempts to start it: {}", trouble.attempts, trouble.message);
+        let reason = format!("{} attempts to start it: {}", failure.attempts, failure.message);
         let seen = Observation::MemberBroken { cluster, node, generation, reason };
         broken.then(|| ReportObservationV1 { observation: seen }.into())
     })

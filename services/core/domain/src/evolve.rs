@@ -1,16 +1,16 @@
 //! Folding events into the state. It never fails and never chooses: an event
 //! about something unknown changes nothing.
 
-use crate::mint::{Authority, fingerprint};
+use crate::mint::{Ca, fingerprint};
 use crate::owed::JobTarget;
 use crate::state::{
-    Backup, Cluster, ClusterPhase, Hypervisor, Inside, JoinToken, Kubeconfig, Leftover, Node, Peer,
-    Reach, Restore, Rotation, Schedule, State, Trouble, Upgrade, Versions, Vpn,
+    Backup, Cluster, ClusterPhase, Hypervisor, InstalledAddons, JobFailure, JoinToken, Kubeconfig,
+    Node, Orphan, Peer, Reach, Restore, Rotation, Schedule, State, Tunnel, Upgrade, Versions,
 };
 use oi_events::{
     BackupId, ClusterName, ClusterUid, Component, Credential, Event, Generation, Hash,
-    HypervisorName, JobId, JobKind, NodeLeftBehindV1, NodeName, NodePortV1, RecordedCommit, Role,
-    RotationStage, VpnEnabledV1, VpnPeer,
+    HypervisorName, JobId, JobKind, NodeName, NodeOrphanedV1, NodePortV1, RecordedCommit, Role,
+    RotationStage, TunnelEnabledV1, TunnelPeer,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -60,8 +60,8 @@ fn node_mut<'a>(
     cluster_mut(state, cluster)?.nodes.get_mut(node).map(Arc::make_mut)
 }
 
-fn inside_mut<'a>(state: &'a mut State, cluster: &ClusterName) -> Option<&'a mut Inside> {
-    cluster_mut(state, cluster)?.inside.as_mut()
+fn addons_mut<'a>(state: &'a mut State, cluster: &ClusterName) -> Option<&'a mut InstalledAddons> {
+    cluster_mut(state, cluster)?.addons.as_mut()
 }
 
 /// The cluster inside of which something else is to be kept after an event: other parts or
@@ -76,9 +76,9 @@ fn changes_inside(event: &Event) -> Option<&ClusterName> {
         Event::RotationAdvanced(e) => Some(&e.cluster),
         Event::RotationEnded(e) => Some(&e.cluster),
         Event::RestoreEnded(e) => Some(&e.cluster),
-        Event::VpnEnabled(e) => Some(&e.cluster),
-        Event::VpnPeerAdded(e) => Some(&e.cluster),
-        Event::VpnPeerRemoved(e) => Some(&e.cluster),
+        Event::TunnelEnabled(e) => Some(&e.cluster),
+        Event::TunnelPeerAdded(e) => Some(&e.cluster),
+        Event::TunnelPeerRemoved(e) => Some(&e.cluster),
         Event::EndpointSet(e) => Some(&e.cluster),
         _ => None,
     }
@@ -90,7 +90,7 @@ fn may_move_api(event: &Event) -> Option<ClusterName> {
         Event::NodeAdded(e) => Some(e.cluster.clone()),
         Event::NodeRemovalStarted(e) => Some(e.cluster.clone()),
         Event::NodeRemoved(e) => Some(e.cluster.clone()),
-        Event::NodeLeftBehind(e) => Some(e.cluster.clone()),
+        Event::NodeOrphaned(e) => Some(e.cluster.clone()),
         Event::NodeChanged(e) => Some(e.cluster.clone()),
         Event::CertificateReplaced(e) => Some(e.cluster.clone()),
         Event::ComponentsChanged(e) => Some(e.cluster.clone()),
@@ -110,7 +110,7 @@ fn may_move_api(event: &Event) -> Option<ClusterName> {
 /// Where its API and the hub of its tunnel are.
 fn ways(state: &State, name: &ClusterName) -> (Option<Vec<SocketAddr>>, Option<SocketAddr>) {
     let cluster = state.clusters.get(name);
-    cluster.map_or((None, None), |c| (state.told_endpoints(c), state.vpn_hub(c)))
+    cluster.map_or((None, None), |c| (state.advertised_endpoints(c), state.tunnel_hub(c)))
 }
 
 /// Folds one event.
@@ -121,12 +121,12 @@ pub fn evolve(state: &mut State, event: &Event) {
     let moved = moved.filter(|name| Some(ways(state, name)) != before);
     if let Some(name) = changes_inside(event).or(moved.as_ref()) {
         let generation = Generation(state.position + 1);
-        let inside = inside_mut(state, name);
-        if let Some(inside) = inside {
-            (inside.generation, inside.done) = (generation, false);
-            forget_troubles(
+        let addons = addons_mut(state, name);
+        if let Some(addons) = addons {
+            (addons.generation, addons.done) = (generation, false);
+            forget_failures(
                 state,
-                |t| matches!(&t, JobTarget::Cluster { name: n, step: JobKind::ConfigureCluster, .. } if n == name),
+                |t| matches!(&t, JobTarget::Cluster { name: n, step: JobKind::ReconcileAddons, .. } if n == name),
             );
         }
     }
@@ -144,7 +144,7 @@ fn fold(state: &mut State, event: &Event) {
                     reach: Reach::Unknown,
                     since_ms: state.time_ms,
                     prepared: false,
-                    leftovers: Vec::new(),
+                    orphans: Vec::new(),
                     shared_ports: Default::default(),
                 }),
             );
@@ -174,7 +174,7 @@ fn fold(state: &mut State, event: &Event) {
         }
         Event::HypervisorUnregistered(e) => {
             state.hypervisors.remove(&e.name);
-            forget_troubles(state, |t| t.hypervisor() == Some(&e.name));
+            forget_failures(state, |t| t.hypervisor() == Some(&e.name));
         }
         Event::ClusterCreated(e) => {
             state.clusters.insert(
@@ -194,14 +194,14 @@ fn fold(state: &mut State, event: &Event) {
                     upgrade: None,
                     hibernated: false,
                     delete_at_ms: None,
-                    abandon: false,
+                    forget_orphans: false,
                     backups: Default::default(),
                     schedule: None,
                     restore: None,
-                    other_authorities: Default::default(),
+                    other_cas: Default::default(),
                     rotation: None,
-                    inside: None,
-                    vpn: None,
+                    addons: None,
+                    tunnel: None,
                     endpoint: None,
                     issuers: Default::default(),
                 }),
@@ -211,12 +211,12 @@ fn fold(state: &mut State, event: &Event) {
             if let Some(c) = cluster_mut(state, &e.name) {
                 c.phase = ClusterPhase::Deleting;
                 c.generation = e.generation;
-                c.abandon = e.abandon;
+                c.forget_orphans = e.forget_orphans;
             }
         }
         Event::ClusterDeleted(e) => {
             state.clusters.remove(&e.name);
-            forget_troubles(state, |t| t.cluster() == Some(&e.name));
+            forget_failures(state, |t| t.cluster() == Some(&e.name));
         }
         Event::ClusterBecameReady(e) => {
             if let Some(c) = cluster_mut(state, &e.name) {
@@ -265,7 +265,7 @@ fn fold(state: &mut State, event: &Event) {
                 // What a restore has done is not done again.
                 n.done.retain(|step| RESTORED.contains(step));
             }
-            forget_node_troubles(state, &e.cluster, &e.node);
+            forget_node_failures(state, &e.cluster, &e.node);
         }
         Event::NodeChanged(e) => change_node(state, &e.cluster, &e.node, e.generation),
         Event::NodeReplacementStarted(e) => {
@@ -273,17 +273,17 @@ fn fold(state: &mut State, event: &Event) {
                 n.replaces = Some(e.node.clone());
             }
         }
-        Event::NodeLeftBehind(e) => leave_behind(state, e),
-        Event::LeftoverRemoved(e) => {
-            forget_leftover(state, &e.hypervisor, e.cluster_uid, &e.node);
+        Event::NodeOrphaned(e) => orphan_node(state, e),
+        Event::OrphanRemoved(e) => {
+            forget_orphan(state, &e.hypervisor, e.cluster_uid, &e.node);
         }
-        Event::HypervisorAbandoned(e) => {
+        Event::OrphansForgotten(e) => {
             if let Some(h) = hypervisor_mut(state, &e.name) {
-                h.leftovers.clear();
+                h.orphans.clear();
             }
-            forget_troubles(
+            forget_failures(
                 state,
-                |t| matches!(&t, JobTarget::Leftover { hypervisor, .. } if *hypervisor == e.name),
+                |t| matches!(&t, JobTarget::Orphan { hypervisor, .. } if *hypervisor == e.name),
             );
         }
         Event::UpgradeStarted(e) => {
@@ -304,7 +304,7 @@ fn fold(state: &mut State, event: &Event) {
                 n.generation = e.generation;
                 n.done.remove(&JobKind::EnsureControlPlane);
             }
-            forget_node_troubles(state, &e.cluster, &e.node);
+            forget_node_failures(state, &e.cluster, &e.node);
         }
         Event::UpgradeEnded(e) => {
             if let Some(c) = cluster_mut(state, &e.name) {
@@ -325,15 +325,15 @@ fn fold(state: &mut State, event: &Event) {
                 n.generation = e.generation;
                 n.done.remove(&JobKind::EnsureControlPlane);
             }
-            forget_node_troubles(state, &e.cluster, &e.node);
+            forget_node_failures(state, &e.cluster, &e.node);
         }
         Event::MemberBroken(e) => {
             if let Some(n) = node_mut(state, &e.cluster, &e.node) {
                 n.broken = true;
             }
         }
-        Event::LeftoverAbandoned(e) => {
-            forget_leftover(state, &e.hypervisor, e.cluster_uid, &e.node);
+        Event::OrphanForgotten(e) => {
+            forget_orphan(state, &e.hypervisor, e.cluster_uid, &e.node);
         }
         Event::ClusterHibernated(e) => {
             let Some(c) = cluster_mut(state, &e.name) else { return };
@@ -343,7 +343,7 @@ fn fold(state: &mut State, event: &Event) {
                 change_node(state, &e.name, &node, e.generation);
             }
         }
-        Event::ClusterDeletionPlanned(e) => {
+        Event::ClusterDeletionScheduled(e) => {
             if let Some(c) = cluster_mut(state, &e.name) {
                 c.delete_at_ms = e.at_ms;
             }
@@ -360,19 +360,19 @@ fn fold(state: &mut State, event: &Event) {
             if let Some(b) = backup_mut(state, &e.cluster, e.backup) {
                 b.snapshot = Some(e.snapshot.clone());
             }
-            forget_troubles(state, |t| t.backup() == Some(e.backup));
+            forget_failures(state, |t| t.backup() == Some(e.backup));
         }
         Event::BackupExpired(e) => {
             if let Some(b) = backup_mut(state, &e.cluster, e.backup) {
                 (b.expired, b.generation) = (true, e.generation);
             }
-            forget_troubles(state, |t| t.backup() == Some(e.backup));
+            forget_failures(state, |t| t.backup() == Some(e.backup));
         }
         Event::BackupDeleted(e) => {
             if let Some(c) = cluster_mut(state, &e.cluster) {
                 c.backups.remove(&e.backup);
             }
-            forget_troubles(state, |t| t.backup() == Some(e.backup));
+            forget_failures(state, |t| t.backup() == Some(e.backup));
         }
         Event::BackupsScheduled(e) => {
             let (every_ms, keep, since_ms) = (e.every_ms, e.keep, state.time_ms);
@@ -400,20 +400,20 @@ fn fold(state: &mut State, event: &Event) {
                 n.generation = e.generation;
                 n.done.clear();
             }
-            forget_node_troubles(state, &e.cluster, &e.name);
+            forget_node_failures(state, &e.cluster, &e.name);
         }
         Event::NodeRemoved(e) => {
             if let Some(c) = cluster_mut(state, &e.cluster) {
                 c.nodes.remove(&e.name);
                 unlink(c, &e.name);
             }
-            forget_node_troubles(state, &e.cluster, &e.name);
+            forget_node_failures(state, &e.cluster, &e.name);
         }
         Event::JobSucceeded(e) => job_done(state, &e.job),
         Event::JobFailed(e) => {
-            state.troubles.insert(
+            state.failures.insert(
                 e.job.clone(),
-                Trouble {
+                JobFailure {
                     attempts: e.attempt,
                     message: e.message.clone(),
                     retry_at_ms: Some(e.retry_at_ms),
@@ -421,15 +421,15 @@ fn fold(state: &mut State, event: &Event) {
             );
         }
         Event::JobRetried(e) => {
-            if let Some(t) = state.troubles.get_mut(&e.job) {
+            if let Some(t) = state.failures.get_mut(&e.job) {
                 t.retry_at_ms = None;
             }
         }
-        Event::JobAbandoned(e) => {
-            let attempts = state.troubles.get(&e.job).map_or(0, |t| t.attempts);
-            state.troubles.insert(
+        Event::JobDeadLettered(e) => {
+            let attempts = state.failures.get(&e.job).map_or(0, |t| t.attempts);
+            state.failures.insert(
                 e.job.clone(),
-                Trouble {
+                JobFailure {
                     attempts,
                     message: "delivered too often without any outcome".to_owned(),
                     retry_at_ms: Some(u64::MAX),
@@ -460,8 +460,7 @@ fn fold(state: &mut State, event: &Event) {
         Event::RotationStarted(e) => {
             let since_ms = state.time_ms;
             if let Some(c) = cluster_mut(state, &e.cluster) {
-                c.other_authorities =
-                    e.credentials.iter().map(|a| (a.name.clone(), a.clone())).collect();
+                c.other_cas = e.credentials.iter().map(|a| (a.name.clone(), a.clone())).collect();
                 let (stage, generation) = (RotationStage::Trust, e.generation);
                 c.rotation = Some(Rotation { stage, generation, since_ms });
             }
@@ -471,52 +470,58 @@ fn fold(state: &mut State, event: &Event) {
             if let Some(c) = cluster_mut(state, &e.cluster) {
                 match e.stage {
                     RotationStage::Trust => {}
-                    RotationStage::Switch => switch_authorities(c, since_ms),
-                    RotationStage::Retire => retire_authorities(c),
+                    RotationStage::Switch => switch_cas(c, since_ms),
+                    RotationStage::Retire => retire_cas(c),
                 }
                 let (stage, generation) = (e.stage, e.generation);
                 c.rotation = Some(Rotation { stage, generation, since_ms });
             }
         }
-        Event::LevelRaised(e) => state.raised = e.level,
+        Event::FeatureLevelRaised(e) => state.raised = e.level,
         Event::AddonsSet(e) => {
             let here = Generation(state.position + 1);
             if let Some(c) = cluster_mut(state, &e.cluster) {
                 let (tokens, since) = c
-                    .inside
+                    .addons
                     .take()
                     .map_or_else(|| (BTreeMap::new(), here), |i| (i.tokens, i.since));
                 let addons = e.addons.clone();
-                c.inside = Some(Inside { addons, tokens, generation: here, done: false, since });
+                c.addons = Some(InstalledAddons {
+                    spec: addons,
+                    tokens,
+                    generation: here,
+                    done: false,
+                    since,
+                });
             }
         }
         Event::JoinTokenCreated(e) => {
-            if let Some(inside) = inside_mut(state, &e.cluster) {
+            if let Some(addons) = addons_mut(state, &e.cluster) {
                 let token = JoinToken {
                     credential: e.credential.clone(),
                     expires_ms: e.expires_ms,
                     description: e.description.clone(),
                 };
-                inside.tokens.insert(e.token.clone(), token);
+                addons.tokens.insert(e.token.clone(), token);
             }
         }
         Event::JoinTokenEnded(e) => {
-            if let Some(inside) = inside_mut(state, &e.cluster) {
-                inside.tokens.remove(&e.token);
+            if let Some(addons) = addons_mut(state, &e.cluster) {
+                addons.tokens.remove(&e.token);
             }
         }
         Event::DriftRepaired(_) => {}
-        Event::VpnEnabled(e) => enable_vpn(state, e),
-        Event::VpnPeerAdded(e) => {
+        Event::TunnelEnabled(e) => enable_tunnel(state, e),
+        Event::TunnelPeerAdded(e) => {
             let since_ms = state.time_ms;
-            if let Some(vpn) = cluster_mut(state, &e.cluster).and_then(|c| c.vpn.as_mut()) {
+            if let Some(tunnel) = cluster_mut(state, &e.cluster).and_then(|c| c.tunnel.as_mut()) {
                 let peer = Peer { public_key: e.public_key, address: e.address, since_ms };
-                vpn.peers.insert(e.peer.clone(), peer);
+                tunnel.peers.insert(e.peer.clone(), peer);
             }
         }
-        Event::VpnPeerRemoved(e) => {
-            if let Some(vpn) = cluster_mut(state, &e.cluster).and_then(|c| c.vpn.as_mut()) {
-                vpn.peers.remove(&e.peer);
+        Event::TunnelPeerRemoved(e) => {
+            if let Some(tunnel) = cluster_mut(state, &e.cluster).and_then(|c| c.tunnel.as_mut()) {
+                tunnel.peers.remove(&e.peer);
             }
         }
         Event::RotationEnded(e) => {
@@ -538,7 +543,7 @@ fn fold(state: &mut State, event: &Event) {
                 c.issuers = Arc::new(e.issuers.clone());
             }
         }
-        Event::AuthenticationTold(e) => {
+        Event::AuthenticationRolledOut(e) => {
             if let Some(c) = cluster_mut(state, &e.cluster) {
                 let issuers = c.issuers.clone();
                 if let Some(n) = c.nodes.get_mut(&e.node).map(Arc::make_mut) {
@@ -555,9 +560,9 @@ fn by_name(credentials: &[Credential]) -> Arc<BTreeMap<String, Credential>> {
 }
 
 /// The new authorities sign, and all that the old ones signed is due.
-fn switch_authorities(c: &mut Cluster, now_ms: u64) {
+fn switch_cas(c: &mut Cluster, now_ms: u64) {
     let credentials = Arc::make_mut(&mut c.credentials);
-    for (name, other) in &mut c.other_authorities {
+    for (name, other) in &mut c.other_cas {
         if let Some(signs) = credentials.get_mut(name) {
             std::mem::swap(signs, other);
         }
@@ -568,10 +573,10 @@ fn switch_authorities(c: &mut Cluster, now_ms: u64) {
 }
 
 /// What does not sign is not trusted, nor is what it signed for users.
-fn retire_authorities(c: &mut Cluster) {
+fn retire_cas(c: &mut Cluster) {
     let switched = c.rotation.as_ref().is_some_and(|r| r.stage == RotationStage::Switch);
-    let gone = c.other_authorities.remove(Authority::Kubernetes.name()).map(|a| fingerprint(&a));
-    c.other_authorities.clear();
+    let gone = c.other_cas.remove(Ca::Kubernetes.name()).map(|a| fingerprint(&a));
+    c.other_cas.clear();
     Arc::make_mut(&mut c.kubeconfigs).retain(|_, k| {
         let by_unknown = k.issuer == Hash::ZERO && switched;
         Some(k.issuer) != gone && !by_unknown
@@ -599,19 +604,19 @@ fn change_node(state: &mut State, cluster: &ClusterName, node: &NodeName, genera
         n.generation = generation;
         n.done.clear();
     }
-    forget_node_troubles(state, cluster, node);
+    forget_node_failures(state, cluster, node);
 }
 
 /// A node that is gone has no link.
 fn unlink(cluster: &mut Cluster, node: &NodeName) {
-    if let Some(vpn) = &mut cluster.vpn {
-        vpn.peers.remove(&VpnPeer::ControlPlane(node.clone()));
+    if let Some(tunnel) = &mut cluster.tunnel {
+        tunnel.peers.remove(&TunnelPeer::ControlPlane(node.clone()));
     }
 }
 
-fn enable_vpn(state: &mut State, e: &VpnEnabledV1) {
+fn enable_tunnel(state: &mut State, e: &TunnelEnabledV1) {
     let Some(c) = cluster_mut(state, &e.cluster) else { return };
-    c.vpn = Some(Vpn { cidr: e.cidr.clone(), peers: BTreeMap::new() });
+    c.tunnel = Some(Tunnel { cidr: e.cidr.clone(), peers: BTreeMap::new() });
     let credential = e.credential.clone();
     Arc::make_mut(&mut c.credentials).insert(credential.name.clone(), credential);
     for NodePortV1 { node, port } in &e.ports {
@@ -629,11 +634,11 @@ fn enable_vpn(state: &mut State, e: &VpnEnabledV1) {
     }
 }
 
-fn leave_behind(state: &mut State, e: &NodeLeftBehindV1) {
+fn orphan_node(state: &mut State, e: &NodeOrphanedV1) {
     let Some(c) = cluster_mut(state, &e.cluster) else { return };
     let Some(node) = c.nodes.remove(&e.name) else { return };
     unlink(c, &e.name);
-    let leftover = Leftover {
+    let orphan = Orphan {
         cluster: e.cluster.clone(),
         cluster_uid: c.uid,
         node: e.name.clone(),
@@ -641,24 +646,24 @@ fn leave_behind(state: &mut State, e: &NodeLeftBehindV1) {
         generation: e.generation,
     };
     if let Some(h) = hypervisor_mut(state, &node.hypervisor) {
-        h.leftovers.push(leftover);
+        h.orphans.push(orphan);
     }
-    forget_node_troubles(state, &e.cluster, &e.name);
+    forget_node_failures(state, &e.cluster, &e.name);
 }
 
-fn forget_leftover(
+fn forget_orphan(
     state: &mut State,
     hypervisor: &HypervisorName,
     cluster_uid: ClusterUid,
     node: &NodeName,
 ) {
     if let Some(h) = hypervisor_mut(state, hypervisor) {
-        h.leftovers.retain(|l| l.cluster_uid != cluster_uid || l.node != *node);
+        h.orphans.retain(|l| l.cluster_uid != cluster_uid || l.node != *node);
     }
 }
 
 fn job_done(state: &mut State, job: &JobId) {
-    state.troubles.remove(job);
+    state.failures.remove(job);
     match JobTarget::parse(job) {
         Some(JobTarget::Hypervisor { name, generation }) => {
             if let Some(h) = hypervisor_mut(state, &name)
@@ -679,14 +684,14 @@ fn job_done(state: &mut State, job: &JobId) {
                 restored(state, &cluster, &node);
             }
         }
-        Some(JobTarget::Cluster { name, generation, step: JobKind::ConfigureCluster }) => {
-            if let Some(inside) = inside_mut(state, &name)
-                && inside.generation == generation
+        Some(JobTarget::Cluster { name, generation, step: JobKind::ReconcileAddons }) => {
+            if let Some(addons) = addons_mut(state, &name)
+                && addons.generation == generation
             {
-                inside.done = true;
+                addons.done = true;
             }
         }
-        Some(JobTarget::Cluster { .. } | JobTarget::Leftover { .. } | JobTarget::Backup { .. })
+        Some(JobTarget::Cluster { .. } | JobTarget::Orphan { .. } | JobTarget::Backup { .. })
         | None => {}
     }
 }
@@ -700,12 +705,12 @@ fn restored(state: &mut State, cluster: &ClusterName, node: &NodeName) {
     }
 }
 
-fn forget_troubles(state: &mut State, about: impl Fn(JobTarget) -> bool) {
-    state.troubles.retain(|id, _| !JobTarget::parse(id).is_some_and(&about));
+fn forget_failures(state: &mut State, about: impl Fn(JobTarget) -> bool) {
+    state.failures.retain(|id, _| !JobTarget::parse(id).is_some_and(&about));
 }
 
-fn forget_node_troubles(state: &mut State, cluster: &ClusterName, node: &NodeName) {
-    forget_troubles(
+fn forget_node_failures(state: &mut State, cluster: &ClusterName, node: &NodeName) {
+    forget_failures(
         state,
         |t| matches!(t, JobTarget::Node { cluster: c, node: n, .. } if &c == cluster && &n == node),
     );

@@ -3,10 +3,10 @@
 
 use crate::rejection::Rejection;
 use crate::state::State;
-use oi_events::{Command, Event, LevelRaisedV1, Observation, RaiseLevelV1};
+use oi_events::{Command, Event, FeatureLevelRaisedV1, Observation, RaiseFeatureLevelV1};
 
 /// The highest level that this release knows. See docs/upgrading.md for what came with each.
-pub const LEVEL: u16 = 3;
+pub const FEATURE_LEVEL: u16 = 3;
 
 /// The level at which a command came, or what a decision on it writes.
 fn needed(command: &Command) -> u16 {
@@ -15,13 +15,13 @@ fn needed(command: &Command) -> u16 {
         Command::SetAddons(_)
         | Command::CreateJoinToken(_)
         | Command::RevokeJoinToken(_)
-        | Command::EnableVpn(_)
+        | Command::EnableTunnel(_)
         | Command::SetEndpoint(_)
         | Command::SetAuthentication(_)
         | Command::SharePorts(_) => 3,
         Command::ReportObservation(c) => match c.observation {
             Observation::DriftRepaired { .. }
-            | Observation::LinkAsked { .. }
+            | Observation::PeerRequested { .. }
             | Observation::WorkerGone { .. } => 3,
             _ => 1,
         },
@@ -36,15 +36,15 @@ pub(crate) fn check(state: &State, command: &Command) -> Result<(), Rejection> {
         return Ok(());
     }
     let kind = command.kind().name;
-    Err(Rejection::LevelTooLow { kind, needed, level: state.level() })
+    Err(Rejection::FeatureLevelTooLow { kind, needed, level: state.level() })
 }
 
-pub(crate) fn raise(state: &State, c: &RaiseLevelV1) -> Result<Vec<Event>, Rejection> {
-    if c.level > LEVEL {
-        return Err(Rejection::LevelUnknown { level: c.level, newest: LEVEL });
+pub(crate) fn raise(state: &State, c: &RaiseFeatureLevelV1) -> Result<Vec<Event>, Rejection> {
+    if c.level > FEATURE_LEVEL {
+        return Err(Rejection::FeatureLevelUnknown { level: c.level, newest: FEATURE_LEVEL });
     }
     if c.level <= state.level() {
         return Ok(Vec::new());
     }
-    Ok(vec![LevelRaisedV1 { level: c.level }.into()])
+    Ok(vec![FeatureLevelRaisedV1 { level: c.level }.into()])
 }

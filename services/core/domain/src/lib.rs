@@ -24,12 +24,12 @@ mod rejection;
 mod schedule;
 mod state;
 
-pub use decide::{Context, JOIN_TOKEN, VPN_KEY, decide, own_issuer};
+pub use decide::{Context, JOIN_TOKEN, TUNNEL_KEY, decide, own_issuer};
 pub use describe::{Description, describe};
 pub use due::{due, lost};
 pub use evolve::{apply, evolve};
-pub use level::LEVEL;
-pub use mint::{Authority, ENCRYPTION_KEY, Leaf, Mint, MintError, SERVICE_ACCOUNT, fingerprint};
+pub use level::FEATURE_LEVEL;
+pub use mint::{Ca, ENCRYPTION_KEY, Leaf, Mint, MintError, SERVICE_ACCOUNT, fingerprint};
 pub use network::{SUPPORTED_MINORS, is_dns_name, service_ip};
 pub use owed::{JobTarget, Scope, is_owed, job_id, jobs_in, owed, owed_in};
 pub use placement::place;

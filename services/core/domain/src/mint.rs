@@ -11,7 +11,7 @@ pub const ENCRYPTION_KEY: &str = "encryption-key";
 
 /// The certificate authorities of a cluster, as kubeadm lays them out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Authority {
+pub enum Ca {
     /// Signs the API server and its clients.
     Kubernetes,
     /// Signs etcd's servers, peers and clients.
@@ -20,25 +20,25 @@ pub enum Authority {
     FrontProxy,
 }
 
-impl Authority {
+impl Ca {
     /// All of them.
-    pub const ALL: [Authority; 3] = [Authority::Kubernetes, Authority::Etcd, Authority::FrontProxy];
+    pub const ALL: [Ca; 3] = [Ca::Kubernetes, Ca::Etcd, Ca::FrontProxy];
 
     /// Its name among a cluster's credentials.
     pub fn name(self) -> &'static str {
         match self {
-            Authority::Kubernetes => "ca",
-            Authority::Etcd => "etcd-ca",
-            Authority::FrontProxy => "front-proxy-ca",
+            Ca::Kubernetes => "ca",
+            Ca::Etcd => "etcd-ca",
+            Ca::FrontProxy => "front-proxy-ca",
         }
     }
 
     /// The common name in its certificate.
     pub fn common_name(self) -> &'static str {
         match self {
-            Authority::Kubernetes => "kubernetes",
-            Authority::Etcd => "etcd-ca",
-            Authority::FrontProxy => "front-proxy-ca",
+            Ca::Kubernetes => "kubernetes",
+            Ca::Etcd => "etcd-ca",
+            Ca::FrontProxy => "front-proxy-ca",
         }
     }
 }
@@ -103,14 +103,14 @@ impl Leaf {
     }
 
     /// Which authority signs it.
-    pub fn authority(&self) -> Authority {
+    pub fn ca(&self) -> Ca {
         match self {
             Leaf::EtcdServer { .. }
             | Leaf::EtcdPeer { .. }
             | Leaf::EtcdHealthcheckClient
-            | Leaf::ApiServerEtcdClient => Authority::Etcd,
-            Leaf::FrontProxyClient => Authority::FrontProxy,
-            _ => Authority::Kubernetes,
+            | Leaf::ApiServerEtcdClient => Ca::Etcd,
+            Leaf::FrontProxyClient => Ca::FrontProxy,
+            _ => Ca::Kubernetes,
         }
     }
 }
@@ -132,8 +132,7 @@ pub trait Mint {
     ///
     /// # Errors
     /// Where the key cannot be made or sealed; so for all of these.
-    fn authority(&self, cluster: ClusterUid, authority: Authority)
-    -> Result<Credential, MintError>;
+    fn ca(&self, cluster: ClusterUid, authority: Ca) -> Result<Credential, MintError>;
     /// A key pair without certificate.
     fn key_pair(&self, cluster: ClusterUid, name: &str) -> Result<Credential, MintError>;
     /// 32 random bytes.

@@ -109,7 +109,7 @@ pub(crate) fn check_cluster(state: &State, c: &CreateClusterV1) -> Result<(), Re
 }
 
 /// The addresses of a tunnel are a cluster's own, and enough of them.
-pub(crate) fn check_vpn(state: &State, cluster: &Cluster, cidr: &str) -> Result<(), Rejection> {
+pub(crate) fn check_tunnel(state: &State, cluster: &Cluster, cidr: &str) -> Result<(), Rejection> {
     const FIELD: &str = "VPN CIDR";
     let net = parse(FIELD, cidr)?;
     if !matches!(net, IpNet::V4(_)) || !(8..=28).contains(&net.prefix_len()) {
@@ -126,8 +126,8 @@ pub(crate) fn check_vpn(state: &State, cluster: &Cluster, cidr: &str) -> Result<
             return overlap_with(field.to_owned(), other.clone());
         }
     }
-    let inside = |h: &Hypervisor| net.contains(&h.spec.address);
-    match state.hypervisors.iter().find(|(_, h)| inside(h)) {
+    let addons = |h: &Hypervisor| net.contains(&h.spec.address);
+    match state.hypervisors.iter().find(|(_, h)| addons(h)) {
         Some((name, h)) => {
             overlap_with(format!("the address of hypervisor {name}"), h.spec.address.to_string())
         }

@@ -1,7 +1,7 @@
 //! Which work the state owes: a pure function, so that losing the queue loses
 //! nothing.
 
-use crate::state::{Backup, Cluster, ClusterPhase, Hypervisor, Leftover, Node, Reach, State};
+use crate::state::{Backup, Cluster, ClusterPhase, Hypervisor, Node, Orphan, Reach, State};
 use oi_events::{
     BackupId, ClusterName, ClusterUid, Event, Generation, HypervisorName, Job, JobId, JobKind,
     NodeName, Role,
@@ -30,7 +30,7 @@ pub enum JobTarget {
         step: JobKind,
     },
     /// Work on what is left of a node.
-    Leftover {
+    Orphan {
         /// Where.
         hypervisor: HypervisorName,
         /// Which life of its cluster.
@@ -62,7 +62,7 @@ pub enum JobTarget {
     },
 }
 
-const CLUSTER_STEPS: [JobKind; 2] = [JobKind::ShredKey, JobKind::ConfigureCluster];
+const CLUSTER_STEPS: [JobKind; 2] = [JobKind::ShredKey, JobKind::ReconcileAddons];
 
 const BACKUP_STEPS: [JobKind; 2] = [JobKind::TakeBackup, JobKind::DropBackup];
 
@@ -91,7 +91,7 @@ impl JobTarget {
                 generation: generation(g)?,
                 step: NODE_STEPS.into_iter().find(|k| k.token() == *step)?,
             }),
-            ["hypervisor", name, g, "leftover", uid, node] => Some(JobTarget::Leftover {
+            ["hypervisor", name, g, "leftover", uid, node] => Some(JobTarget::Orphan {
                 hypervisor: name.parse().ok()?,
                 cluster_uid: uid.parse().ok()?,
                 node: node.parse().ok()?,
@@ -117,7 +117,7 @@ impl JobTarget {
         match self {
             JobTarget::Hypervisor { generation, .. }
             | JobTarget::Node { generation, .. }
-            | JobTarget::Leftover { generation, .. }
+            | JobTarget::Orphan { generation, .. }
             | JobTarget::Backup { generation, .. }
             | JobTarget::Cluster { generation, .. } => *generation,
         }
@@ -126,7 +126,7 @@ impl JobTarget {
     /// The cluster it is for, if any.
     pub fn cluster(&self) -> Option<&ClusterName> {
         match self {
-            JobTarget::Hypervisor { .. } | JobTarget::Leftover { .. } => None,
+            JobTarget::Hypervisor { .. } | JobTarget::Orphan { .. } => None,
             JobTarget::Backup { cluster, .. } => Some(cluster),
             JobTarget::Node { cluster, .. } => Some(cluster),
             JobTarget::Cluster { name, .. } => Some(name),
@@ -137,7 +137,7 @@ impl JobTarget {
     pub fn hypervisor(&self) -> Option<&HypervisorName> {
         match self {
             JobTarget::Hypervisor { name, .. } => Some(name),
-            JobTarget::Leftover { hypervisor, .. } => Some(hypervisor),
+            JobTarget::Orphan { hypervisor, .. } => Some(hypervisor),
             JobTarget::Node { .. } | JobTarget::Cluster { .. } | JobTarget::Backup { .. } => None,
         }
     }
@@ -160,7 +160,7 @@ pub fn job_id(target: &JobTarget) -> JobId {
         JobTarget::Node { cluster, node, generation, step } => {
             format!("node.{cluster}.{node}.{generation}.{}", step.token())
         }
-        JobTarget::Leftover { hypervisor, cluster_uid, node, generation } => {
+        JobTarget::Orphan { hypervisor, cluster_uid, node, generation } => {
             format!("hypervisor.{hypervisor}.{generation}.leftover.{cluster_uid}.{node}")
         }
         JobTarget::Backup { cluster, backup, generation, step } => {
@@ -193,20 +193,20 @@ impl Scope {
             | Event::PortsShared(_)
             | Event::HypervisorObserved(_)
             | Event::HypervisorUnregistered(_)
-            | Event::LeftoverRemoved(_)
-            | Event::LeftoverAbandoned(_)
-            | Event::HypervisorAbandoned(_)
-            | Event::LevelRaised(_) => Scope::Hypervisors,
+            | Event::OrphanRemoved(_)
+            | Event::OrphanForgotten(_)
+            | Event::OrphansForgotten(_)
+            | Event::FeatureLevelRaised(_) => Scope::Hypervisors,
             Event::AddonsSet(e) => cluster(&e.cluster),
             Event::JoinTokenCreated(e) => cluster(&e.cluster),
             Event::JoinTokenEnded(e) => cluster(&e.cluster),
             Event::DriftRepaired(e) => cluster(&e.cluster),
-            Event::VpnEnabled(e) => cluster(&e.cluster),
-            Event::VpnPeerAdded(e) => cluster(&e.cluster),
-            Event::VpnPeerRemoved(e) => cluster(&e.cluster),
+            Event::TunnelEnabled(e) => cluster(&e.cluster),
+            Event::TunnelPeerAdded(e) => cluster(&e.cluster),
+            Event::TunnelPeerRemoved(e) => cluster(&e.cluster),
             Event::EndpointSet(e) => cluster(&e.cluster),
             Event::AuthenticationSet(e) => cluster(&e.cluster),
-            Event::AuthenticationTold(e) => cluster(&e.cluster),
+            Event::AuthenticationRolledOut(e) => cluster(&e.cluster),
             Event::ClusterCreated(e) => cluster(&e.name),
             Event::ClusterDeletionStarted(e) => cluster(&e.name),
             Event::ClusterDeleted(e) => cluster(&e.name),
@@ -218,13 +218,13 @@ impl Scope {
             Event::NodeRemoved(e) => cluster(&e.cluster),
             Event::NodeReplacementStarted(e) => cluster(&e.cluster),
             // Its hypervisor owes nothing before it answers again.
-            Event::NodeLeftBehind(e) => cluster(&e.cluster),
+            Event::NodeOrphaned(e) => cluster(&e.cluster),
             Event::UpgradeStarted(e) => cluster(&e.name),
             Event::UpgradeChanged(e) => cluster(&e.name),
             Event::ComponentVersionChanged(e) => cluster(&e.cluster),
             Event::UpgradeEnded(e) => cluster(&e.name),
             Event::ClusterHibernated(e) => cluster(&e.name),
-            Event::ClusterDeletionPlanned(e) => cluster(&e.name),
+            Event::ClusterDeletionScheduled(e) => cluster(&e.name),
             Event::PodRestarted(e) => cluster(&e.cluster),
             Event::KubeconfigIssued(e) => cluster(&e.cluster),
             Event::ComponentsChanged(e) => cluster(&e.cluster),
@@ -242,7 +242,7 @@ impl Scope {
             Event::JobSucceeded(e) => job(&e.job),
             Event::JobFailed(e) => job(&e.job),
             Event::JobRetried(e) => job(&e.job),
-            Event::JobAbandoned(e) => job(&e.job),
+            Event::JobDeadLettered(e) => job(&e.job),
         }
     }
 
@@ -271,7 +271,7 @@ pub fn owed(state: &State) -> Vec<Job> {
 /// The jobs that one scope owes. Its cost does not grow with the number of clusters.
 pub fn owed_in(state: &State, scope: &Scope) -> Vec<Job> {
     let mut jobs = jobs_in(state, scope);
-    jobs.retain(|job| state.troubles.get(&job.id).is_none_or(|t| t.retry_at_ms.is_none()));
+    jobs.retain(|job| state.failures.get(&job.id).is_none_or(|t| t.retry_at_ms.is_none()));
     jobs
 }
 
@@ -287,7 +287,7 @@ pub fn jobs_in(state: &State, scope: &Scope) -> Vec<Job> {
 
 /// Whether a job is owed, and its pause is over.
 pub fn is_owed(state: &State, job: &JobId) -> bool {
-    is_unfinished(state, job) && state.troubles.get(job).is_none_or(|t| t.retry_at_ms.is_none())
+    is_unfinished(state, job) && state.failures.get(job).is_none_or(|t| t.retry_at_ms.is_none())
 }
 
 /// Whether a job is owed, now or after a pause.
@@ -306,7 +306,7 @@ pub fn is_unfinished(state: &State, job: &JobId) -> bool {
 fn owed_by_hypervisors(state: &State) -> Vec<Job> {
     let unprepared = state.hypervisors.iter().filter(|(_, h)| !h.prepared);
     let back = state.hypervisors.iter().filter(|(_, h)| matches!(h.reach, Reach::Reachable(_)));
-    let leftovers = back.flat_map(|(name, h)| h.leftovers.iter().map(move |l| leftover(name, l)));
+    let orphans = back.flat_map(|(name, h)| h.orphans.iter().map(move |l| orphan(name, l)));
     let job = |(name, h): (&HypervisorName, &Arc<Hypervisor>)| {
         let target = JobTarget::Hypervisor { name: name.clone(), generation: h.generation };
         Job {
@@ -319,11 +319,11 @@ fn owed_by_hypervisors(state: &State) -> Vec<Job> {
             generation: h.generation,
         }
     };
-    unprepared.map(job).chain(leftovers).collect()
+    unprepared.map(job).chain(orphans).collect()
 }
 
-fn leftover(hypervisor: &HypervisorName, left: &Leftover) -> Job {
-    let target = JobTarget::Leftover {
+fn orphan(hypervisor: &HypervisorName, left: &Orphan) -> Job {
+    let target = JobTarget::Orphan {
         hypervisor: hypervisor.clone(),
         cluster_uid: left.cluster_uid,
         node: left.node.clone(),
@@ -331,7 +331,7 @@ fn leftover(hypervisor: &HypervisorName, left: &Leftover) -> Job {
     };
     Job {
         id: job_id(&target),
-        kind: JobKind::RemoveLeftover,
+        kind: JobKind::RemoveOrphan,
         hypervisor: Some(hypervisor.clone()),
         cluster: Some(left.cluster.clone()),
         cluster_uid: Some(left.cluster_uid),
@@ -358,8 +358,8 @@ fn owed_by_cluster(name: &ClusterName, cluster: &Cluster) -> Vec<Job> {
     if cluster.phase == ClusterPhase::Deleting && cluster.nodes.is_empty() {
         jobs.push(whole(JobKind::ShredKey, cluster.generation));
     }
-    if let Some(inside) = cluster.inside.as_ref().filter(|i| !i.done && cluster.answers()) {
-        jobs.push(whole(JobKind::ConfigureCluster, inside.generation));
+    if let Some(addons) = cluster.addons.as_ref().filter(|i| !i.done && cluster.answers()) {
+        jobs.push(whole(JobKind::ReconcileAddons, addons.generation));
     }
     jobs.extend(owed_by_backups(name, cluster));
     for (node_name, node) in &cluster.nodes {

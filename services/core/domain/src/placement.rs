@@ -7,7 +7,7 @@ use oi_events::{ClusterName, HypervisorName, PortUse, PortV1, Role};
 use std::collections::{BTreeMap, BTreeSet};
 
 fn ports_needed(cluster: Option<&Cluster>, role: Role) -> &'static [PortUse] {
-    let tunnel = cluster.is_some_and(|c| c.vpn.is_some());
+    let tunnel = cluster.is_some_and(|c| c.tunnel.is_some());
     match role {
         Role::ControlPlaneIngress if tunnel => &[PortUse::ApiServer, PortUse::Wireguard],
         Role::ControlPlane => &[PortUse::ApiServer, PortUse::EtcdClient, PortUse::EtcdPeer],
@@ -81,7 +81,7 @@ fn loads<'a>(
 ) -> BTreeMap<&'a HypervisorName, Load> {
     let mut loads: BTreeMap<&HypervisorName, Load> = BTreeMap::new();
     for (name, h) in &state.hypervisors {
-        let left = h.leftovers.iter().flat_map(|l| l.ports.values().copied());
+        let left = h.orphans.iter().flat_map(|l| l.ports.values().copied());
         loads.entry(name).or_default().ports.extend(left);
     }
     for (name, c) in &state.clusters {

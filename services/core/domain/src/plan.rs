@@ -3,8 +3,8 @@
 use crate::decide::{Context, decide};
 use crate::due::due;
 use crate::evolve::apply;
-use crate::level::LEVEL;
-use crate::mint::{Authority, Leaf, Mint, MintError};
+use crate::level::FEATURE_LEVEL;
+use crate::mint::{Ca, Leaf, Mint, MintError};
 use crate::owed::{JobTarget, Scope, owed_in};
 use crate::rejection::Rejection;
 use crate::state::{Cluster, State};
@@ -57,11 +57,7 @@ impl DryMint {
 }
 
 impl Mint for DryMint {
-    fn authority(
-        &self,
-        _: oi_events::ClusterUid,
-        authority: Authority,
-    ) -> Result<Credential, MintError> {
+    fn ca(&self, _: oi_events::ClusterUid, authority: Ca) -> Result<Credential, MintError> {
         Ok(self.credential(authority.name()))
     }
     fn key_pair(&self, _: oi_events::ClusterUid, name: &str) -> Result<Credential, MintError> {
@@ -102,7 +98,7 @@ impl Rehearsal {
         let events = decide(
             &self.state,
             envelope,
-            &Context { now_ms: self.now_ms, mint: &mint, begins: Some(LEVEL) },
+            &Context { now_ms: self.now_ms, mint: &mint, begins: Some(FEATURE_LEVEL) },
         )?;
         if events.is_empty() {
             return Ok(());
@@ -216,7 +212,7 @@ pub fn restarts(plan: &Plan) -> Vec<bool> {
             trust_changes.insert(cluster.clone());
             false
         }
-        Event::VpnEnabled(e) => plan.served.contains(&e.cluster),
+        Event::TunnelEnabled(e) => plan.served.contains(&e.cluster),
         Event::NodeChanged(e) => {
             let ingress = ingresses.contains(&(e.cluster.clone(), e.node.clone()));
             !ingress && trust_changes.contains(&e.cluster)
@@ -226,7 +222,7 @@ pub fn restarts(plan: &Plan) -> Vec<bool> {
             let leaves = [Leaf::ControllerManager, Leaf::Scheduler];
             leaves.iter().any(|leaf| leaf.name() == e.credential.name)
         }
-        Event::ComponentVersionChanged(_) | Event::AuthenticationTold(_) => true,
+        Event::ComponentVersionChanged(_) | Event::AuthenticationRolledOut(_) => true,
         _ => false,
     };
     plan.events.iter().map(restarts).collect()

@@ -2,7 +2,7 @@
 
 use crate::decide::{Context, decide_command};
 use crate::describe::describe;
-use crate::mint::{Authority, Leaf, Mint, MintError};
+use crate::mint::{Ca, Leaf, Mint, MintError};
 use crate::rejection::Rejection;
 use crate::state::State;
 use oi_events::{ClusterUid, Credential, Event, RecordedCommit};
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 pub enum Differs {
     /// They refuse the command.
     #[error("the rules refuse its command")]
-    Refused(#[source] Rejection),
+    Rejected(#[source] Rejection),
     /// They give other events.
     #[error("the rules give «{rules}» where it holds «{holds}»")]
     Events {
@@ -38,7 +38,7 @@ impl Recorded {
             Event::RotationStarted(e) => e.credentials.as_slice(),
             Event::CertificateReplaced(e) => std::slice::from_ref(&e.credential),
             Event::JoinTokenCreated(e) => std::slice::from_ref(&e.credential),
-            Event::VpnEnabled(e) => std::slice::from_ref(&e.credential),
+            Event::TunnelEnabled(e) => std::slice::from_ref(&e.credential),
             _ => &[],
         });
         for credential in credentials {
@@ -57,7 +57,7 @@ impl Recorded {
 }
 
 impl Mint for Recorded {
-    fn authority(&self, _: ClusterUid, authority: Authority) -> Result<Credential, MintError> {
+    fn ca(&self, _: ClusterUid, authority: Ca) -> Result<Credential, MintError> {
         self.next(authority.name())
     }
     fn key_pair(&self, _: ClusterUid, name: &str) -> Result<Credential, MintError> {
@@ -90,7 +90,7 @@ pub fn decide_again(state: &State, recorded: &RecordedCommit) -> Result<Vec<Even
     let mint = Recorded::of(&commit.events);
     // When it was sent and what it expected was checked, and is not recorded.
     let begins = match commit.events.first() {
-        Some(Event::LevelRaised(e)) if state.position == 0 => Some(e.level),
+        Some(Event::FeatureLevelRaised(e)) if state.position == 0 => Some(e.level),
         _ => None,
     };
     let context = Context { now_ms: header.time_ms, mint: &mint, begins };
@@ -115,7 +115,7 @@ fn summary(event: Option<&Event>) -> String {
 /// # Errors
 /// How they differ.
 pub fn recheck(state: &State, recorded: &RecordedCommit) -> Result<(), Differs> {
-    let rules = decide_again(state, recorded).map_err(Differs::Refused)?;
+    let rules = decide_again(state, recorded).map_err(Differs::Rejected)?;
     let holds = &recorded.commit.events;
     if rules == *holds {
         return Ok(());

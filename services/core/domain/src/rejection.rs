@@ -6,7 +6,7 @@ use oi_events::{
     BackupId, ClusterName, CommandId, HypervisorName, JobId, KubernetesVersion, NodeName, TokenId,
 };
 
-/// A refusal. Nothing has changed.
+/// A rejection. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // each message says it
 pub enum Rejection {
@@ -19,7 +19,7 @@ pub enum Rejection {
     #[error(
         "cluster {0} waits for its deletion: bring it back first (`oi cluster undelete`), or delete it now"
     )]
-    ClusterBuried(ClusterName),
+    DeletionScheduled(ClusterName),
     #[error("cluster {0} is hibernated: wake it first (`oi cluster wake`)")]
     ClusterHibernated(ClusterName),
     #[error(
@@ -46,7 +46,7 @@ pub enum Rejection {
     #[error("cluster {0} has no upgrade on its way")]
     NoUpgrade(ClusterName),
     #[error(
-        "cluster {0} has no rotation of its authorities on its way: start one (`oi cluster rotate-authorities`)"
+        "cluster {0} has no rotation of its authorities on its way: start one (`oi cluster rotate-ca`)"
     )]
     NoRotation(ClusterName),
     #[error("the authorities of cluster {cluster} cannot be rotated so: {problem}")]
@@ -58,15 +58,15 @@ pub enum Rejection {
     #[error(
         "the authority that signed this certificate for cluster {0} is no longer trusted: ask for another one"
     )]
-    AuthorityRetired(ClusterName),
+    CaRetired(ClusterName),
     #[error(
         "node {node} of cluster {cluster} cannot be replaced: {answer} of {members} etcd members answer, which is no majority; bring a hypervisor back, or restore a backup"
     )]
     QuorumLost { cluster: ClusterName, node: NodeName, answer: usize, members: usize },
     #[error(
-        "on hypervisor {name} something is left of {leftovers} node(s), to be removed when it is back: if it is gone for good, abandon it first (`oi hypervisor abandon`)"
+        "on hypervisor {name} something is left of {orphans} node(s), to be removed when it is back: if it is gone for good, forget them first (`oi hypervisor forget-orphans`)"
     )]
-    HypervisorLeftovers { name: HypervisorName, leftovers: usize },
+    HypervisorHasOrphans { name: HypervisorName, orphans: usize },
     #[error("node {node} exists already in cluster {cluster}: choose another name")]
     NodeExists { cluster: ClusterName, node: NodeName },
     #[error("node {node} is not known in cluster {cluster}")]
@@ -134,13 +134,13 @@ pub enum Rejection {
     #[error("job {0} is not known, or already done")]
     JobUnknown(JobId),
     #[error(
-        "{kind} needs level {needed}, and the log is at {level}: when all servers are of this release, run `oi level raise {needed}`"
+        "{kind} needs level {needed}, and the log is at {level}: when all servers are of this release, run `oi feature-level raise {needed}`"
     )]
-    LevelTooLow { kind: &'static str, needed: u16, level: u16 },
+    FeatureLevelTooLow { kind: &'static str, needed: u16, level: u16 },
     #[error(
         "level {level} is not known to this release, whose newest is {newest}: upgrade all servers first"
     )]
-    LevelUnknown { level: u16, newest: u16 },
+    FeatureLevelUnknown { level: u16, newest: u16 },
     #[error("job {job} cannot be left out: {instead}")]
     JobNeeded { job: JobId, instead: &'static str },
     #[error(
@@ -162,7 +162,7 @@ impl Rejection {
             Rejection::ClusterExists(_) => "cluster-exists",
             Rejection::ClusterUnknown(_) => "cluster-unknown",
             Rejection::ClusterDeleting(_) => "cluster-deleting",
-            Rejection::ClusterBuried(_) => "cluster-buried",
+            Rejection::DeletionScheduled(_) => "deletion-scheduled",
             Rejection::ClusterHibernated(_) => "cluster-hibernated",
             Rejection::ClusterBusy(_) => "cluster-busy",
             Rejection::UpgradeRunning { .. } => "upgrade-running",
@@ -174,9 +174,9 @@ impl Rejection {
             Rejection::NoRotation(_) => "no-rotation",
             Rejection::RotationStep { .. } => "rotation-step",
             Rejection::RotationUnfinished { .. } => "rotation-unfinished",
-            Rejection::AuthorityRetired(_) => "authority-retired",
+            Rejection::CaRetired(_) => "ca-retired",
             Rejection::QuorumLost { .. } => "quorum-lost",
-            Rejection::HypervisorLeftovers { .. } => "hypervisor-leftovers",
+            Rejection::HypervisorHasOrphans { .. } => "hypervisor-has-orphans",
             Rejection::NodeExists { .. } => "node-exists",
             Rejection::NodeUnknown { .. } => "node-unknown",
             Rejection::LastControlPlane { .. } => "last-control-plane",
@@ -200,8 +200,8 @@ impl Rejection {
             Rejection::TokenUnknown { .. } => "token-unknown",
             Rejection::JobUnknown(_) => "job-unknown",
             Rejection::JobNeeded { .. } => "job-needed",
-            Rejection::LevelTooLow { .. } => "level-too-low",
-            Rejection::LevelUnknown { .. } => "level-unknown",
+            Rejection::FeatureLevelTooLow { .. } => "feature-level-too-low",
+            Rejection::FeatureLevelUnknown { .. } => "feature-level-unknown",
             Rejection::PositionMoved { .. } => "position-moved",
             Rejection::TooOld(_) => "too-old",
             Rejection::Mint(_) => "key-material",

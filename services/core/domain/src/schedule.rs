@@ -23,8 +23,8 @@ impl Urgency {
     pub fn of(state: &State, job: &Job) -> Urgency {
         match job.kind {
             JobKind::ProbeHypervisor => return Urgency::Heal,
-            JobKind::TakeBackup | JobKind::ConfigureCluster => return Urgency::Create,
-            JobKind::DropBackup | JobKind::ShredKey | JobKind::RemoveLeftover => {
+            JobKind::TakeBackup | JobKind::ReconcileAddons => return Urgency::Create,
+            JobKind::DropBackup | JobKind::ShredKey | JobKind::RemoveOrphan => {
                 return Urgency::Tidy;
             }
             _ => {}

@@ -1,11 +1,11 @@
 //! The state: what the events so far amount to.
 
-use crate::mint::Authority;
+use crate::mint::Ca;
 use ipnet::Ipv4Net;
 use oi_events::{
     Addons, BackupId, ClusterName, ClusterUid, CommandId, Component, Credential, Endpoint,
     Generation, Hash, HypervisorName, Issuer, JobId, JobKind, KubernetesVersion, NodeName, PortUse,
-    RegisterHypervisorV1, Role, RotationStage, SnapshotV1, TokenId, VpnPeer,
+    RegisterHypervisorV1, Role, RotationStage, SnapshotV1, TokenId, TunnelPeer,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -33,7 +33,7 @@ pub struct State {
     /// Clusters by name, deleted ones no longer.
     pub clusters: BTreeMap<ClusterName, Arc<Cluster>>,
     /// Jobs that have failed and are not done yet.
-    pub troubles: BTreeMap<JobId, Trouble>,
+    pub failures: BTreeMap<JobId, JobFailure>,
     /// Commands that were decided.
     pub processed: Arc<Processed>,
     /// What releases may write, as it was raised; see [`State::level`].
@@ -82,10 +82,10 @@ impl State {
     /// Where pods of a cluster are told to find its API: at its address if it was given one,
     /// at the ingresses that run, or at all of them where none does. None where its API servers say that by themselves, for they
     /// have run since before anything was kept inside of the cluster.
-    pub fn told_endpoints(&self, cluster: &Cluster) -> Option<Vec<SocketAddr>> {
-        let inside = cluster.inside.as_ref()?;
+    pub fn advertised_endpoints(&self, cluster: &Cluster) -> Option<Vec<SocketAddr>> {
+        let addons = cluster.addons.as_ref()?;
         let servers = cluster.carriers(Component::ApiServer);
-        if !servers.iter().all(|(_, n)| inside.is_known_to(n)) {
+        if !servers.iter().all(|(_, n)| addons.is_known_to(n)) {
             return None;
         }
         if let Some(fixed) = cluster.endpoint.as_ref().and_then(fixed_address) {
@@ -111,8 +111,8 @@ impl State {
 
     /// Where the hub of a cluster's tunnel is: at the oldest ingress that runs on a machine that
     /// answers, or the oldest where none does. All links lead to one, or they would not meet.
-    pub fn vpn_hub(&self, cluster: &Cluster) -> Option<SocketAddr> {
-        cluster.vpn.as_ref()?;
+    pub fn tunnel_hub(&self, cluster: &Cluster) -> Option<SocketAddr> {
+        cluster.tunnel.as_ref()?;
         let ingresses = cluster.ingresses();
         let answers = |n: &Node| self.hypervisors.get(&n.hypervisor).is_some_and(|h| !h.is_away());
         let ready = ingresses.iter().find(|(_, n)| n.is_ready() && answers(n));
@@ -208,7 +208,7 @@ pub struct Hypervisor {
     /// Whether the job that prepares it is done.
     pub prepared: bool,
     /// What is left on it of nodes that their clusters no longer have.
-    pub leftovers: Vec<Leftover>,
+    pub orphans: Vec<Orphan>,
     /// Host ports beside those of its range that clusters may share.
     pub shared_ports: BTreeSet<u16>,
 }
@@ -228,7 +228,7 @@ impl Hypervisor {
 
 /// What is left of a node on a hypervisor that was away when the node went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Leftover {
+pub struct Orphan {
     /// Its cluster, which may be gone.
     pub cluster: ClusterName,
     /// Which life of that name.
@@ -286,7 +286,7 @@ pub struct Cluster {
     /// When it is to be deleted, Unix milliseconds.
     pub delete_at_ms: Option<u64>,
     /// Its deletion forgets what is left on hypervisors that are away.
-    pub abandon: bool,
+    pub forget_orphans: bool,
     /// Its backups; the ids rise with time.
     pub backups: BTreeMap<BackupId, Backup>,
     /// How it is backed up.
@@ -294,13 +294,13 @@ pub struct Cluster {
     /// The restore that is on its way.
     pub restore: Option<Restore>,
     /// Authorities that are trusted beside those that sign, by name.
-    pub other_authorities: BTreeMap<String, Credential>,
+    pub other_cas: BTreeMap<String, Credential>,
     /// The replacement of its authorities that is on its way.
     pub rotation: Option<Rotation>,
     /// What is kept inside of it; none where nothing is.
-    pub inside: Option<Inside>,
+    pub addons: Option<InstalledAddons>,
     /// The tunnel to its worker nodes; none where they reach each other without.
-    pub vpn: Option<Vpn>,
+    pub tunnel: Option<Tunnel>,
     /// Where its API is reached; none for the oldest ingress.
     pub endpoint: Option<Endpoint>,
     /// Who is to say who its users are, beside itself.
@@ -310,14 +310,14 @@ pub struct Cluster {
 /// The tunnel between a cluster's worker nodes and its control plane. The hub's private key
 /// is among the cluster's credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Vpn {
+pub struct Tunnel {
     /// Addresses in it, an IPv4 CIDR.
     pub cidr: String,
     /// Who has a link to its hub.
-    pub peers: BTreeMap<VpnPeer, Peer>,
+    pub peers: BTreeMap<TunnelPeer, Peer>,
 }
 
-impl Vpn {
+impl Tunnel {
     /// The lowest free address; none where all are taken. The first one is left to the network
     /// itself.
     pub fn free_address(&self) -> Option<Ipv4Addr> {
@@ -340,9 +340,9 @@ pub struct Peer {
 
 /// What is kept inside of a cluster, through its API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Inside {
+pub struct InstalledAddons {
     /// As it was asked for.
-    pub addons: Addons,
+    pub spec: Addons,
     /// Tokens with which machines can join.
     pub tokens: BTreeMap<TokenId, JoinToken>,
     /// Rises with each decision that changes what is to be there.
@@ -353,7 +353,7 @@ pub struct Inside {
     pub since: Generation,
 }
 
-impl Inside {
+impl InstalledAddons {
     /// Whether what runs on a node was made for a cluster with worker nodes.
     pub fn is_known_to(&self, node: &Node) -> bool {
         node.generation >= self.since
@@ -511,10 +511,10 @@ impl Cluster {
 
     /// The certificates of an authority that are trusted, in an order that does not depend
     /// on which of them signs.
-    pub fn trusted(&self, authority: Authority) -> Vec<&Credential> {
+    pub fn trusted(&self, authority: Ca) -> Vec<&Credential> {
         let name = authority.name();
         let signs = self.credentials.get(name).into_iter();
-        let mut all: Vec<_> = signs.chain(self.other_authorities.get(name)).collect();
+        let mut all: Vec<_> = signs.chain(self.other_cas.get(name)).collect();
         all.sort_by(|a, b| a.public.cmp(&b.public));
         all
     }
@@ -522,18 +522,18 @@ impl Cluster {
     /// The authority that signs certificates of users: the one that will stay, once all
     /// trust it.
     pub fn signs_users(&self) -> Option<&Credential> {
-        let name = Authority::Kubernetes.name();
+        let name = Ca::Kubernetes.name();
         let trusted = |r: &Rotation| {
             r.stage == RotationStage::Trust && self.staying(|n| r.is_behind(n)).is_empty()
         };
         match &self.rotation {
-            Some(r) if trusted(r) => self.other_authorities.get(name),
+            Some(r) if trusted(r) => self.other_cas.get(name),
             _ => self.credentials.get(name),
         }
     }
 
     /// API servers that were not told yet who says who its users are.
-    pub fn untold(&self) -> impl Iterator<Item = (&NodeName, &Node)> {
+    pub fn pending_rollout(&self) -> impl Iterator<Item = (&NodeName, &Node)> {
         let servers = self.carriers(Component::ApiServer).into_iter();
         servers.filter(|(_, n)| n.issuers != self.issuers)
     }
@@ -667,7 +667,7 @@ pub struct Kubeconfig {
 
 /// A job that has not worked out so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trouble {
+pub struct JobFailure {
     /// How often it was tried.
     pub attempts: u32,
     /// What went wrong last.

@@ -16,7 +16,7 @@ fn set(issuers: Vec<Issuer>) -> SetAuthenticationV1 {
 /// A cluster with three API servers.
 fn world() -> World {
     let mut world = World::with_cluster();
-    world.run(RaiseLevelV1 { level: LEVEL });
+    world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
     for node_name in ["cp-2", "cp-3"] {
         world.run(node("test", node_name, Role::ControlPlane));
         world.finish_all();
@@ -34,7 +34,7 @@ fn touched(world: &World) -> Vec<String> {
 fn api_servers_learn_of_it_one_after_the_other() {
     let mut world = world();
     let events = world.run(set(vec![issuer(URL)]));
-    assert_eq!(kinds(&events), ["AuthenticationSet", "AuthenticationTold"]);
+    assert_eq!(kinds(&events), ["AuthenticationSet", "AuthenticationRolledOut"]);
     for node in ["cp-1", "cp-2", "cp-3"] {
         assert_eq!(touched(&world), [node], "one at a time");
         while touched(&world) == [node] {
@@ -88,7 +88,7 @@ fn what_is_away_is_not_waited_for() {
     assert!(world.node("test", "cp-2").issuers.is_empty(), "not what is away");
     let back = Observation::HypervisorReachable { name: away.clone(), runtime: "x".to_owned() };
     let events = world.run(ReportObservationV1 { observation: back });
-    assert_eq!(kinds(&events), ["HypervisorObserved", "AuthenticationTold"]);
+    assert_eq!(kinds(&events), ["HypervisorObserved", "AuthenticationRolledOut"]);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn one_that_does_not_come_back_keeps_the_others_as_they_are() {
 #[test]
 fn a_cluster_that_is_created_with_it_touches_nothing_twice() {
     let mut world = World::with_hypervisors();
-    world.run(RaiseLevelV1 { level: LEVEL });
+    world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
     world.run(cluster("test"));
     assert_eq!(kinds(&world.run(set(vec![issuer(URL)]))), ["AuthenticationSet"]);
     world.run(node("test", "cp-1", Role::ControlPlane));
@@ -120,7 +120,7 @@ fn what_an_api_server_would_not_start_with_is_refused() {
     let mut refused = |change: &dyn Fn(&mut Issuer)| {
         let mut wrong = issuer(URL);
         change(&mut wrong);
-        assert_eq!(world.refusal(set(vec![wrong.clone()])), "invalid", "{wrong:?}");
+        assert_eq!(world.rejection(set(vec![wrong.clone()])), "invalid", "{wrong:?}");
     };
     let urls = [
         "http://id.test",
@@ -159,9 +159,9 @@ fn what_an_api_server_would_not_start_with_is_refused() {
     let required = |claim: &str| (claim.to_owned(), "x".to_owned());
     refused(&|i| i.required_claims = vec![required("")]);
     refused(&|i| i.required_claims = vec![required("a"), required("a")]);
-    assert_eq!(world.refusal(set(vec![issuer(URL), issuer(URL)])), "invalid");
+    assert_eq!(world.rejection(set(vec![issuer(URL), issuer(URL)])), "invalid");
     let many = (0..65).map(|n| issuer(&format!("https://{n}.test"))).collect();
-    assert_eq!(world.refusal(set(many)), "invalid");
+    assert_eq!(world.rejection(set(many)), "invalid");
     world
         .run(set(vec![Issuer { groups: Some(claim("")), ..issuer("https://[fd00::1]:8443/a/b") }]));
 }

@@ -22,9 +22,9 @@ fn creating_makes_authorities_and_cluster_wide_keys_once() {
 fn a_name_is_used_once_and_again_after_deletion() {
     let mut world = World::with_cluster();
     let first = world.cluster("test").uid;
-    assert_eq!(world.refusal(cluster("test")), "cluster-exists");
-    world.run(DeleteClusterV2 { name: name("test"), abandon: false });
-    assert_eq!(world.refusal(cluster("test")), "cluster-exists");
+    assert_eq!(world.rejection(cluster("test")), "cluster-exists");
+    world.run(DeleteClusterV2 { name: name("test"), forget_orphans: false });
+    assert_eq!(world.rejection(cluster("test")), "cluster-exists");
     world.finish_all();
     world.run(cluster("test"));
     assert_ne!(world.cluster("test").uid, first, "another life, another uid");
@@ -36,7 +36,7 @@ fn unusable_settings_are_refused() {
     let mut refused = |change: &dyn Fn(&mut CreateClusterV1)| {
         let mut command = cluster("bad");
         change(&mut command);
-        world.refusal(command)
+        world.rejection(command)
     };
     assert_eq!(refused(&|c| c.kubernetes_version = name("v1.33.0")), "version-unsupported");
     assert_eq!(refused(&|c| c.kubernetes_version = name("v1.37.0")), "version-unsupported");
@@ -82,18 +82,18 @@ fn a_cluster_is_ready_when_each_node_is_and_both_roles_are_there() {
 #[test]
 fn deleting_removes_each_node_then_the_key_then_the_cluster() {
     let mut world = World::with_cluster();
-    let events = world.run(DeleteClusterV2 { name: name("test"), abandon: false });
+    let events = world.run(DeleteClusterV2 { name: name("test"), forget_orphans: false });
     assert_eq!(
         kinds(&events),
         ["ClusterDeletionStarted", "NodeRemovalStarted", "NodeRemovalStarted"]
     );
     assert_eq!(
-        world.run(DeleteClusterV2 { name: name("test"), abandon: false }),
+        world.run(DeleteClusterV2 { name: name("test"), forget_orphans: false }),
         [],
         "again: nothing"
     );
-    assert_eq!(world.refusal(node("test", "cp-2", Role::ControlPlane)), "cluster-deleting");
-    assert_eq!(world.refusal(kubeconfig("test")), "cluster-deleting");
+    assert_eq!(world.rejection(node("test", "cp-2", Role::ControlPlane)), "cluster-deleting");
+    assert_eq!(world.rejection(kubeconfig("test")), "cluster-deleting");
     let removals = world.owed();
     assert!(removals.iter().all(|j| j.ends_with(".remove")), "{removals:?}");
     world.succeed(&removals[0]);
@@ -101,9 +101,9 @@ fn deleting_removes_each_node_then_the_key_then_the_cluster() {
     let shred = world.owed();
     assert!(shred.len() == 1 && shred[0].ends_with(".shred"), "{shred:?}");
     assert_eq!(kinds(&world.succeed(&shred[0])), ["JobSucceeded", "ClusterDeleted"]);
-    assert!(world.state.clusters.is_empty() && world.state.troubles.is_empty());
+    assert!(world.state.clusters.is_empty() && world.state.failures.is_empty());
     assert_eq!(
-        world.refusal(DeleteClusterV2 { name: name("test"), abandon: false }),
+        world.rejection(DeleteClusterV2 { name: name("test"), forget_orphans: false }),
         "cluster-unknown"
     );
 }
@@ -124,7 +124,7 @@ fn an_issued_kubeconfig_is_remembered() {
     let mut world = World::with_cluster();
     world.run(kubeconfig("test"));
     assert_eq!(world.cluster("test").kubeconfigs["5f"].common_name, "alice");
-    assert_eq!(world.refusal(kubeconfig("other")), "cluster-unknown");
+    assert_eq!(world.rejection(kubeconfig("other")), "cluster-unknown");
 }
 
 #[test]
@@ -143,7 +143,8 @@ fn kubeconfigs_that_have_ended_are_forgotten_when_the_next_one_is_issued() {
 #[test]
 fn a_command_that_expects_another_position_is_refused() {
     let world = World::with_cluster();
-    let mut envelope = world.envelope(DeleteClusterV2 { name: name("test"), abandon: false });
+    let mut envelope =
+        world.envelope(DeleteClusterV2 { name: name("test"), forget_orphans: false });
     envelope.expected_position = Some(world.state.position);
     world.decide(&envelope).unwrap();
     envelope.expected_position = Some(world.state.position - 1);

@@ -18,7 +18,7 @@ fn set(cluster: &str, endpoint: Endpoint) -> SetEndpointV1 {
 /// Two clusters that run, each with an ingress on the one public hypervisor.
 fn world() -> World {
     let mut world = World::with_cluster();
-    world.run(RaiseLevelV1 { level: LEVEL });
+    world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
     world.run(cluster("other"));
     world.run(node("other", "cp-1", Role::ControlPlane));
     world.run(node("other", "lb-1", Role::ControlPlaneIngress));
@@ -34,14 +34,14 @@ fn share(ports: &[u16]) -> SharePortsV1 {
 #[test]
 fn only_ports_that_somebody_shares_are_shared() {
     let mut world = world();
-    assert_eq!(world.refusal(set("test", at("api.test", 22))), "port-not-shared");
+    assert_eq!(world.rejection(set("test", at("api.test", 22))), "port-not-shared");
     world.run(set("test", at("api.test", 443)));
-    assert_eq!(world.refusal(share(&[6443])), "port-in-use");
-    assert_eq!(world.refusal(share(&[443, 443])), "invalid");
-    assert_eq!(world.refusal(share(&[443, 0])), "invalid");
-    assert_eq!(world.refusal(share(&[443, 30_000])), "port-taken");
+    assert_eq!(world.rejection(share(&[6443])), "port-in-use");
+    assert_eq!(world.rejection(share(&[443, 443])), "invalid");
+    assert_eq!(world.rejection(share(&[443, 0])), "invalid");
+    assert_eq!(world.rejection(share(&[443, 30_000])), "port-taken");
     let unknown = SharePortsV1 { name: name("hv-9"), ports: vec![443] };
-    assert_eq!(world.refusal(unknown), "hypervisor-unknown");
+    assert_eq!(world.rejection(unknown), "hypervisor-unknown");
     // What is shared is not given to nodes.
     assert_eq!(kinds(&world.run(share(&[443, 30_002]))), ["PortsShared"]);
     assert_eq!(world.run(share(&[443, 30_002])), [], "it is so already");
@@ -79,12 +79,12 @@ fn a_name_is_told_to_clients_and_is_in_certificates() {
 fn clusters_share_a_port_by_name_and_one_has_those_without() {
     let mut world = world();
     world.run(set("test", at("api.test", 6443)));
-    assert_eq!(world.refusal(set("other", at("api.test", 6443))), "endpoint-taken");
+    assert_eq!(world.rejection(set("other", at("api.test", 6443))), "endpoint-taken");
     world.run(set("other", at("203.0.113.9", 6443)));
     let routes = world.state.routes(&name("hv-2"));
     let names: Vec<_> = routes.iter().map(|r| (r.name.as_str(), r.cluster.as_str())).collect();
     assert_eq!(names, [("203.0.113.9", "other"), ("api.test", "test")]);
-    assert_eq!(world.refusal(set("test", at("203.0.113.8", 6443))), "port-shared");
+    assert_eq!(world.rejection(set("test", at("203.0.113.8", 6443))), "port-shared");
     let forwarded = Endpoint { forwarded: true, ..at("203.0.113.8", 6443) };
     world.run(set("test", forwarded));
     assert_eq!(world.state.routes(&name("hv-2")).len(), 1, "what is forwarded opens no port");
@@ -96,7 +96,7 @@ fn clusters_share_a_port_by_name_and_one_has_those_without() {
 fn a_shared_port_is_never_a_nodes_own() {
     let mut world = world();
     // The ingresses have 30000 and 30001.
-    assert_eq!(world.refusal(set("test", at("api.test", 30_001))), "port-taken");
+    assert_eq!(world.rejection(set("test", at("api.test", 30_001))), "port-taken");
     world.run(set("test", at("api.test", 30_002)));
     world.run(cluster("third"));
     world.run(node("third", "cp-1", Role::ControlPlane));
@@ -112,7 +112,7 @@ fn a_shared_port_is_never_a_nodes_own() {
     world.run(cluster("fourth"));
     world.run(node("fourth", "lb-1", Role::ControlPlaneIngress));
     assert_eq!(world.node("fourth", "lb-1").ports[&PortUse::ApiServer], 30_002, "free again");
-    let refused = world.refusal(set("test", at("api.test", 30_002)));
+    let refused = world.rejection(set("test", at("api.test", 30_002)));
     assert_eq!(refused, "port-taken");
 }
 
@@ -123,7 +123,7 @@ fn an_ingress_goes_only_where_the_port_of_its_endpoint_is_free() {
     world.run(cluster("third"));
     world.run(set("third", at("203.0.113.7", 6443)));
     let add = node("third", "lb-1", Role::ControlPlaneIngress);
-    assert_eq!(world.refusal(add.clone()), "no-hypervisor");
+    assert_eq!(world.rejection(add.clone()), "no-hypervisor");
     world.run(set("third", at("third.test", 6443)));
     world.run(add);
 }
@@ -134,7 +134,7 @@ fn pods_find_an_address_and_not_a_name() {
     let addons = Addons { cni: Cni::Flannel, kube_proxy: true, dns: true };
     world.run(SetAddonsV1 { cluster: name("test"), addons });
     world.finish_all();
-    let told = |world: &World| world.state.told_endpoints(world.cluster("test"));
+    let told = |world: &World| world.state.advertised_endpoints(world.cluster("test"));
     // API servers of before tell it themselves; a new one makes no difference to that.
     assert_eq!(told(&world), None);
     world.run(ReplaceNodeV1 { cluster: name("test"), name: name("cp-1") });
@@ -144,7 +144,7 @@ fn pods_find_an_address_and_not_a_name() {
     assert_eq!(told(&world), Some(vec!["192.0.2.3:30000".parse().unwrap()]));
     world.run(set("test", at("203.0.113.9", 6443)));
     assert_eq!(told(&world), Some(vec!["203.0.113.9:6443".parse().unwrap()]));
-    assert!(!world.cluster("test").inside.as_ref().unwrap().done, "to be told inside of it");
+    assert!(!world.cluster("test").addons.as_ref().unwrap().done, "to be told inside of it");
 }
 
 #[test]
@@ -170,9 +170,9 @@ fn what_is_no_endpoint_is_refused() {
         ("192.0.2.1", 6443),
     ];
     for (host, port) in wrong {
-        assert_eq!(world.refusal(set("test", at(host, port))), "invalid", "{host}:{port}");
+        assert_eq!(world.rejection(set("test", at(host, port))), "invalid", "{host}:{port}");
     }
-    assert_eq!(world.refusal(set("test", at("10.96.0.9", 6443))), "overlap");
-    assert_eq!(world.refusal(set("none", at("api.test", 6443))), "cluster-unknown");
+    assert_eq!(world.rejection(set("test", at("10.96.0.9", 6443))), "overlap");
+    assert_eq!(world.rejection(set("none", at("api.test", 6443))), "cluster-unknown");
     assert_eq!(at("fd00::1", 443).to_string(), "[fd00::1]:443");
 }

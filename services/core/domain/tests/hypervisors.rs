@@ -22,7 +22,7 @@ fn what_cannot_work_is_refused() {
     let mut refused = |change: &dyn Fn(&mut RegisterHypervisorV1)| {
         let mut command = hypervisor(7);
         change(&mut command);
-        world.refusal(command)
+        world.rejection(command)
     };
     let invalid = "hypervisor-invalid";
     assert_eq!(refused(&|c| c.name = name("hv-0")), "hypervisor-exists");
@@ -55,7 +55,7 @@ fn cordoning_is_said_once() {
     assert_eq!(kinds(&world.run(cordon(true))), ["HypervisorCordoned"]);
     assert_eq!(world.run(cordon(true)), []);
     let unknown = CordonHypervisorV1 { name: name("hv-9"), cordoned: true };
-    assert_eq!(world.refusal(unknown), "hypervisor-unknown");
+    assert_eq!(world.rejection(unknown), "hypervisor-unknown");
 }
 
 #[test]
@@ -99,8 +99,8 @@ fn a_restart_is_counted_for_the_present_generation_only() {
 fn one_with_nodes_cannot_be_forgotten() {
     let mut world = World::with_cluster();
     let forget = |n: &str| UnregisterHypervisorV1 { name: name(n) };
-    assert_eq!(world.refusal(forget("hv-0")), "hypervisor-in-use");
-    assert_eq!(world.refusal(forget("hv-9")), "hypervisor-unknown");
+    assert_eq!(world.rejection(forget("hv-0")), "hypervisor-in-use");
+    assert_eq!(world.rejection(forget("hv-9")), "hypervisor-unknown");
     assert_eq!(kinds(&world.run(forget("hv-1"))), ["HypervisorUnregistered"]);
     world.run(hypervisor(1));
     assert_eq!(world.owed().len(), 1, "a new life is looked at anew");

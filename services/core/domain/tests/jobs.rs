@@ -31,7 +31,7 @@ fn a_failure_is_due_again_after_a_pause_that_doubles() {
     }
     assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
     world.succeed(&job);
-    assert!(world.state.troubles.is_empty());
+    assert!(world.state.failures.is_empty());
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn a_person_need_not_wait() {
     world.run(hypervisor(0));
     let job = world.owed().remove(0);
     let retry = RetryJobV1 { job: JobId(job.clone()) };
-    assert_eq!(world.refusal(retry.clone()), "job-unknown");
+    assert_eq!(world.rejection(retry.clone()), "job-unknown");
     failed(&mut world, &job);
     assert_eq!(kinds(&world.run(retry.clone())), ["JobRetried"]);
     assert_eq!(world.run(retry), [], "due already");
@@ -51,7 +51,7 @@ fn what_was_given_up_waits_for_a_person() {
     let mut world = World::new();
     world.run(hypervisor(0));
     let job = world.owed().remove(0);
-    assert_eq!(kinds(&world.report(&job, JobResult::Abandoned)), ["JobAbandoned"]);
+    assert_eq!(kinds(&world.report(&job, JobResult::DeadLettered)), ["JobDeadLettered"]);
     assert_eq!(world.owed(), [] as [String; 0]);
     assert_eq!(due(&world.state, u64::MAX - 1), []);
     world.run(RetryJobV1 { job: JobId(job.clone()) });
@@ -81,8 +81,8 @@ fn deleting_forgets_the_troubles_of_what_is_no_longer_wanted() {
     world.run(node("test", "cp-1", Role::ControlPlane));
     let job = world.owed().remove(0);
     failed(&mut world, &job);
-    world.run(DeleteClusterV2 { name: name("test"), abandon: false });
-    assert!(world.state.troubles.is_empty());
+    world.run(DeleteClusterV2 { name: name("test"), forget_orphans: false });
+    assert!(world.state.failures.is_empty());
     world.finish_all();
     assert!(world.state.clusters.is_empty());
 }
@@ -91,7 +91,7 @@ fn deleting_forgets_the_troubles_of_what_is_no_longer_wanted() {
 fn job_ids_say_what_they_are_for() {
     let mut world = World::with_cluster();
     world.run(hypervisor(3));
-    world.run(DeleteClusterV2 { name: name("test"), abandon: false });
+    world.run(DeleteClusterV2 { name: name("test"), forget_orphans: false });
     for job in owed(&world.state) {
         let target = JobTarget::parse(&job.id).unwrap();
         assert_eq!(job_id(&target), job.id);
@@ -105,14 +105,14 @@ fn only_what_nothing_depends_on_can_be_cancelled() {
     world.run(BackupClusterV1 { name: name("test") });
     let backup = world.owed().remove(0);
     let cancel = |job: &str| CancelJobV1 { job: JobId(job.to_owned()) };
-    world.run(RaiseLevelV1 { level: LEVEL });
+    world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
     assert_eq!(kinds(&world.run(cancel(&backup))), ["BackupExpired"]);
     assert!(!world.owed().contains(&backup));
-    assert_eq!(world.refusal(cancel(&backup)), "job-unknown", "once is enough");
+    assert_eq!(world.rejection(cancel(&backup)), "job-unknown", "once is enough");
     world.finish_all();
     world.run(node("test", "cp-2", Role::ControlPlane));
     let etcd = world.owed().into_iter().find(|j| j.ends_with(".etcd")).unwrap();
-    assert_eq!(world.refusal(cancel(&etcd)), "job-needed");
+    assert_eq!(world.rejection(cancel(&etcd)), "job-needed");
     world.run(hypervisor(5));
-    assert_eq!(world.refusal(cancel(&world.owed()[0].clone())), "job-needed");
+    assert_eq!(world.rejection(cancel(&world.owed()[0].clone())), "job-needed");
 }

@@ -13,11 +13,17 @@ fn what_is_new_waits_until_all_servers_are() {
     assert_eq!(world.state.level(), 1, "a log of the first release");
     world.run(BackupClusterV1 { name: name("test") });
     let cancel = CancelJobV1 { job: JobId(world.owed().remove(0)) };
-    assert_eq!(world.refusal(cancel.clone()), "level-too-low");
-    assert_eq!(world.refusal(RaiseLevelV1 { level: LEVEL + 1 }), "level-unknown");
-    assert_eq!(kinds(&world.run(RaiseLevelV1 { level: LEVEL })), ["LevelRaised"]);
-    assert_eq!(world.run(RaiseLevelV1 { level: LEVEL }), [], "once");
-    assert_eq!(world.run(RaiseLevelV1 { level: 1 }), [], "never back");
-    assert_eq!(world.state.level(), LEVEL);
+    assert_eq!(world.rejection(cancel.clone()), "feature-level-too-low");
+    assert_eq!(
+        world.rejection(RaiseFeatureLevelV1 { level: FEATURE_LEVEL + 1 }),
+        "feature-level-unknown"
+    );
+    assert_eq!(
+        kinds(&world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL })),
+        ["FeatureLevelRaised"]
+    );
+    assert_eq!(world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL }), [], "once");
+    assert_eq!(world.run(RaiseFeatureLevelV1 { level: 1 }), [], "never back");
+    assert_eq!(world.state.level(), FEATURE_LEVEL);
     world.run(cancel);
 }

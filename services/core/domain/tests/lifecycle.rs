@@ -90,13 +90,13 @@ fn nodes_of_a_hypervisor_that_stays_away_get_a_new_place() {
     assert_eq!(names(&world), ["cp-1", "cp-2-r2", "cp-3", "lb-1"]);
     assert_ne!(place_of(&world, "cp-2-r2"), away);
     assert!(world.cluster("test").is_converged());
-    let left = &world.state.hypervisors[&name::<HypervisorName>(&away)].leftovers;
+    let left = &world.state.hypervisors[&name::<HypervisorName>(&away)].orphans;
     assert_eq!(left.len(), 1, "what stands there is owed");
     // It comes back, and is cleared.
     world.run(seen(&away, true));
     assert!(world.owed().iter().any(|j| j.contains("leftover")));
     settle(&mut world);
-    assert!(world.state.hypervisors[&name::<HypervisorName>(&away)].leftovers.is_empty());
+    assert!(world.state.hypervisors[&name::<HypervisorName>(&away)].orphans.is_empty());
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_lost_majority_is_not_replaced() {
     world.now_ms += 10 * MINUTE;
     assert_eq!(lost(&world.state, world.now_ms, 5 * MINUTE), []);
     let replace = ReplaceNodeV1 { cluster: name("test"), name: name("cp-1") };
-    assert_eq!(world.refusal(replace), "quorum-lost");
+    assert_eq!(world.rejection(replace), "quorum-lost");
 }
 
 #[test]
@@ -141,19 +141,19 @@ fn a_deletion_ends_though_a_hypervisor_is_away() {
     let mut world = three();
     let away = place_of(&world, "cp-2");
     let ports = world.node("test", "cp-2").ports.clone();
-    world.run(DeleteClusterV2 { name: name("test"), abandon: false });
+    world.run(DeleteClusterV2 { name: name("test"), forget_orphans: false });
     world.run(seen(&away, false));
     settle(&mut world);
     assert!(world.state.clusters.is_empty(), "{:?}", world.owed());
     let unregister = UnregisterHypervisorV1 { name: name(&away) };
-    assert_eq!(world.refusal(unregister.clone()), "hypervisor-leftovers");
+    assert_eq!(world.rejection(unregister.clone()), "hypervisor-has-orphans");
     // Its ports may still be taken.
     world.run(seen(&away, true));
     let (_, free) =
         place(&world.state, &name("test"), Role::ControlPlane, Some(&name(&away))).unwrap();
     assert!(free.iter().all(|p| !ports.values().any(|taken| *taken == p.port)));
     world.run(seen(&away, false));
-    world.run(AbandonHypervisorV1 { name: name(&away) });
+    world.run(ForgetOrphansV1 { name: name(&away) });
     world.run(unregister);
 }
 
@@ -200,20 +200,20 @@ fn an_upgrade_goes_one_component_at_a_time_in_the_supported_order() {
 fn upgrades_that_cannot_be_are_refused() {
     let mut world = World::with_hypervisors();
     world.run(CreateClusterV1 { kubernetes_version: name("v1.34.1"), ..cluster("test") });
-    assert_eq!(world.refusal(upgrade("v1.35.0")), "upgrade-impossible", "not ready yet");
+    assert_eq!(world.rejection(upgrade("v1.35.0")), "upgrade-impossible", "not ready yet");
     world.run(node("test", "cp-1", Role::ControlPlane));
     world.run(node("test", "lb-1", Role::ControlPlaneIngress));
     world.finish_all();
-    assert_eq!(world.refusal(upgrade("v1.36.0")), "upgrade-impossible", "two minors");
-    assert_eq!(world.refusal(upgrade("v1.34.0")), "upgrade-impossible", "down");
-    assert_eq!(world.refusal(upgrade("v1.37.0")), "version-unsupported");
+    assert_eq!(world.rejection(upgrade("v1.36.0")), "upgrade-impossible", "two minors");
+    assert_eq!(world.rejection(upgrade("v1.34.0")), "upgrade-impossible", "down");
+    assert_eq!(world.rejection(upgrade("v1.37.0")), "version-unsupported");
     let change = |change| ChangeUpgradeV1 { name: name("test"), change };
-    assert_eq!(world.refusal(change(UpgradeChange::Pause)), "no-upgrade");
+    assert_eq!(world.rejection(change(UpgradeChange::Pause)), "no-upgrade");
     world.run(upgrade("v1.35.0"));
     assert_eq!(world.run(upgrade("v1.35.0")), [], "asked for twice");
-    assert_eq!(world.refusal(upgrade("v1.35.1")), "upgrade-running");
+    assert_eq!(world.rejection(upgrade("v1.35.1")), "upgrade-running");
     let hibernate = HibernateClusterV1 { name: name("test"), hibernated: true };
-    assert_eq!(world.refusal(hibernate), "cluster-busy");
+    assert_eq!(world.rejection(hibernate), "cluster-busy");
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn a_minor_upgrade_cannot_roll_back_once_all_api_servers_are_new() {
     world.finish_all();
     world.run(upgrade("v1.36.3"));
     let back = ChangeUpgradeV1 { name: name("test"), change: UpgradeChange::RollBack };
-    assert_eq!(world.refusal(back), "upgrade-impossible");
+    assert_eq!(world.rejection(back), "upgrade-impossible");
 }
 
 #[test]
@@ -259,8 +259,8 @@ fn a_hibernated_cluster_runs_nothing_and_wakes_all_at_once() {
     assert_eq!(world.run(hibernate(true)), []);
     assert_eq!(world.owed().iter().filter(|j| j.ends_with(".stop")).count(), 4);
     world.finish_all();
-    assert_eq!(world.refusal(upgrade("v1.36.4")), "cluster-hibernated");
-    assert_eq!(world.refusal(node("test", "cp-4", Role::ControlPlane)), "cluster-hibernated");
+    assert_eq!(world.rejection(upgrade("v1.36.4")), "cluster-hibernated");
+    assert_eq!(world.rejection(node("test", "cp-4", Role::ControlPlane)), "cluster-hibernated");
     world.run(hibernate(false));
     let etcd = world.owed().iter().filter(|j| j.ends_with(".etcd")).count();
     assert_eq!(etcd, 3, "a quorum comes back together: {:?}", world.owed());
@@ -271,16 +271,16 @@ fn a_hibernated_cluster_runs_nothing_and_wakes_all_at_once() {
 #[test]
 fn a_buried_cluster_comes_back_until_its_time() {
     let mut world = three();
-    let bury = BuryClusterV1 { name: name("test"), grace_ms: 10 * MINUTE };
-    world.run(bury.clone());
+    let schedule_deletion = ScheduleDeletionV1 { name: name("test"), grace_ms: 10 * MINUTE };
+    world.run(schedule_deletion.clone());
     world.finish_all();
-    assert_eq!(world.run(bury.clone()), []);
-    assert_eq!(world.refusal(upgrade("v1.36.4")), "cluster-buried");
+    assert_eq!(world.run(schedule_deletion.clone()), []);
+    assert_eq!(world.rejection(upgrade("v1.36.4")), "deletion-scheduled");
     world.run(UndeleteClusterV1 { name: name("test") });
     assert_eq!(world.run(UndeleteClusterV1 { name: name("test") }), []);
     world.finish_all();
     assert!(world.cluster("test").is_converged());
-    world.run(bury);
+    world.run(schedule_deletion);
     world.now_ms += 10 * MINUTE - 1;
     settle(&mut world);
     assert!(!world.state.clusters.is_empty());
@@ -311,8 +311,8 @@ fn certificates_are_renewed_at_two_thirds_of_their_life() {
     }
 }
 
-fn rotate(step: RotationStep) -> RotateAuthoritiesV1 {
-    RotateAuthoritiesV1 { name: name("test"), step }
+fn rotate(step: RotationStep) -> RotateCaV1 {
+    RotateCaV1 { name: name("test"), step }
 }
 
 /// The nodes that change, in the order in which they do, one at a time.
@@ -346,7 +346,7 @@ fn changed_one_by_one(world: &mut World, first: Vec<Event>) -> Vec<String> {
 fn authorities_are_rotated_with_both_trusted_in_between() {
     let mut world = three();
     let ca = |world: &World| world.cluster("test").credentials["ca"].public.clone();
-    let trusted = |world: &World| world.cluster("test").trusted(Authority::Kubernetes).len();
+    let trusted = |world: &World| world.cluster("test").trusted(Ca::Kubernetes).len();
     let issued = |world: &mut World, serial: &str| {
         let issuer = fingerprint(world.cluster("test").signs_users().unwrap());
         world.run(RecordKubeconfigV2 {
@@ -358,15 +358,15 @@ fn authorities_are_rotated_with_both_trusted_in_between() {
             issuer,
         })
     };
-    assert_eq!(world.refusal(rotate(RotationStep::Switch)), "no-rotation");
+    assert_eq!(world.rejection(rotate(RotationStep::Switch)), "no-rotation");
     let old = ca(&world);
     issued(&mut world, "before");
 
     let events = world.run(rotate(RotationStep::Start));
     assert_eq!(kinds(&events), ["RotationStarted", "NodeChanged"]);
-    assert_eq!(world.refusal(rotate(RotationStep::Switch)), "rotation-unfinished");
-    assert_eq!(world.refusal(rotate(RotationStep::Finish)), "rotation-step");
-    assert_eq!(world.refusal(upgrade("v1.36.4")), "upgrade-impossible");
+    assert_eq!(world.rejection(rotate(RotationStep::Switch)), "rotation-unfinished");
+    assert_eq!(world.rejection(rotate(RotationStep::Finish)), "rotation-step");
+    assert_eq!(world.rejection(upgrade("v1.36.4")), "upgrade-impossible");
     issued(&mut world, "too early");
     let all = ["cp-1", "cp-2", "cp-3", "lb-1"];
     assert_eq!(changed_one_by_one(&mut world, events), all);
@@ -382,16 +382,16 @@ fn authorities_are_rotated_with_both_trusted_in_between() {
         let leaf = &world.node("test", cp).credentials["apiserver"];
         assert!(String::from_utf8_lossy(&leaf.public).ends_with(&by));
     }
-    assert_eq!(world.refusal(rotate(RotationStep::Abort)), "rotation-step");
+    assert_eq!(world.rejection(rotate(RotationStep::Abort)), "rotation-step");
     assert_eq!(world.cluster("test").kubeconfigs.len(), 3, "all are accepted until the end");
 
     let events = world.run(rotate(RotationStep::Finish));
     assert_eq!(kinds(&events), ["RotationAdvanced", "NodeChanged"]);
     assert_eq!(changed_one_by_one(&mut world, events), all);
     let cluster = world.cluster("test");
-    assert!(cluster.rotation.is_none() && cluster.other_authorities.is_empty());
+    assert!(cluster.rotation.is_none() && cluster.other_cas.is_empty());
     assert_eq!(cluster.kubeconfigs.keys().collect::<Vec<_>>(), ["in time"]);
-    assert_eq!(world.refusal(rotate(RotationStep::Finish)), "no-rotation");
+    assert_eq!(world.rejection(rotate(RotationStep::Finish)), "no-rotation");
 }
 
 #[test]
@@ -417,7 +417,7 @@ fn a_rotation_is_aborted_before_the_switch() {
     world.run(rotate(RotationStep::Abort));
     settle(&mut world);
     let cluster = world.cluster("test");
-    assert!(cluster.rotation.is_none() && cluster.other_authorities.is_empty());
+    assert!(cluster.rotation.is_none() && cluster.other_cas.is_empty());
     assert_eq!(cluster.credentials, before);
 }
 
@@ -432,7 +432,7 @@ fn a_kubeconfig_of_a_retired_authority_is_not_handed_out() {
         not_after_ms: 1,
         issuer: Hash([7; 32]),
     };
-    assert_eq!(world.refusal(record), "authority-retired");
+    assert_eq!(world.rejection(record), "ca-retired");
 }
 
 fn scale(counts: [Option<u32>; 3]) -> ScaleClusterV1 {
@@ -470,8 +470,8 @@ fn components_scale_separately_and_etcd_is_not_touched() {
     world.finish_all();
     assert_eq!(layout(&world), ["cp-1: api con sch"]);
     assert_eq!(world.node("test", "cp-1").generation, etcd);
-    assert_eq!(world.refusal(scale([Some(0), None, None])), "invalid");
-    assert_eq!(world.refusal(scale([None, Some(2), None])), "invalid");
+    assert_eq!(world.rejection(scale([Some(0), None, None])), "invalid");
+    assert_eq!(world.rejection(scale([None, Some(2), None])), "invalid");
 }
 
 #[test]
@@ -480,7 +480,7 @@ fn members_without_components_stay_members() {
     world.run(scale([Some(1), None, None]));
     world.finish_all();
     assert_eq!(layout(&world), ["cp-1: api con sch"]);
-    assert_eq!(world.refusal(remove("test", "cp-1")), "last-component");
+    assert_eq!(world.rejection(remove("test", "cp-1")), "last-component");
     // What takes its place does what it did.
     world.run(ReplaceNodeV1 { cluster: name("test"), name: name("cp-1") });
     settle(&mut world);
@@ -566,7 +566,7 @@ fn backups_are_taken_by_schedule_and_the_oldest_go() {
     let kept: Vec<_> = world.cluster("test").backups.keys().copied().collect();
     assert_eq!(kept, taken[1..], "not {by_hand}");
     let gone = DeleteBackupV1 { cluster: name("test"), backup: by_hand };
-    assert_eq!(world.refusal(gone), "backup-unknown");
+    assert_eq!(world.rejection(gone), "backup-unknown");
     world.run(ScheduleBackupsV1 { name: name("test"), every_ms: 0, keep: 0 });
     assert_eq!(due(&world.state, world.now_ms + 9 * MINUTE), []);
 }
@@ -575,7 +575,7 @@ fn backups_are_taken_by_schedule_and_the_oldest_go() {
 fn a_restore_stops_all_puts_the_data_in_place_and_begins_a_new_membership() {
     let mut world = three();
     let unknown = RestoreClusterV1 { name: name("test"), backup: BackupId(Default::default()) };
-    assert_eq!(world.refusal(unknown), "backup-unknown");
+    assert_eq!(world.rejection(unknown), "backup-unknown");
     let backup = back_up(&mut world);
     world.run(RestoreClusterV1 { name: name("test"), backup });
     let ends =
@@ -586,8 +586,8 @@ fn a_restore_stops_all_puts_the_data_in_place_and_begins_a_new_membership() {
         world.succeed(&job);
     }
     assert_eq!((ends(&world, ".restore"), ends(&world, ".etcd")), (3, 0), "{:?}", world.owed());
-    assert_eq!(world.refusal(remove("test", "cp-2")), "restore-running");
-    assert_eq!(world.refusal(BackupClusterV1 { name: name("test") }), "restore-running");
+    assert_eq!(world.rejection(remove("test", "cp-2")), "restore-running");
+    assert_eq!(world.rejection(BackupClusterV1 { name: name("test") }), "restore-running");
     while ends(&world, ".restore") > 0 {
         let job = world.owed().into_iter().find(|j| j.ends_with(".restore")).unwrap();
         world.succeed(&job);
@@ -624,7 +624,7 @@ fn a_backup_becomes_another_cluster() {
     let backup = back_up(&mut world);
     let clone = CloneClusterV1 { name: name("copy"), source: name("test"), backup };
     world.run(clone.clone());
-    assert_eq!(world.refusal(clone), "cluster-exists");
+    assert_eq!(world.rejection(clone), "cluster-exists");
     world.run(node("copy", "cp-1", Role::ControlPlane));
     world.run(node("copy", "lb-1", Role::ControlPlaneIngress));
     world.finish_all();
@@ -639,10 +639,10 @@ fn a_deletion_can_forget_what_is_away() {
     let mut world = three();
     let away = place_of(&world, "cp-2");
     world.run(seen(&away, false));
-    world.run(DeleteClusterV2 { name: name("test"), abandon: true });
+    world.run(DeleteClusterV2 { name: name("test"), forget_orphans: true });
     settle(&mut world);
     assert!(world.state.clusters.is_empty());
-    assert!(world.state.hypervisors[&name::<HypervisorName>(&away)].leftovers.is_empty());
+    assert!(world.state.hypervisors[&name::<HypervisorName>(&away)].orphans.is_empty());
 }
 
 /// A plan names what then happens: the same events and the same jobs.
@@ -724,15 +724,15 @@ fn what_a_plan_says_is_what_each_command_does() {
     as_planned(&mut world, ChangeUpgradeV1 { name: test(), change: UpgradeChange::Pause });
     as_planned(&mut world, HibernateClusterV1 { name: test(), hibernated: true });
     as_planned(&mut world, HibernateClusterV1 { name: test(), hibernated: false });
-    as_planned(&mut world, BuryClusterV1 { name: test(), grace_ms: MINUTE });
+    as_planned(&mut world, ScheduleDeletionV1 { name: test(), grace_ms: MINUTE });
     as_planned(&mut world, UndeleteClusterV1 { name: test() });
     as_planned(&mut world, RenewCertificatesV1 { cluster: test(), node: name("cp-2") });
     as_planned(&mut world, RetryJobV1 { job: JobId("node.test.cp-2.1.etcd".to_owned()) });
     let away = place_of(&world, "cp-2");
     world.run(seen(&away, false));
     as_planned(&mut world, ReplaceNodeV1 { cluster: test(), name: name("cp-2") });
-    as_planned(&mut world, AbandonHypervisorV1 { name: name(&away) });
-    as_planned(&mut world, DeleteClusterV2 { name: test(), abandon: false });
+    as_planned(&mut world, ForgetOrphansV1 { name: name(&away) });
+    as_planned(&mut world, DeleteClusterV2 { name: test(), forget_orphans: false });
 }
 
 #[test]

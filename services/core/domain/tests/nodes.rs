@@ -34,27 +34,27 @@ fn ports_run_out_and_are_used_again() {
     }
     world.run(cluster("more"));
     let more = node("more", "lb", Role::ControlPlaneIngress);
-    assert_eq!(world.refusal(more.clone()), "ports-exhausted");
+    assert_eq!(world.rejection(more.clone()), "ports-exhausted");
     world.run(remove("c3", "lb"));
-    assert_eq!(world.refusal(more.clone()), "ports-exhausted", "while it is still there");
+    assert_eq!(world.rejection(more.clone()), "ports-exhausted", "while it is still there");
     world.finish_all();
     world.run(more);
     assert_eq!(world.node("more", "lb").ports[&PortUse::ApiServer], 30_003);
 }
 
 #[test]
-fn refusals() {
+fn rejections() {
     let mut world = World::with_cluster();
-    assert_eq!(world.refusal(node("nowhere", "a", Role::ControlPlane)), "cluster-unknown");
-    assert_eq!(world.refusal(node("test", "cp-1", Role::ControlPlane)), "node-exists");
-    assert_eq!(world.refusal(node("test", "lb-1", Role::ControlPlane)), "node-exists");
+    assert_eq!(world.rejection(node("nowhere", "a", Role::ControlPlane)), "cluster-unknown");
+    assert_eq!(world.rejection(node("test", "cp-1", Role::ControlPlane)), "node-exists");
+    assert_eq!(world.rejection(node("test", "lb-1", Role::ControlPlane)), "node-exists");
     let on = |h: &str, role| AddNodeV1 { hypervisor: Some(name(h)), ..node("test", "x", role) };
-    assert_eq!(world.refusal(on("hv-9", Role::ControlPlane)), "hypervisor-unknown");
-    assert_eq!(world.refusal(on("hv-2", Role::ControlPlane)), "no-hypervisor");
-    assert_eq!(world.refusal(on("hv-0", Role::ControlPlaneIngress)), "no-hypervisor");
-    assert_eq!(world.refusal(remove("nowhere", "a")), "cluster-unknown");
-    assert_eq!(world.refusal(remove("test", "a")), "node-unknown");
-    assert_eq!(world.refusal(remove("test", "cp-1")), "last-control-plane");
+    assert_eq!(world.rejection(on("hv-9", Role::ControlPlane)), "hypervisor-unknown");
+    assert_eq!(world.rejection(on("hv-2", Role::ControlPlane)), "no-hypervisor");
+    assert_eq!(world.rejection(on("hv-0", Role::ControlPlaneIngress)), "no-hypervisor");
+    assert_eq!(world.rejection(remove("nowhere", "a")), "cluster-unknown");
+    assert_eq!(world.rejection(remove("test", "a")), "node-unknown");
+    assert_eq!(world.rejection(remove("test", "cp-1")), "last-control-plane");
 }
 
 #[test]
@@ -65,9 +65,9 @@ fn cordoned_unreachable_and_full_hypervisors_take_nothing() {
     let gone = Observation::HypervisorUnreachable { name: name("hv-1"), reason: "gone".to_owned() };
     world.run(ReportObservationV1 { observation: gone });
     let wanted = node("test", "cp-1", Role::ControlPlane);
-    assert_eq!(world.refusal(wanted.clone()), "no-hypervisor");
+    assert_eq!(world.rejection(wanted.clone()), "no-hypervisor");
     world.run(RegisterHypervisorV1 { max_nodes: Some(0), ..hypervisor(3) });
-    assert_eq!(world.refusal(wanted.clone()), "no-hypervisor");
+    assert_eq!(world.rejection(wanted.clone()), "no-hypervisor");
     world.run(CordonHypervisorV1 { name: name("hv-0"), cordoned: false });
     world.run(wanted);
     assert_eq!(world.node("test", "cp-1").hypervisor.as_str(), "hv-0");
@@ -134,13 +134,13 @@ fn members_leave_one_by_one_and_not_while_another_joins() {
     for n in 1..=3 {
         world.run(node("test", &format!("cp-{n}"), Role::ControlPlane));
     }
-    assert_eq!(world.refusal(remove("test", "cp-1")), "membership-busy");
+    assert_eq!(world.rejection(remove("test", "cp-1")), "membership-busy");
     world.finish_all();
     world.run(remove("test", "cp-1"));
     assert_eq!(world.run(remove("test", "cp-1")), [], "again: nothing");
-    assert_eq!(world.refusal(remove("test", "cp-2")), "membership-busy");
+    assert_eq!(world.rejection(remove("test", "cp-2")), "membership-busy");
     world.finish_all();
     world.run(remove("test", "cp-2"));
     world.finish_all();
-    assert_eq!(world.refusal(remove("test", "cp-3")), "last-control-plane");
+    assert_eq!(world.rejection(remove("test", "cp-3")), "last-control-plane");
 }

@@ -28,7 +28,7 @@ enum Step {
     ChangeUpgrade(u8, u8),
     Hibernate(u8, bool),
     Bury(u8, bool),
-    AbandonHypervisor(u8),
+    ForgetOrphans(u8),
     Scale(u8, [Option<u32>; 3]),
     Break(u8, u8),
     Backup(u8),
@@ -40,7 +40,7 @@ enum Step {
     Token(u8),
     Revoke(u8),
     Repaired(u8),
-    Vpn(u8),
+    Tunnel(u8),
     Link(u8, u8),
     Unlink(u8, u8),
     Endpoint(u8, Option<u8>, u16),
@@ -63,7 +63,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (n.clone(), 0..3_u8).prop_map(|(c, k)| Step::ChangeUpgrade(c, k)),
         1 => (n.clone(), any::<bool>()).prop_map(|(c, s)| Step::Hibernate(c, s)),
         1 => (n, any::<bool>()).prop_map(|(c, b)| Step::Bury(c, b)),
-        1 => (0..7_u8).prop_map(Step::AbandonHypervisor),
+        1 => (0..7_u8).prop_map(Step::ForgetOrphans),
         2 => (0..4_u8, prop::array::uniform3(prop::option::of(1..4_u32)))
             .prop_map(|(c, n)| Step::Scale(c, n)),
         1 => (0..4_u8, 0..5_u8).prop_map(|(c, m)| Step::Break(c, m)),
@@ -72,7 +72,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..4_u8).prop_map(Step::Token),
         1 => (0..4_u8).prop_map(Step::Revoke),
         1 => (0..4_u8).prop_map(Step::Repaired),
-        1 => (0..4_u8).prop_map(Step::Vpn),
+        1 => (0..4_u8).prop_map(Step::Tunnel),
         2 => (0..4_u8, 0..20_u8).prop_map(|(c, k)| Step::Link(c, k)),
         1 => (0..4_u8, 0..20_u8).prop_map(|(c, k)| Step::Unlink(c, k)),
         // Ports that nodes also may have, a name for each or an address, forwarded or not.
@@ -106,7 +106,7 @@ fn take(world: &mut World, step: Step) {
         }),
         Step::Create(c) => world.try_run(cluster(&cluster_name(c))),
         Step::Delete(c) => {
-            world.try_run(DeleteClusterV2 { name: name(&cluster_name(c)), abandon: false })
+            world.try_run(DeleteClusterV2 { name: name(&cluster_name(c)), forget_orphans: false })
         }
         Step::Add(c, m, ingress) => {
             let role = if ingress { Role::ControlPlaneIngress } else { Role::ControlPlane };
@@ -123,7 +123,7 @@ fn take(world: &mut World, step: Step) {
         },
         Step::Abandon(j) => match world.owed() {
             owed if owed.is_empty() => return,
-            owed => Ok(world.report(&owed[j % owed.len()], JobResult::Abandoned)),
+            owed => Ok(world.report(&owed[j % owed.len()], JobResult::DeadLettered)),
         },
         Step::Wait(ms) => {
             world.now_ms += u64::from(ms);
@@ -152,7 +152,7 @@ fn take(world: &mut World, step: Step) {
             world.try_run(HibernateClusterV1 { name: name(&cluster_name(c)), hibernated })
         }
         Step::Bury(c, true) => {
-            world.try_run(BuryClusterV1 { name: name(&cluster_name(c)), grace_ms: 50_000 })
+            world.try_run(ScheduleDeletionV1 { name: name(&cluster_name(c)), grace_ms: 50_000 })
         }
         Step::Bury(c, false) => world.try_run(UndeleteClusterV1 { name: name(&cluster_name(c)) }),
         Step::Scale(c, [api_servers, controller_managers, schedulers]) => {
@@ -205,24 +205,24 @@ fn take(world: &mut World, step: Step) {
         }
         Step::Revoke(c) => {
             let cluster = name(&cluster_name(c));
-            let token = inside(world, &cluster).and_then(|i| i.tokens.into_keys().next());
+            let token = addons(world, &cluster).and_then(|i| i.tokens.into_keys().next());
             let Some(token) = token else { return };
             world.try_run(RevokeJoinTokenV1 { cluster, token })
         }
         Step::Repaired(c) => {
             let cluster = name(&cluster_name(c));
-            let Some(generation) = inside(world, &cluster).map(|i| i.generation) else { return };
+            let Some(generation) = addons(world, &cluster).map(|i| i.generation) else { return };
             let objects = vec!["ConfigMap a/b".to_owned()];
             let observation = Observation::DriftRepaired { cluster, generation, objects };
             world.try_run(ReportObservationV1 { observation })
         }
-        Step::Vpn(c) => world.try_run(EnableVpnV1 {
+        Step::Tunnel(c) => world.try_run(EnableTunnelV1 {
             cluster: name(&cluster_name(c)),
             cidr: "10.254.0.0/28".to_owned(),
         }),
         Step::Link(c, key) => {
             let (cluster, worker) = (name(&cluster_name(c)), format!("w{key}"));
-            let observation = Observation::LinkAsked { cluster, worker, public_key: [key; 32] };
+            let observation = Observation::PeerRequested { cluster, worker, public_key: [key; 32] };
             world.try_run(ReportObservationV1 { observation })
         }
         Step::Unlink(c, key) => {
@@ -243,17 +243,17 @@ fn take(world: &mut World, step: Step) {
             let issuers = (0..n).map(|n| issuer(&format!("https://id-{n}.test"))).collect();
             world.try_run(SetAuthenticationV1 { cluster: name(&cluster_name(c)), issuers })
         }
-        Step::AbandonHypervisor(n) => world.try_run(AbandonHypervisorV1 { name: h(n) }),
+        Step::ForgetOrphans(n) => world.try_run(ForgetOrphansV1 { name: h(n) }),
         Step::Rotate(c, step) => {
             use RotationStep::*;
             let step = [Start, Switch, Finish, Abort][usize::from(step)];
-            world.try_run(RotateAuthoritiesV1 { name: name(&cluster_name(c)), step })
+            world.try_run(RotateCaV1 { name: name(&cluster_name(c)), step })
         }
     };
 }
 
-fn inside(world: &World, cluster: &ClusterName) -> Option<Inside> {
-    world.state.clusters.get(cluster).and_then(|c: &Arc<Cluster>| c.inside.clone())
+fn addons(world: &World, cluster: &ClusterName) -> Option<InstalledAddons> {
+    world.state.clusters.get(cluster).and_then(|c: &Arc<Cluster>| c.addons.clone())
 }
 
 fn no_port_is_used_twice(state: &State) {
@@ -269,7 +269,7 @@ fn no_port_is_used_twice(state: &State) {
         }
     }
     for (name, h) in &state.hypervisors {
-        for port in h.leftovers.iter().flat_map(|l| l.ports.values()) {
+        for port in h.orphans.iter().flat_map(|l| l.ports.values()) {
             assert!(used.insert((name, port)), "{name} {port} of a leftover");
         }
     }
@@ -331,13 +331,13 @@ fn shared_ports_hold(state: &State) {
 /// long as there are addresses.
 fn links_hold(state: &State) {
     for cluster in state.clusters.values() {
-        let Some(vpn) = &cluster.vpn else { continue };
-        let addresses: BTreeSet<_> = vpn.peers.values().map(|p| p.address).collect();
-        assert_eq!(addresses.len(), vpn.peers.len());
-        let keys: Vec<_> = vpn.peers.values().filter_map(|p| p.public_key).collect();
+        let Some(tunnel) = &cluster.tunnel else { continue };
+        let addresses: BTreeSet<_> = tunnel.peers.values().map(|p| p.address).collect();
+        assert_eq!(addresses.len(), tunnel.peers.len());
+        let keys: Vec<_> = tunnel.peers.values().filter_map(|p| p.public_key).collect();
         assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len());
-        for peer in vpn.peers.keys() {
-            let VpnPeer::ControlPlane(node) = peer else { continue };
+        for peer in tunnel.peers.keys() {
+            let TunnelPeer::ControlPlane(node) = peer else { continue };
             assert!(cluster.nodes.contains_key(node), "{node} is gone");
         }
     }
@@ -360,7 +360,7 @@ fn one_membership_change_at_a_time(state: &State) {
         let (Some(cluster), Some(node)) = (job.cluster, job.node) else { continue };
         // What is left of a node may be of a cluster that is gone.
         let Some(c) = state.clusters.get(&cluster) else {
-            assert_eq!(job.kind, JobKind::RemoveLeftover);
+            assert_eq!(job.kind, JobKind::RemoveOrphan);
             continue;
         };
         let joins = job.kind == JobKind::EnsureEtcd && !c.nodes[&node].joined;
@@ -377,7 +377,7 @@ proptest! {
     #[test]
     fn any_history_keeps_the_rules_and_replays(steps in prop::collection::vec(step(), 1..120)) {
         let mut world = World::new();
-        world.run(RaiseLevelV1 { level: LEVEL });
+        world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
         let mut by_scope: BTreeMap<Scope, Vec<Job>> = BTreeMap::new();
         for step in steps {
             let (before, length) = (world.state.clone(), world.log.len());
@@ -429,7 +429,7 @@ proptest! {
         order in prop::collection::vec(any::<prop::sample::Index>(), 0..100),
     ) {
         let mut world = World::with_cluster();
-        world.run(RaiseLevelV1 { level: LEVEL });
+        world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
         for step in steps {
             take(&mut world, step);
         }

@@ -45,7 +45,7 @@ fn what_heals_comes_first_and_what_tidies_up_last() {
     create(&mut world, &["gone"]);
     world.finish_all();
     create(&mut world, &["new"]);
-    world.run(DeleteClusterV2 { name: name("gone"), abandon: true });
+    world.run(DeleteClusterV2 { name: name("gone"), forget_orphans: true });
     world.run(node("test", "cp-2", Role::ControlPlane));
     let order = offered(&mut schedule(&world, WIDE));
     let at = |job: &str| order.iter().position(|o| o == job).unwrap();
@@ -85,7 +85,7 @@ fn nothing_waits_for_ever() {
     create(&mut world, &["gone"]);
     world.finish_all();
     create(&mut world, &["a", "b", "c", "d"]);
-    world.run(DeleteClusterV2 { name: name("gone"), abandon: true });
+    world.run(DeleteClusterV2 { name: name("gone"), forget_orphans: true });
     let order = offered(&mut schedule(&world, Limits { jobs: 4, ..WIDE }));
     assert_eq!(order, ["a etcd", "b etcd", "c etcd", "gone remove"], "one, beyond its share");
 }

@@ -21,31 +21,31 @@ use tokio_util::sync::CancellationToken;
 const PAGE: usize = 500;
 
 /// A question that cannot be answered.
-struct Refused(StatusCode, String);
+struct Rejected(StatusCode, String);
 
-impl IntoResponse for Refused {
+impl IntoResponse for Rejected {
     fn into_response(self) -> Response {
         (self.0, Json(json!({"error": self.1}))).into_response()
     }
 }
 
-impl From<HistoryError> for Refused {
-    fn from(error: HistoryError) -> Refused {
+impl From<HistoryError> for Rejected {
+    fn from(error: HistoryError) -> Rejected {
         let status = match error {
             HistoryError::Beyond { .. } => StatusCode::NOT_FOUND,
             HistoryError::Read(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
-        Refused(status, oi_events::chain(&error))
+        Rejected(status, oi_events::chain(&error))
     }
 }
 
-impl From<ReadError> for Refused {
-    fn from(error: ReadError) -> Refused {
+impl From<ReadError> for Rejected {
+    fn from(error: ReadError) -> Rejected {
         HistoryError::from(error).into()
     }
 }
 
-type Answer = Result<Json<Value>, Refused>;
+type Answer = Result<Json<Value>, Rejected>;
 
 #[derive(Deserialize)]
 struct At {
@@ -57,11 +57,11 @@ struct At {
 async fn state(State(history): State<History>, Query(q): Query<At>) -> Answer {
     let at = q.at.unwrap_or_else(|| history.view().position());
     let state = history.at(at).await?;
-    let trouble = |id: &JobId| state.troubles.get(id).map(|t| (t.attempts, t.message.clone()));
+    let failure = |id: &JobId| state.failures.get(id).map(|t| (t.attempts, t.message.clone()));
     let jobs: Vec<_> = Scope::all(&state)
         .flat_map(|scope| jobs_in(&state, &scope))
         .map(|job| {
-            let (failures, message) = trouble(&job.id).unwrap_or_default();
+            let (failures, message) = failure(&job.id).unwrap_or_default();
             json!({
                 "id": job.id.to_string(), "kind": job.kind.token(),
                 "hypervisor": job.hypervisor.map(|h| h.to_string()),

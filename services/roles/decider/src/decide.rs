@@ -3,13 +3,13 @@
 use crate::dispatch::{Backlog, dispatch};
 use crate::draft::Draft;
 use crate::metrics::Metrics;
-use crate::mint::Minter;
-use oi_domain::{Context, LEVEL, Limits, Rejection, decide, due, lost};
+use crate::mint::SealingMint;
+use oi_domain::{Context, FEATURE_LEVEL, Limits, Rejection, decide, due, lost};
 use oi_events::{
     ClusterName, ClusterUid, Command, CommandEnvelope, CommandId, Event, JobResult, Outcome,
     ReportJobV1,
 };
-use oi_journal::{Abandoned, AppendError, Asked, Delivered, Journal, MessageError, ReadError};
+use oi_journal::{AppendError, Asked, DeadLettered, Delivered, Journal, MessageError, ReadError};
 use oi_pki::DataKey;
 use oi_view::{Keyring, KeyringError, View, ViewError, now_ms};
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,7 +72,7 @@ pub struct DeciderSettings {
     /// How many jobs are offered at a time.
     pub limits: Limits,
     /// While so many jobs are owed, commands that add more are refused.
-    pub most_owed: usize,
+    pub max_pending_jobs: usize,
 }
 
 impl DeciderSettings {
@@ -83,7 +83,7 @@ impl DeciderSettings {
             evacuate_after: Some(Duration::from_secs(300)),
             certificate_life: Duration::from_secs(365 * 24 * 3600),
             limits: Limits::default(),
-            most_owed: 10_000,
+            max_pending_jobs: 10_000,
         }
     }
 }
@@ -155,7 +155,7 @@ impl Decider {
             self.backlog.clone(),
             self.metrics.clone(),
         ));
-        let mut abandoned = self.journal.abandoned();
+        let mut dead_lettered = self.journal.dead_lettered();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(BATCH);
@@ -163,7 +163,7 @@ impl Decider {
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = asked.recv_many(&mut batch, BATCH) => self.handle(batch.drain(..)).await,
-                given_up = abandoned.next() => self.report_abandoned(given_up).await,
+                given_up = dead_lettered.next() => self.report_dead_lettered(given_up).await,
                 _ = tick.tick() => self.enter_due().await,
             }
         }
@@ -296,8 +296,8 @@ impl Decider {
     /// Refuses new work while more than enough is owed.
     fn too_much(&self, command: &Command) -> Option<Outcome> {
         let owed = self.backlog.jobs();
-        (owed >= self.settings.most_owed && adds_work(command)).then(|| Outcome::Rejected {
-            code: "too-much-owed".to_owned(),
+        (owed >= self.settings.max_pending_jobs && adds_work(command)).then(|| Outcome::Rejected {
+            code: "backlog-full".to_owned(),
             message: format!("{owed} jobs are owed already: try again when some of them are done"),
         })
     }
@@ -342,8 +342,9 @@ impl Decider {
             let fetched = key.is_some();
             let decided = {
                 let leaf_life_ms = millis(self.settings.certificate_life);
-                let mint = Minter { key: key.take(), source: source.take(), now_ms, leaf_life_ms };
-                let context = Context { now_ms, mint: &mint, begins: Some(LEVEL) };
+                let mint =
+                    SealingMint { key: key.take(), source: source.take(), now_ms, leaf_life_ms };
+                let context = Context { now_ms, mint: &mint, begins: Some(FEATURE_LEVEL) };
                 draft.look(&self.view, |state| decide(state, envelope, &context))
             };
             // A key is made only for what is acceptable but for the key.
@@ -377,9 +378,9 @@ impl Decider {
             Command::HibernateCluster(c) => uid(&c.name),
             Command::UndeleteCluster(c) => uid(&c.name),
             Command::ScaleCluster(c) => uid(&c.name),
-            Command::RotateAuthorities(c) => uid(&c.name),
+            Command::RotateCa(c) => uid(&c.name),
             Command::CreateJoinToken(c) => uid(&c.cluster),
-            Command::EnableVpn(c) => uid(&c.cluster),
+            Command::EnableTunnel(c) => uid(&c.cluster),
             Command::SetEndpoint(c) => uid(&c.cluster),
             _ => None,
         };
@@ -423,16 +424,16 @@ impl Decider {
         self.enter(commands).await;
     }
 
-    async fn report_abandoned(&self, delivered: Delivered<Abandoned>) {
-        match self.journal.remove_abandoned(&delivered.value).await {
+    async fn report_dead_lettered(&self, delivered: Delivered<DeadLettered>) {
+        match self.journal.remove_dead_lettered(&delivered.value).await {
             Ok(Some(job)) => {
                 tracing::error!(%job, "job given up after too many deliveries");
-                let report = ReportJobV1 { job, result: JobResult::Abandoned, took_ms: 0 };
+                let report = ReportJobV1 { job, result: JobResult::DeadLettered, took_ms: 0 };
                 self.enter(vec![Command::ReportJob(report)]).await;
             }
             Ok(None) => {}
             Err(error) => {
-                tracing::warn!(%error, "abandoned job not looked at");
+                tracing::warn!(%error, "a dead-lettered job is not looked at");
                 return;
             }
         }

@@ -13,5 +13,5 @@ mod mint;
 
 pub use decide::{Decider, DeciderError, DeciderSettings};
 pub use metrics::Metrics;
-pub use mint::Minter;
+pub use mint::SealingMint;
 pub use oi_domain::Limits;

@@ -1,16 +1,16 @@
 //! Keys for decisions: made here, sealed at once, recorded in events.
 
-use oi_domain::{Authority, Leaf, Mint, MintError};
+use oi_domain::{Ca, Leaf, Mint, MintError};
 use oi_events::{ClusterUid, Credential};
 use oi_pki::{DataKey, LeafProfile, Material};
 use oi_view::Keyring;
 
 const DAY_MS: u64 = 24 * 3600 * 1000;
 /// As with kubeadm.
-const AUTHORITY_LIFE_MS: u64 = 3650 * DAY_MS;
+const CA_LIFE_MS: u64 = 3650 * DAY_MS;
 
 /// Mints for one decision; without a key it refuses.
-pub struct Minter {
+pub struct SealingMint {
     /// The data key of the cluster that the decision is about.
     pub key: Option<DataKey>,
     /// That of a cluster whose secret it takes over.
@@ -27,7 +27,7 @@ fn failed<E: std::error::Error + Send + Sync + 'static>(
     move |source| MintError { what: what.to_owned(), source: Box::new(source) }
 }
 
-impl Minter {
+impl SealingMint {
     fn key(&self, what: &str) -> Result<&DataKey, MintError> {
         self.key.as_ref().ok_or_else(|| MintError {
             what: what.to_owned(),
@@ -74,13 +74,9 @@ fn profile(leaf: &Leaf) -> LeafProfile {
     }
 }
 
-impl Mint for Minter {
-    fn authority(
-        &self,
-        cluster: ClusterUid,
-        authority: Authority,
-    ) -> Result<Credential, MintError> {
-        let made = oi_pki::new_authority(authority.common_name(), self.now_ms, AUTHORITY_LIFE_MS)
+impl Mint for SealingMint {
+    fn ca(&self, cluster: ClusterUid, authority: Ca) -> Result<Credential, MintError> {
+        let made = oi_pki::new_ca(authority.common_name(), self.now_ms, CA_LIFE_MS)
             .map_err(failed(authority.name()))?;
         self.material(cluster, authority.name(), made)
     }

@@ -1,6 +1,6 @@
 //! Who says who a cluster's users are, between requests and records.
 
-use crate::refused::Refused;
+use crate::rejected::Rejected;
 use oi_events::{ClaimMapping, Command, Issuer};
 use oi_pki::{certificate_pem, read_certificates};
 use oi_proto::v1;
@@ -9,19 +9,19 @@ fn mapping(m: v1::ClaimMapping) -> ClaimMapping {
     ClaimMapping { claim: m.claim, prefix: m.prefix }
 }
 
-fn certificates(pem: &str) -> Result<Vec<Vec<u8>>, Refused> {
-    read_certificates(pem).map_err(|e| Refused::field("certificate_authority", e))
+fn certificates(pem: &str) -> Result<Vec<Vec<u8>>, Rejected> {
+    read_certificates(pem).map_err(|e| Rejected::field("certificate_authority", e))
 }
 
 /// Reads one. Its certificates are looked at here, and written anew: an API server that cannot
 /// read them does not start.
-pub fn issuer(asked: v1::Issuer) -> Result<Issuer, Refused> {
+pub fn issuer(asked: v1::Issuer) -> Result<Issuer, Rejected> {
     let given = |text: String| Some(text).filter(|t| !t.is_empty());
-    let anew = |pem: String| -> Result<String, Refused> {
+    let anew = |pem: String| -> Result<String, Rejected> {
         Ok(certificates(&pem)?.iter().map(|der| certificate_pem(der)).collect())
     };
     let certificate_authority = given(asked.certificate_authority).map(anew).transpose()?;
-    let username = asked.username.ok_or_else(|| Refused::field("username", "is absent"))?;
+    let username = asked.username.ok_or_else(|| Rejected::field("username", "is absent"))?;
     Ok(Issuer {
         url: asked.url,
         discovery_url: given(asked.discovery_url),
@@ -34,7 +34,7 @@ pub fn issuer(asked: v1::Issuer) -> Result<Issuer, Refused> {
 }
 
 /// The same for a command that came as a record.
-pub fn check(command: &Command) -> Result<(), Refused> {
+pub fn check(command: &Command) -> Result<(), Rejected> {
     let Command::SetAuthentication(c) = command else { return Ok(()) };
     for pem in c.issuers.iter().filter_map(|i| i.certificate_authority.as_ref()) {
         certificates(pem)?;

@@ -1,7 +1,7 @@
 //! Requests to commands: everything that can be wrong with their form.
 
 use crate::authentication;
-use crate::refused::Refused;
+use crate::rejected::Rejected;
 use oi_events::*;
 use oi_proto::v1::{self, submit_request::Command as Asked};
 use oi_view::now_ms;
@@ -9,28 +9,28 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 /// A field that does not parse is named.
-pub fn parse<T: FromStr<Err: Display>>(field: &str, text: &str) -> Result<T, Refused> {
-    text.parse().map_err(|e| Refused::field(field, e))
+pub fn parse<T: FromStr<Err: Display>>(field: &str, text: &str) -> Result<T, Rejected> {
+    text.parse().map_err(|e| Rejected::field(field, e))
 }
 
-fn port(field: &str, value: u32) -> Result<u16, Refused> {
-    u16::try_from(value).map_err(|_| Refused::field(field, format!("{value} is not a port")))
+fn port(field: &str, value: u32) -> Result<u16, Rejected> {
+    u16::try_from(value).map_err(|_| Rejected::field(field, format!("{value} is not a port")))
 }
 
 /// Who asks: something that can stand in a header and is not endless.
-pub fn actor(text: &str) -> Result<String, Refused> {
+pub fn actor(text: &str) -> Result<String, Rejected> {
     let fits = (1..=200).contains(&text.len()) && !text.chars().any(char::is_control);
     if fits && !text.starts_with("system:") {
         return Ok(text.to_owned());
     }
-    Err(Refused::field(
+    Err(Rejected::field(
         "actor",
         "say who asks, in 1 to 200 characters without line breaks; system: is reserved",
     ))
 }
 
 /// A request of which it is only asked what it would do.
-pub fn planned(request: v1::SubmitRequest) -> Result<CommandEnvelope, Refused> {
+pub fn planned(request: v1::SubmitRequest) -> Result<CommandEnvelope, Rejected> {
     let or = |text: String, other: String| if text.is_empty() { other } else { text };
     envelope(v1::SubmitRequest {
         command_id: or(request.command_id, uuid::Uuid::now_v7().to_string()),
@@ -40,9 +40,9 @@ pub fn planned(request: v1::SubmitRequest) -> Result<CommandEnvelope, Refused> {
 }
 
 /// Reads a request; refuses what is malformed before anything is stored.
-pub fn envelope(request: v1::SubmitRequest) -> Result<CommandEnvelope, Refused> {
+pub fn envelope(request: v1::SubmitRequest) -> Result<CommandEnvelope, Rejected> {
     let id: CommandId = parse("command_id", &request.command_id)?;
-    let asked = request.command.ok_or_else(|| Refused::field("command", "is absent"))?;
+    let asked = request.command.ok_or_else(|| Rejected::field("command", "is absent"))?;
     Ok(CommandEnvelope {
         id,
         actor: actor(&request.actor)?,
@@ -53,7 +53,7 @@ pub fn envelope(request: v1::SubmitRequest) -> Result<CommandEnvelope, Refused> 
     })
 }
 
-fn command(asked: Asked) -> Result<Command, Refused> {
+fn command(asked: Asked) -> Result<Command, Rejected> {
     Ok(match asked {
         Asked::RegisterHypervisor(r) => RegisterHypervisorV1 {
             name: parse("name", &r.name)?,
@@ -91,7 +91,8 @@ fn command(asked: Asked) -> Result<Command, Refused> {
         }
         .into(),
         Asked::DeleteCluster(r) => {
-            DeleteClusterV2 { name: parse("name", &r.name)?, abandon: r.abandon }.into()
+            DeleteClusterV2 { name: parse("name", &r.name)?, forget_orphans: r.forget_orphans }
+                .into()
         }
         Asked::ScaleCluster(r) => ScaleClusterV1 {
             name: parse("name", &r.name)?,
@@ -108,7 +109,7 @@ fn command(asked: Asked) -> Result<Command, Refused> {
                 v1::Role::ControlPlaneIngress => Role::ControlPlaneIngress,
                 v1::Role::ApiServer => Role::ApiServer,
                 v1::Role::Unspecified => {
-                    return Err(Refused::field("role", "is unknown or absent"));
+                    return Err(Rejected::field("role", "is unknown or absent"));
                 }
             },
             hypervisor: match r.hypervisor.as_str() {
@@ -155,12 +156,12 @@ fn command(asked: Asked) -> Result<Command, Refused> {
                 v1::UpgradeChange::Resume => UpgradeChange::Resume,
                 v1::UpgradeChange::RollBack => UpgradeChange::RollBack,
                 v1::UpgradeChange::Unspecified => {
-                    return Err(Refused::field("change", "is unknown or absent"));
+                    return Err(Rejected::field("change", "is unknown or absent"));
                 }
             },
         }
         .into(),
-        Asked::RotateAuthorities(r) => RotateAuthoritiesV1 {
+        Asked::RotateCa(r) => RotateCaV1 {
             name: parse("name", &r.name)?,
             step: match r.step() {
                 v1::RotationStep::Start => RotationStep::Start,
@@ -168,7 +169,7 @@ fn command(asked: Asked) -> Result<Command, Refused> {
                 v1::RotationStep::Finish => RotationStep::Finish,
                 v1::RotationStep::Abort => RotationStep::Abort,
                 v1::RotationStep::Unspecified => {
-                    return Err(Refused::field("step", "is unknown or absent"));
+                    return Err(Rejected::field("step", "is unknown or absent"));
                 }
             },
         }
@@ -176,19 +177,19 @@ fn command(asked: Asked) -> Result<Command, Refused> {
         Asked::HibernateCluster(r) => {
             HibernateClusterV1 { name: parse("name", &r.name)?, hibernated: r.hibernated }.into()
         }
-        Asked::BuryCluster(r) => {
-            BuryClusterV1 { name: parse("name", &r.name)?, grace_ms: r.grace_ms }.into()
+        Asked::ScheduleDeletion(r) => {
+            ScheduleDeletionV1 { name: parse("name", &r.name)?, grace_ms: r.grace_ms }.into()
         }
         Asked::UndeleteCluster(r) => UndeleteClusterV1 { name: parse("name", &r.name)? }.into(),
-        Asked::AbandonHypervisor(r) => AbandonHypervisorV1 { name: parse("name", &r.name)? }.into(),
+        Asked::ForgetOrphans(r) => ForgetOrphansV1 { name: parse("name", &r.name)? }.into(),
         Asked::RetryJob(r) => RetryJobV1 { job: JobId(r.job) }.into(),
-        Asked::RaiseLevel(r) => {
+        Asked::RaiseFeatureLevel(r) => {
             let level =
-                u16::try_from(r.level).map_err(|_| Refused::field("level", "is no level"))?;
-            RaiseLevelV1 { level }.into()
+                u16::try_from(r.level).map_err(|_| Rejected::field("level", "is no level"))?;
+            RaiseFeatureLevelV1 { level }.into()
         }
         Asked::SetAddons(r) => {
-            let addons = r.addons.ok_or_else(|| Refused::field("addons", "is absent"))?;
+            let addons = r.addons.ok_or_else(|| Rejected::field("addons", "is absent"))?;
             SetAddonsV1 {
                 cluster: parse("cluster", &r.cluster)?,
                 addons: Addons {
@@ -196,7 +197,7 @@ fn command(asked: Asked) -> Result<Command, Refused> {
                         v1::Cni::None => Cni::None,
                         v1::Cni::Flannel => Cni::Flannel,
                         v1::Cni::Unspecified => {
-                            return Err(Refused::field("addons.cni", "is unknown or absent"));
+                            return Err(Rejected::field("addons.cni", "is unknown or absent"));
                         }
                     },
                     kube_proxy: addons.kube_proxy,
@@ -216,11 +217,11 @@ fn command(asked: Asked) -> Result<Command, Refused> {
             token: parse("token", &r.token)?,
         }
         .into(),
-        Asked::EnableVpn(r) => {
-            EnableVpnV1 { cluster: parse("cluster", &r.cluster)?, cidr: r.cidr }.into()
+        Asked::EnableTunnel(r) => {
+            EnableTunnelV1 { cluster: parse("cluster", &r.cluster)?, cidr: r.cidr }.into()
         }
         Asked::SetEndpoint(r) => {
-            let endpoint = |e: v1::Endpoint| -> Result<Endpoint, Refused> {
+            let endpoint = |e: v1::Endpoint| -> Result<Endpoint, Rejected> {
                 let port = port("endpoint.port", e.port)?;
                 Ok(Endpoint { host: e.host, port, forwarded: e.forwarded })
             };

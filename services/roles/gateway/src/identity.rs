@@ -6,7 +6,7 @@
 //! hyphen; a tenant sees nothing else. Without TLS whoever reaches the API may do
 //! everything.
 
-use crate::refused::{FORBIDDEN, Refused};
+use crate::rejected::{FORBIDDEN, Rejected};
 use oi_domain::JobTarget;
 use oi_events::JobId;
 use oi_proto::v1::{self, submit_request::Command as Asked};
@@ -33,8 +33,8 @@ pub struct Identity {
     tenant: Option<String>,
 }
 
-fn forbidden(problem: impl Into<String>) -> Refused {
-    Refused::new(FORBIDDEN, problem)
+fn forbidden(problem: impl Into<String>) -> Rejected {
+    Rejected::new(FORBIDDEN, problem)
 }
 
 /// The clusters that a command is about; none where it is about hypervisors, or all.
@@ -44,8 +44,8 @@ fn clusters(asked: &Asked) -> Option<Vec<&str>> {
         | Asked::CordonHypervisor(_)
         | Asked::SharePorts(_)
         | Asked::UnregisterHypervisor(_)
-        | Asked::AbandonHypervisor(_)
-        | Asked::RaiseLevel(_) => return None,
+        | Asked::ForgetOrphans(_)
+        | Asked::RaiseFeatureLevel(_) => return None,
         Asked::CreateCluster(c) => vec![&c.name],
         Asked::DeleteCluster(c) => vec![&c.name],
         Asked::ScaleCluster(c) => vec![&c.name],
@@ -64,18 +64,18 @@ fn clusters(asked: &Asked) -> Option<Vec<&str>> {
         Asked::UpgradeCluster(c) => vec![&c.name],
         Asked::ChangeUpgrade(c) => vec![&c.name],
         Asked::HibernateCluster(c) => vec![&c.name],
-        Asked::BuryCluster(c) => vec![&c.name],
+        Asked::ScheduleDeletion(c) => vec![&c.name],
         Asked::UndeleteCluster(c) => vec![&c.name],
         Asked::BackupCluster(c) => vec![&c.name],
         Asked::ScheduleBackups(c) => vec![&c.name],
         Asked::DeleteBackup(c) => vec![&c.cluster],
         Asked::RestoreCluster(c) => vec![&c.name],
         Asked::CloneCluster(c) => vec![&c.name, &c.source],
-        Asked::RotateAuthorities(c) => vec![&c.name],
+        Asked::RotateCa(c) => vec![&c.name],
         Asked::SetAddons(c) => vec![&c.cluster],
         Asked::CreateJoinToken(c) => vec![&c.cluster],
         Asked::RevokeJoinToken(c) => vec![&c.cluster],
-        Asked::EnableVpn(c) => vec![&c.cluster],
+        Asked::EnableTunnel(c) => vec![&c.cluster],
         Asked::SetEndpoint(c) => vec![&c.cluster],
         Asked::SetAuthentication(c) => vec![&c.cluster],
     })
@@ -86,7 +86,7 @@ impl Identity {
     ///
     /// # Errors
     /// Where it names nobody, or no role.
-    pub fn of<T>(request: &Request<T>) -> Result<Identity, Refused> {
+    pub fn of<T>(request: &Request<T>) -> Result<Identity, Rejected> {
         let Some(certificates) = request.peer_certs() else {
             return Ok(Identity { name: None, role: Role::Admin, tenant: None });
         };
@@ -102,7 +102,7 @@ impl Identity {
     fn named<'a>(
         name: &str,
         organizations: impl Iterator<Item = &'a str>,
-    ) -> Result<Identity, Refused> {
+    ) -> Result<Identity, Rejected> {
         let name = crate::command::actor(name).map_err(|_| {
             forbidden("the client certificate's common name is none that can be recorded")
         })?;
@@ -140,7 +140,7 @@ impl Identity {
     ///
     /// # Errors
     /// [`FORBIDDEN`] where it has not.
-    pub fn needs(&self, role: Role) -> Result<(), Refused> {
+    pub fn needs(&self, role: Role) -> Result<(), Rejected> {
         if self.role >= role {
             return Ok(());
         }
@@ -152,7 +152,7 @@ impl Identity {
     ///
     /// # Errors
     /// [`FORBIDDEN`] where it is.
-    pub fn needs_all(&self, role: Role) -> Result<(), Refused> {
+    pub fn needs_all(&self, role: Role) -> Result<(), Rejected> {
         match &self.tenant {
             Some(tenant) => Err(forbidden(format!(
                 "tenant {tenant} sees and changes clusters named {tenant}-… only"
@@ -172,7 +172,7 @@ impl Identity {
     ///
     /// # Errors
     /// [`FORBIDDEN`] where not.
-    pub fn needs_on(&self, role: Role, cluster: &str) -> Result<(), Refused> {
+    pub fn needs_on(&self, role: Role, cluster: &str) -> Result<(), Rejected> {
         if self.sees(cluster) { self.needs(role) } else { self.needs_all(role) }
     }
 
@@ -180,7 +180,7 @@ impl Identity {
     ///
     /// # Errors
     /// [`FORBIDDEN`] where not.
-    pub fn may(&self, request: &v1::SubmitRequest) -> Result<(), Refused> {
+    pub fn may(&self, request: &v1::SubmitRequest) -> Result<(), Rejected> {
         match request.command.as_ref().map(clusters) {
             // What it is about will be missed when it is read.
             None => self.needs(Role::Operator),
@@ -197,7 +197,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn identity(organizations: &[&str]) -> Result<Identity, Refused> {
+    fn identity(organizations: &[&str]) -> Result<Identity, Rejected> {
         Identity::named("alice", organizations.iter().copied())
     }
 
@@ -219,7 +219,7 @@ mod tests {
         let delete = |name: &str| {
             request(Asked::DeleteCluster(v1::DeleteCluster {
                 name: name.to_owned(),
-                abandon: false,
+                forget_orphans: false,
             }))
         };
         assert!(tenant.may(&delete("acme-blue")).is_ok());
@@ -246,8 +246,7 @@ mod tests {
     #[test]
     fn each_role_may_what_it_is_for() {
         let cluster = request(Asked::UndeleteCluster(v1::UndeleteCluster { name: "a".to_owned() }));
-        let hypervisor =
-            request(Asked::AbandonHypervisor(v1::AbandonHypervisor { name: "a".to_owned() }));
+        let hypervisor = request(Asked::ForgetOrphans(v1::ForgetOrphans { name: "a".to_owned() }));
         for (role, clusters, hypervisors) in
             [("oi:viewer", false, false), ("oi:operator", true, false), ("oi:admin", true, true)]
         {

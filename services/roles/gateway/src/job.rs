@@ -2,7 +2,7 @@
 
 use crate::identity::{Identity, Role};
 use crate::query;
-use crate::refused::{NOT_FOUND, Refused};
+use crate::rejected::{NOT_FOUND, Rejected};
 use crate::service::Gateway;
 use oi_domain::{JobTarget, Scope, jobs_in};
 use oi_events::{Event, JobId, JobKind, RecordedCommit};
@@ -18,7 +18,7 @@ fn attempt(recorded: &RecordedCommit, event: &Event, id: &JobId) -> Option<v1::J
         Event::JobSucceeded(e) => (&e.job, String::new(), e.took_ms),
         Event::JobFailed(e) => (&e.job, e.message.clone(), 0),
         Event::JobRetried(e) => (&e.job, String::new(), 0),
-        Event::JobAbandoned(e) => (&e.job, String::new(), 0),
+        Event::JobDeadLettered(e) => (&e.job, String::new(), 0),
         _ => return None,
     };
     (job == id).then(|| v1::JobAttempt {
@@ -37,9 +37,9 @@ impl Gateway {
         &self,
         id: &str,
         who: &Identity,
-    ) -> Result<v1::GetJobResponse, Refused> {
+    ) -> Result<v1::GetJobResponse, Rejected> {
         let id = JobId(id.to_owned());
-        let unknown = || Refused::new(NOT_FOUND, format!("job {id} is not known"));
+        let unknown = || Rejected::new(NOT_FOUND, format!("job {id} is not known"));
         let target = JobTarget::parse(&id).ok_or_else(unknown)?;
         match target.cluster() {
             Some(cluster) => who.needs_on(Role::Viewer, cluster.as_str())?,
@@ -57,7 +57,7 @@ impl Gateway {
             return Err(unknown());
         }
         let found = self.attempts(&id, from, end.min(from.saturating_add(LONGEST))).await;
-        let (cause, attempts) = found.map_err(|e| Refused::unavailable(&e))?;
+        let (cause, attempts) = found.map_err(|e| Rejected::unavailable(&e))?;
         let done = attempts.iter().any(|a| a.event == "JobSucceeded");
         // Any number makes an id: what was neither tried nor is owed never was a job.
         if owed.is_none() && attempts.is_empty() {
@@ -109,7 +109,7 @@ fn named(target: &JobTarget) -> v1::Job {
     let (kind, node) = match target {
         JobTarget::Node { node, step, .. } => (step.token(), node.to_string()),
         JobTarget::Backup { step, .. } => (step.token(), String::new()),
-        JobTarget::Leftover { node, .. } => (JobKind::RemoveLeftover.token(), node.to_string()),
+        JobTarget::Orphan { node, .. } => (JobKind::RemoveOrphan.token(), node.to_string()),
         JobTarget::Hypervisor { .. } => (JobKind::ProbeHypervisor.token(), String::new()),
         JobTarget::Cluster { step, .. } => (step.token(), String::new()),
     };

@@ -2,9 +2,9 @@
 
 use crate::command::{actor, parse};
 use crate::operation::{no_ingress, unknown};
-use crate::refused::Refused;
+use crate::rejected::Rejected;
 use crate::service::Gateway;
-use oi_domain::{Authority, fingerprint};
+use oi_domain::{Ca, fingerprint};
 use oi_events::{ClusterName, CommandEnvelope, CommandId, Endpoint, RecordKubeconfigV2};
 use oi_pki::LeafProfile;
 use oi_proto::v1;
@@ -18,12 +18,12 @@ impl Gateway {
     pub(crate) async fn issue(
         &self,
         request: v1::CreateKubeconfigRequest,
-    ) -> Result<v1::CreateKubeconfigResponse, Refused> {
+    ) -> Result<v1::CreateKubeconfigResponse, Rejected> {
         let name: ClusterName = parse("cluster", &request.cluster)?;
         let actor = actor(&request.actor)?;
         let found = self.view.read(|s| {
             let c = s.clusters.get(&name)?;
-            let trusted = c.trusted(Authority::Kubernetes).into_iter().map(|a| a.public.clone());
+            let trusted = c.trusted(Ca::Kubernetes).into_iter().map(|a| a.public.clone());
             // Under another name, only its ingress' own port asks for none.
             let endpoint = match request.endpoint_host_override.as_str() {
                 "" => s.endpoint(c),
@@ -36,7 +36,7 @@ impl Gateway {
             Some((c.uid, c.signs_users().cloned(), trusted.collect::<Vec<_>>(), endpoint))
         });
         let (uid, ca, trusted, endpoint) = found.ok_or_else(|| unknown(&name))?;
-        let ca = ca.ok_or_else(|| Refused::new("key-material", "the cluster has no authority"))?;
+        let ca = ca.ok_or_else(|| Rejected::new("key-material", "the cluster has no authority"))?;
         let endpoint = endpoint.ok_or_else(|| no_ingress(&name))?;
         let user = if request.user.is_empty() { "kubernetes-admin" } else { &request.user };
         let groups: Vec<&str> = match request.groups.as_slice() {
@@ -44,13 +44,13 @@ impl Gateway {
             groups => groups.iter().map(String::as_str).collect(),
         };
         let life_s = if request.lifetime_seconds == 0 { YEAR_S } else { request.lifetime_seconds };
-        let unusable = |e: oi_view::KeyringError| Refused::new("key-material", e.to_string());
+        let unusable = |e: oi_view::KeyringError| Rejected::new("key-material", e.to_string());
         let key = self.keyring.key(uid).await.map_err(unusable)?;
         let ca_key = Keyring::open(&key, uid, &ca).map_err(unusable)?;
         let profile = LeafProfile::client(user, &groups);
         let life_ms = life_s.saturating_mul(1000);
         let leaf = oi_pki::issue(&ca.public, &ca_key, &profile, now_ms(), life_ms)
-            .map_err(|e| Refused::field("user", e))?;
+            .map_err(|e| Rejected::field("user", e))?;
         let id = CommandId(Uuid::now_v7());
         let record = RecordKubeconfigV2 {
             cluster: name.clone(),

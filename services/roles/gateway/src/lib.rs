@@ -14,14 +14,14 @@ mod join;
 mod kubeconfig;
 mod operation;
 mod query;
-mod refusals;
-mod refused;
+mod rejected;
+mod rejections;
 mod service;
 mod submissions;
 mod tls;
 mod watch;
 
 pub use command::envelope;
-pub use refused::Refused;
+pub use rejected::Rejected;
 pub use service::{Gateway, GatewayError};
 pub use tls::{Tls, TlsError, TlsFiles};

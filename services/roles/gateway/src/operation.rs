@@ -3,7 +3,7 @@
 use crate::command::parse;
 use crate::identity::{Identity, Role};
 use crate::query;
-use crate::refused::{NOT_FOUND, Refused};
+use crate::rejected::{NOT_FOUND, Rejected};
 use crate::service::Gateway;
 use oi_domain::{Scope, describe, jobs_in};
 use oi_events::{ClusterName, CommandId};
@@ -16,13 +16,13 @@ use tokio::time::Instant;
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Of a name that no cluster has.
-pub fn unknown(name: &ClusterName) -> Refused {
-    Refused::new(NOT_FOUND, format!("cluster {name} is not known"))
+pub fn unknown(name: &ClusterName) -> Rejected {
+    Rejected::new(NOT_FOUND, format!("cluster {name} is not known"))
 }
 
 /// Of a cluster that nobody can reach.
-pub fn no_ingress(name: &ClusterName) -> Refused {
-    Refused::new(
+pub fn no_ingress(name: &ClusterName) -> Rejected {
+    Rejected::new(
         "no-ingress",
         format!(
             "cluster {name} has no ingress, so there is no way to its API: add a node of role controlplane-ingress"
@@ -36,16 +36,16 @@ impl Gateway {
         &self,
         request: v1::GetOperationRequest,
         who: &Identity,
-    ) -> Result<v1::GetOperationResponse, Refused> {
+    ) -> Result<v1::GetOperationResponse, Rejected> {
         let id: CommandId = parse("command_id", &request.command_id)?;
         let position = self.view.read(|s| s.processed.position(&id)).ok_or_else(|| {
-            Refused::new(
+            Rejected::new(
                 NOT_FOUND,
                 format!("command {id} changed nothing, is not decided, or is no longer remembered"),
             )
         })?;
         let recorded = self.journal.commit_at(position).await;
-        let recorded = recorded.map_err(|e| Refused::unavailable(&e))?;
+        let recorded = recorded.map_err(|e| Rejected::unavailable(&e))?;
         let events = || recorded.iter().flat_map(|r| &r.commit.events);
         for event in events() {
             let cluster = describe(event).cluster.map(|c| c.to_string()).unwrap_or_default();

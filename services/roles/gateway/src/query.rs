@@ -2,12 +2,12 @@
 
 use crate::authentication;
 use oi_domain::{
-    Authority, Backup, Cluster, ClusterPhase, Hypervisor, Inside, Node, Peer, Plan, PlannedJob,
-    Reach, Route, Scope, State, Trouble, describe, jobs_in, restarts,
+    Backup, Ca, Cluster, ClusterPhase, Hypervisor, InstalledAddons, JobFailure, Node, Peer, Plan,
+    PlannedJob, Reach, Route, Scope, State, describe, jobs_in, restarts,
 };
 use oi_events::{
     BackupId, ClusterName, Cni, Component, Event, Job, JobKind, NodeName, PortUse,
-    RegisterHypervisorV1, Role, RotationStage, VpnPeer,
+    RegisterHypervisorV1, Role, RotationStage, TunnelPeer,
 };
 use oi_pki::certificate_pem;
 use oi_proto::v1;
@@ -44,7 +44,7 @@ pub fn hypervisor(state: &State, h: &Hypervisor) -> v1::Hypervisor {
         detail: detail.to_owned(),
         nodes: u32::try_from(state.nodes_on(&h.spec.name).count()).unwrap_or(u32::MAX),
         since_ms: h.since_ms,
-        leftovers: u32::try_from(h.leftovers.len()).unwrap_or(u32::MAX),
+        orphans: u32::try_from(h.orphans.len()).unwrap_or(u32::MAX),
         shared_ports: h.shared_ports.iter().map(|p| u32::from(*p)).collect(),
         routes: state.routes(&h.spec.name).iter().map(route).collect(),
     }
@@ -63,7 +63,7 @@ fn route(route: &Route) -> v1::Route {
 fn authentication(c: &Cluster) -> Option<v1::Authentication> {
     let behind = |n: &Node| n.issuers != c.issuers || !n.is_ready();
     let behind = c.carriers(Component::ApiServer).into_iter().filter(|(_, n)| behind(n)).count();
-    (!c.issuers.is_empty() || c.untold().next().is_some()).then(|| v1::Authentication {
+    (!c.issuers.is_empty() || c.pending_rollout().next().is_some()).then(|| v1::Authentication {
         issuers: c.issuers.iter().map(authentication::shown).collect(),
         servers_behind: u32::try_from(behind).unwrap_or(u32::MAX),
     })
@@ -77,28 +77,28 @@ pub fn clusters<'a>(
     state.clusters.iter().filter(move |(name, _)| of.is_none_or(|wanted| wanted == *name))
 }
 
-fn addons(inside: &Inside) -> v1::Addons {
-    let cni = match inside.addons.cni {
+fn addons(addons: &InstalledAddons) -> v1::Addons {
+    let cni = match addons.spec.cni {
         Cni::None => v1::Cni::None,
         Cni::Flannel => v1::Cni::Flannel,
     };
-    v1::Addons { cni: cni.into(), kube_proxy: inside.addons.kube_proxy, dns: inside.addons.dns }
+    v1::Addons { cni: cni.into(), kube_proxy: addons.spec.kube_proxy, dns: addons.spec.dns }
 }
 
-fn vpn(state: &State, cluster: &Cluster) -> Option<v1::Vpn> {
-    let vpn = cluster.vpn.as_ref()?;
-    let link = |(who, peer): (&VpnPeer, &Peer)| {
+fn tunnel(state: &State, cluster: &Cluster) -> Option<v1::Tunnel> {
+    let tunnel = cluster.tunnel.as_ref()?;
+    let link = |(who, peer): (&TunnelPeer, &Peer)| {
         let (name, control_plane) = match who {
-            VpnPeer::ControlPlane(node) => (node.to_string(), true),
-            VpnPeer::Worker(worker) => (worker.clone(), false),
+            TunnelPeer::ControlPlane(node) => (node.to_string(), true),
+            TunnelPeer::Worker(worker) => (worker.clone(), false),
         };
         let address = peer.address.to_string();
-        v1::VpnLink { name, control_plane, address, since_ms: peer.since_ms }
+        v1::TunnelLink { name, control_plane, address, since_ms: peer.since_ms }
     };
-    Some(v1::Vpn {
-        cidr: vpn.cidr.clone(),
-        hub: state.vpn_hub(cluster).map(|hub| hub.to_string()).unwrap_or_default(),
-        links: vpn.peers.iter().map(link).collect(),
+    Some(v1::Tunnel {
+        cidr: tunnel.cidr.clone(),
+        hub: state.tunnel_hub(cluster).map(|hub| hub.to_string()).unwrap_or_default(),
+        links: tunnel.peers.iter().map(link).collect(),
     })
 }
 
@@ -137,13 +137,13 @@ pub fn cluster(state: &State, name: &ClusterName, c: &Cluster) -> v1::Cluster {
         nodes: count(c.nodes.len()),
         ready_nodes: count(c.nodes.values().filter(|n| n.is_ready()).count()),
         ca_certificate: c
-            .trusted(Authority::Kubernetes)
+            .trusted(Ca::Kubernetes)
             .iter()
             .map(|ca| certificate_pem(&ca.public))
             .collect(),
-        addons: c.inside.as_ref().map(addons),
-        configured: c.inside.as_ref().is_some_and(|i| i.done),
-        vpn: vpn(state, c),
+        addons: c.addons.as_ref().map(addons),
+        configured: c.addons.as_ref().is_some_and(|i| i.done),
+        tunnel: tunnel(state, c),
         rotation: c.rotation.as_ref().map(|r| v1::Rotation {
             stage: match r.stage {
                 RotationStage::Trust => v1::RotationStage::Trust,
@@ -206,27 +206,27 @@ pub fn jobs(state: &State, of: Option<&ClusterName>) -> Vec<v1::Job> {
 }
 
 /// How it stands with a job that is owed.
-fn job_state(trouble: Option<&Trouble>) -> v1::JobState {
-    match trouble.and_then(|t| t.retry_at_ms) {
+fn job_state(failure: Option<&JobFailure>) -> v1::JobState {
+    match failure.and_then(|t| t.retry_at_ms) {
         None => v1::JobState::Due,
-        Some(u64::MAX) => v1::JobState::Abandoned,
+        Some(u64::MAX) => v1::JobState::DeadLettered,
         Some(_) => v1::JobState::Paused,
     }
 }
 
 pub fn job(state: &State, j: &Job) -> v1::Job {
     let text = |t: Option<&dyn std::fmt::Display>| t.map(ToString::to_string).unwrap_or_default();
-    let trouble = state.troubles.get(&j.id);
+    let failure = state.failures.get(&j.id);
     v1::Job {
         id: j.id.to_string(),
         kind: j.kind.token().to_owned(),
         hypervisor: text(j.hypervisor.as_ref().map(|h| h as _)),
         cluster: text(j.cluster.as_ref().map(|c| c as _)),
         node: text(j.node.as_ref().map(|n| n as _)),
-        failures: trouble.map_or(0, |t| t.attempts),
-        message: trouble.map(|t| t.message.clone()).unwrap_or_default(),
-        retry_at_ms: trouble.and_then(|t| t.retry_at_ms).filter(|&at| at < u64::MAX).unwrap_or(0),
-        state: job_state(trouble).into(),
+        failures: failure.map_or(0, |t| t.attempts),
+        message: failure.map(|t| t.message.clone()).unwrap_or_default(),
+        retry_at_ms: failure.and_then(|t| t.retry_at_ms).filter(|&at| at < u64::MAX).unwrap_or(0),
+        state: job_state(failure).into(),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::identity::{Identity, Role};
 use crate::operation::unknown;
-use crate::refusals::noted;
-use crate::refused::{BUSY, ID_REUSED, Refused, UNAVAILABLE};
+use crate::rejected::{BUSY, ID_REUSED, Rejected, UNAVAILABLE};
+use crate::rejections::noted;
 use crate::tls::Tls;
 use crate::{command, feed, join, query};
 use oi_domain::Hypervisor;
@@ -60,7 +60,7 @@ pub struct Gateway {
     permits: Arc<Semaphore>,
 }
 
-fn cluster_filter(name: &str) -> Result<Option<ClusterName>, Refused> {
+fn cluster_filter(name: &str) -> Result<Option<ClusterName>, Rejected> {
     if name.is_empty() { Ok(None) } else { command::parse("cluster", name).map(Some) }
 }
 
@@ -120,24 +120,24 @@ impl Gateway {
     pub(crate) async fn decide(
         &self,
         envelope: &CommandEnvelope,
-    ) -> Result<v1::SubmitResponse, Refused> {
+    ) -> Result<v1::SubmitResponse, Rejected> {
         let Ok(_permit) = self.permits.try_acquire() else {
-            return Err(Refused::new(BUSY, "too many commands wait here: try again in a second"));
+            return Err(Rejected::new(BUSY, "too many commands wait here: try again in a second"));
         };
         let before = self.view.position();
         let outcome = self.journal.request(envelope, DECISION).await;
-        let outcome = outcome.map_err(|e| Refused::undecided(&e))?;
+        let outcome = outcome.map_err(|e| Rejected::undecided(&e))?;
         let (position, unchanged) = match outcome {
             Outcome::Committed { position } => (position, false),
             Outcome::Unchanged { position } => (position, true),
             Outcome::Rejected { code, message } => {
-                return Err(Refused { code, message, field: None });
+                return Err(Rejected { code, message, field: None });
             }
         };
         // What was asked for is seen by whoever asks next.
         let seen = tokio::time::timeout(DECISION, self.view.wait_for(position)).await;
         if !matches!(seen, Ok(Ok(()))) {
-            return Err(Refused::new(UNAVAILABLE, "the view does not keep up with the log"));
+            return Err(Rejected::new(UNAVAILABLE, "the view does not keep up with the log"));
         }
         let duplicate = !unchanged && position <= before;
         if duplicate {
@@ -147,10 +147,10 @@ impl Gateway {
     }
 
     /// Whether what was decided under an id is what is asked under it now.
-    async fn check_same(&self, asked: &CommandEnvelope, position: u64) -> Result<(), Refused> {
+    async fn check_same(&self, asked: &CommandEnvelope, position: u64) -> Result<(), Rejected> {
         let decided = self.journal.commit_at(position).await;
-        match decided.map_err(|e| Refused::unavailable(&e))? {
-            Some(decided) if decided.commit.command != asked.command => Err(Refused::new(
+        match decided.map_err(|e| Rejected::unavailable(&e))? {
+            Some(decided) if decided.commit.command != asked.command => Err(Rejected::new(
                 ID_REUSED,
                 format!(
                     "command {} was decided at position {position}, and is another one: choose a new id",
@@ -164,9 +164,9 @@ impl Gateway {
     /// Answers what was sent; a refusal is recorded.
     async fn answer<T>(
         &self,
-        decided: Result<T, Refused>,
+        decided: Result<T, Rejected>,
         sent: &impl Message,
-        told: impl FnOnce(&Refused) -> v1::Refusal,
+        told: impl FnOnce(&Rejected) -> v1::Rejection,
     ) -> Reply<T> {
         match decided {
             Ok(response) => Ok(Response::new(response)),
@@ -177,10 +177,10 @@ impl Gateway {
         }
     }
 
-    /// Records a refusal. Where the broker is away it is only logged.
-    pub(crate) async fn record(&self, refusal: &v1::Refusal) {
-        if let Err(error) = self.journal.record_refusal(refusal.encode_to_vec()).await {
-            tracing::warn!(%error, code = refusal.code, "a refusal is not recorded");
+    /// Records a rejection. Where the broker is away it is only logged.
+    pub(crate) async fn record(&self, rejection: &v1::Rejection) {
+        if let Err(error) = self.journal.record_rejection(rejection.encode_to_vec()).await {
+            tracing::warn!(%error, code = rejection.code, "a refusal is not recorded");
         }
     }
 }
@@ -266,8 +266,8 @@ impl Oi for Gateway {
             state_hash: hash.to_string(),
             head: head.to_string(),
             version: self.version.to_owned(),
-            level: level.into(),
-            newest_level: oi_domain::LEVEL.into(),
+            feature_level: level.into(),
+            newest_feature_level: oi_domain::FEATURE_LEVEL.into(),
         }))
     }
 
@@ -427,12 +427,12 @@ impl Oi for Gateway {
         Ok(Response::new(self.operation(request.into_inner(), &who).await?))
     }
 
-    async fn list_refusals(
+    async fn list_rejections(
         &self,
-        request: Request<v1::ListRefusalsRequest>,
-    ) -> Reply<v1::ListRefusalsResponse> {
+        request: Request<v1::ListRejectionsRequest>,
+    ) -> Reply<v1::ListRejectionsResponse> {
         Identity::of(&request)?.needs_all(Role::Admin)?;
-        Ok(Response::new(self.refusals(request.into_inner()).await?))
+        Ok(Response::new(self.rejections(request.into_inner()).await?))
     }
 
     async fn create_kubeconfig(

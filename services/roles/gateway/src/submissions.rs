@@ -7,8 +7,8 @@
 
 use crate::authentication;
 use crate::command;
-use crate::refusals::noted;
-use crate::refused::{DUPLICATE, FORBIDDEN, MALFORMED, Refused, TOO_LARGE, TOO_MUCH_OWED};
+use crate::rejected::{BACKLOG_FULL, DUPLICATE, FORBIDDEN, MALFORMED, Rejected, TOO_LARGE};
+use crate::rejections::noted;
 use crate::service::{Gateway, LARGEST, command_span};
 use oi_events::{Command, CommandEnvelope, chain};
 use oi_journal::{Delivered, Submission};
@@ -39,7 +39,7 @@ fn is_internal(command: &Command) -> bool {
             | Command::RecordKubeconfig(_)
             | Command::RenewCertificates(_)
             // An administrator's, by name: it cannot be taken back.
-            | Command::RaiseLevel(_)
+            | Command::RaiseFeatureLevel(_)
     )
 }
 
@@ -54,28 +54,28 @@ fn reply_subject(submission: &Submission) -> Option<String> {
 struct Read {
     id: String,
     kind: &'static str,
-    envelope: Result<CommandEnvelope, Refused>,
+    envelope: Result<CommandEnvelope, Rejected>,
 }
 
 fn read(submission: &Submission, actor: &str) -> Read {
     let refused = |id: &str, refused| Read { id: id.to_owned(), kind: "", envelope: Err(refused) };
     if submission.payload.len() > LARGEST {
         let problem = format!("the message is longer than {LARGEST} bytes, as no command is");
-        return refused("", Refused::new(TOO_LARGE, problem));
+        return refused("", Rejected::new(TOO_LARGE, problem));
     }
     if submission.reply_to.is_some() && reply_subject(submission).is_none() {
         let problem = "Oi-Reply-To: an outcome goes to _INBOX.> or oi.outcomes.> only";
-        return refused("", Refused::new(FORBIDDEN, problem));
+        return refused("", Rejected::new(FORBIDDEN, problem));
     }
     let envelope = match submission.content_type.as_deref() {
         Some(POSTCARD) => submission
             .postcard()
             .map(|envelope| CommandEnvelope { actor: actor.to_owned(), ..envelope })
-            .map_err(|e| Refused::new(MALFORMED, chain(&e)))
+            .map_err(|e| Rejected::new(MALFORMED, chain(&e)))
             .and_then(|envelope| authentication::check(&envelope.command).map(|()| envelope)),
         None => protobuf(submission, actor),
         Some(named) if PROTOBUF.contains(&named) => protobuf(submission, actor),
-        Some(other) => Err(Refused::field(
+        Some(other) => Err(Rejected::field(
             "Content-Type",
             format!("{other:?} is none of application/x-protobuf, {POSTCARD}"),
         )),
@@ -84,7 +84,7 @@ fn read(submission: &Submission, actor: &str) -> Read {
         Ok(envelope) => {
             let (id, kind) = (envelope.id.to_string(), envelope.command.kind().name);
             let envelope = if is_internal(&envelope.command) {
-                Err(Refused::new(FORBIDDEN, format!("{kind} is for oi itself")))
+                Err(Rejected::new(FORBIDDEN, format!("{kind} is for oi itself")))
             } else {
                 Ok(envelope)
             };
@@ -97,9 +97,9 @@ fn read(submission: &Submission, actor: &str) -> Read {
     }
 }
 
-fn protobuf(submission: &Submission, actor: &str) -> Result<CommandEnvelope, Refused> {
+fn protobuf(submission: &Submission, actor: &str) -> Result<CommandEnvelope, Rejected> {
     let request = v1::SubmitRequest::decode(&*submission.payload).map_err(|e| {
-        Refused::new(MALFORMED, format!("the payload is no oi.v1.SubmitRequest: {e}"))
+        Rejected::new(MALFORMED, format!("the payload is no oi.v1.SubmitRequest: {e}"))
     })?;
     let actor = match request.actor.as_str() {
         "" => actor.to_owned(),
@@ -160,7 +160,7 @@ impl Gateway {
             }
             Err(refused) => Err(refused),
         };
-        let told = |refused: Refused| {
+        let told = |refused: Rejected| {
             noted(refused.told(&id, &actor, kind), "jetstream", &submission.payload)
         };
         let (record, outcome) = match decided {
@@ -168,17 +168,17 @@ impl Gateway {
                 let again = response.duplicate && delivered.attempt == 1;
                 let record = again.then(|| {
                     let first = response.position;
-                    told(Refused::new(DUPLICATE, format!("it was decided at position {first}")))
+                    told(Rejected::new(DUPLICATE, format!("it was decided at position {first}")))
                 });
                 (record, command_outcome::Outcome::Decided(response))
             }
             Err(refused) => {
-                let refusal = told(refused);
-                (Some(refusal.clone()), command_outcome::Outcome::Refused(refusal))
+                let rejection = told(refused);
+                (Some(rejection.clone()), command_outcome::Outcome::Rejected(rejection))
             }
         };
-        if let Some(refusal) = record {
-            self.record(&refusal).await;
+        if let Some(rejection) = record {
+            self.record(&rejection).await;
         }
         if let Some(subject) = reply_subject(submission) {
             let outcome = v1::CommandOutcome { command_id: id, outcome: Some(outcome) };
@@ -198,11 +198,11 @@ impl Gateway {
     async fn decide_patiently(
         &self,
         envelope: &CommandEnvelope,
-    ) -> Result<v1::SubmitResponse, Refused> {
+    ) -> Result<v1::SubmitResponse, Rejected> {
         loop {
             match self.decide(envelope).await {
                 // Whoever sent it is told: until there is room others would have to wait.
-                Err(refused) if refused.passes() && refused.code != TOO_MUCH_OWED => {
+                Err(refused) if refused.passes() && refused.code != BACKLOG_FULL => {
                     tokio::time::sleep(PAUSE).await;
                 }
                 decided => return decided,

@@ -44,7 +44,7 @@ pub enum TlsError {
     },
     /// The authorities.
     #[error("{path} holds no usable authority of clients")]
-    Authority {
+    Ca {
         /// Which.
         path: PathBuf,
         /// Why.
@@ -68,7 +68,7 @@ impl TlsFiles {
             let path = path.clone();
             move |source| TlsError::Pem { path, source }
         };
-        let authority = |e: Box<dyn std::error::Error + Send + Sync>| TlsError::Authority {
+        let authority = |e: Box<dyn std::error::Error + Send + Sync>| TlsError::Ca {
             path: self.client_ca.clone(),
             source: e,
         };

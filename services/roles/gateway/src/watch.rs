@@ -2,7 +2,7 @@
 
 use crate::command::parse;
 use crate::identity::Identity;
-use crate::refused::Refused;
+use crate::rejected::Rejected;
 use crate::service::Gateway;
 use oi_domain::describe;
 use oi_events::{ClusterName, Event, HypervisorName, RecordedCommit};
@@ -56,11 +56,11 @@ struct Filter {
 }
 
 impl Filter {
-    fn new(request: &v1::WatchRequest) -> Result<Filter, Refused> {
+    fn new(request: &v1::WatchRequest) -> Result<Filter, Rejected> {
         let after = match request.resume_after.as_str() {
             "" => None,
             token => Some(place(token).ok_or_else(|| {
-                Refused::field("resume_after", "is not the resume_token of an event")
+                Rejected::field("resume_after", "is not the resume_token of an event")
             })?),
         };
         if !request.cluster.is_empty() {
@@ -72,7 +72,7 @@ impl Filter {
         if let Some(kind) =
             request.events.iter().find(|kind| Event::KINDS.iter().all(|k| k.name != **kind))
         {
-            return Err(Refused::field("events", format!("there is no event {kind:?}")));
+            return Err(Rejected::field("events", format!("there is no event {kind:?}")));
         }
         Ok(Filter {
             cluster: request.cluster.clone(),
@@ -98,7 +98,7 @@ impl Gateway {
         &self,
         request: v1::WatchRequest,
         who: Identity,
-    ) -> Result<mpsc::Receiver<Result<v1::WatchResponse, Status>>, Refused> {
+    ) -> Result<mpsc::Receiver<Result<v1::WatchResponse, Status>>, Rejected> {
         let filter = Filter::new(&request)?;
         let (sender, receiver) = mpsc::channel(BACKLOG);
         let from = match (filter.after, request.from_position) {

@@ -153,7 +153,7 @@ pub struct Config {
     pub jobs_per_hypervisor: u16,
     /// While so many jobs are owed, commands that add more are refused as busy (role decider).
     #[arg(long, env = "OI_MOST_OWED", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub most_owed: u32,
+    pub max_pending_jobs: u32,
     /// Where backups go: file:///directory, or s3://bucket/prefix with the usual AWS_*
     /// variables (role worker).
     #[arg(long, env = "OI_BACKUP_STORE", default_value = "file:///var/lib/oi/backups")]

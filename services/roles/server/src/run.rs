@@ -135,7 +135,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
                 jobs: config.jobs.into(),
                 per_hypervisor: config.jobs_per_hypervisor.into(),
             },
-            most_owed: config.most_owed as usize,
+            max_pending_jobs: config.max_pending_jobs as usize,
         };
         let decider =
             Decider::new(journal.clone(), view.clone(), keyring.clone(), metrics, settings);

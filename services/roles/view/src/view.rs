@@ -1,6 +1,6 @@
 //! The folded state, kept current.
 
-use oi_domain::{LEVEL, STATE_SCHEMA, State, apply};
+use oi_domain::{FEATURE_LEVEL, STATE_SCHEMA, State, apply};
 use oi_events::RecordedCommit;
 use oi_journal::{Journal, ReadError};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,7 +18,9 @@ pub enum ViewError {
     #[error("the log cannot be folded")]
     Read(#[from] ReadError),
     /// The log is not for this release.
-    #[error("the log is at level {level}, and this release knows none above {LEVEL}: upgrade it")]
+    #[error(
+        "the log is at level {level}, and this release knows none above {FEATURE_LEVEL}: upgrade it"
+    )]
     TooNew {
         /// Its level.
         level: u16,
@@ -39,7 +41,7 @@ pub struct View {
 /// A release that does not know the log's level must not go on.
 fn check(state: &State) -> Result<(), ViewError> {
     let level = state.level();
-    if level > LEVEL { Err(ViewError::TooNew { level }) } else { Ok(()) }
+    if level > FEATURE_LEVEL { Err(ViewError::TooNew { level }) } else { Ok(()) }
 }
 
 impl View {

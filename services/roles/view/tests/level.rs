@@ -2,7 +2,7 @@
 //! stops there.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use oi_domain::LEVEL;
+use oi_domain::FEATURE_LEVEL;
 use oi_events::*;
 use oi_journal::testing::{Broker, first_commit};
 use oi_view::{View, ViewError};
@@ -10,8 +10,8 @@ use std::time::Duration;
 
 /// A newer release raises the level beyond what this one knows.
 fn raised() -> Commit {
-    let level = LEVEL + 1;
-    first_commit(RaiseLevelV1 { level }, vec![LevelRaisedV1 { level }.into()])
+    let level = FEATURE_LEVEL + 1;
+    first_commit(RaiseFeatureLevelV1 { level }, vec![FeatureLevelRaisedV1 { level }.into()])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +29,7 @@ async fn a_server_that_does_not_know_the_level_stops() {
     journal.append(&raised(), 0).await.unwrap();
     let ended = tokio::time::timeout(Duration::from_secs(10), keeping).await.unwrap().unwrap();
     let error = ended.unwrap_err();
-    assert!(matches!(error, ViewError::TooNew { level } if level == LEVEL + 1), "{error}");
+    assert!(matches!(error, ViewError::TooNew { level } if level == FEATURE_LEVEL + 1), "{error}");
     assert!(error.to_string().contains("upgrade it"), "{error}");
     assert!(View::load(&journal).await.is_err(), "nor does it start again");
 }

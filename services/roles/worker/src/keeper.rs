@@ -4,7 +4,7 @@
 use crate::hypervisors::HypervisorError;
 use crate::pods::Target;
 use crate::pods::etcd::{self, Joining, member_entry};
-use crate::pods::{control_plane, ingress, passthrough, vpn};
+use crate::pods::{control_plane, ingress, passthrough, tunnel};
 use crate::steps::{Site, StepError, Steps};
 use crate::worker::Worker;
 use oi_cri::{CONTAINER_RUNNING, CriClient, GRACE, SANDBOX_READY, label};
@@ -91,8 +91,8 @@ fn must_run(
         Role::ApiServer => None,
     };
     let components = node.components.iter().map(|c| (control_plane::POD, c.as_str()));
-    let hub = vpn::has_hub(node).then_some((vpn::POD, vpn::POD));
-    let link = vpn::has_link(cluster, name, node).then_some((control_plane::POD, vpn::LINK));
+    let hub = tunnel::has_hub(node).then_some((tunnel::POD, tunnel::POD));
+    let link = tunnel::has_link(cluster, name, node).then_some((control_plane::POD, tunnel::LINK));
     own.into_iter().chain(components).chain(hub).chain(link).collect()
 }
 

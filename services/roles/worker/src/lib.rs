@@ -9,9 +9,9 @@
 //! ([`keeper`]): a dead container is started again on the spot. So is what oi keeps inside of
 //! clusters for worker nodes ([`inside`], [`steward`]).
 
+pub mod addons;
 mod exclusion;
 mod hypervisors;
-pub mod inside;
 mod keeper;
 mod links;
 mod metrics;

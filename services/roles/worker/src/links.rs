@@ -2,12 +2,12 @@
 //! their cluster, and workers whose nodes are gone lose theirs. What is given is decided and
 //! recorded like all else.
 
-use crate::inside::{ASK, Subject, VPN_NAMESPACE};
+use crate::addons::{ASK, Subject, TUNNEL_NAMESPACE};
 use crate::steps::{Api, StepError, all_nodes, first};
 use crate::steward::{AGAIN, Steward, WATCH};
 use oi_cri::{Request, Verb};
-use oi_domain::{Vpn, is_dns_name};
-use oi_events::{ClusterName, ClusterUid, Observation, VpnPeer, chain};
+use oi_domain::{Tunnel, is_dns_name};
+use oi_events::{ClusterName, ClusterUid, Observation, TunnelPeer, chain};
 use oi_tunnel::Key;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +37,7 @@ struct Known {
     /// Asks that were reported, by their ConfigMaps' names.
     reported: BTreeMap<String, Instant>,
     /// Since when workers with a link have no Node.
-    absent: BTreeMap<VpnPeer, Instant>,
+    absent: BTreeMap<TunnelPeer, Instant>,
 }
 
 impl Ask {
@@ -51,11 +51,11 @@ impl Ask {
     }
 
     /// The key, where it is to be decided; none where it was, or never can be.
-    fn open(&self, vpn: &Vpn) -> Option<[u8; 32]> {
+    fn open(&self, tunnel: &Tunnel) -> Option<[u8; 32]> {
         let key = self.public_key?;
-        let named = vpn.peers.contains_key(&VpnPeer::Worker(self.worker.clone()));
-        let used = vpn.peers.values().any(|p| p.public_key == Some(key));
-        let can_be = is_dns_name(&self.worker) && vpn.free_address().is_some();
+        let named = tunnel.peers.contains_key(&TunnelPeer::Worker(self.worker.clone()));
+        let used = tunnel.peers.values().any(|p| p.public_key == Some(key));
+        let can_be = is_dns_name(&self.worker) && tunnel.free_address().is_some();
         (can_be && !named && !used).then_some(key)
     }
 }
@@ -65,7 +65,7 @@ impl Steward {
     pub(super) async fn links(&self, name: &ClusterName, uid: ClusterUid) {
         let mut known = Known::default();
         while let Some(subject) = self.subject(name, uid) {
-            let pause = match subject.filter(|s| s.cluster.vpn.is_some()) {
+            let pause = match subject.filter(|s| s.cluster.tunnel.is_some()) {
                 None => AGAIN,
                 Some(subject) => match self.links_round(&subject, &mut known).await {
                     Ok(pause) => pause,
@@ -84,15 +84,15 @@ impl Steward {
         subject: &Subject,
         known: &mut Known,
     ) -> Result<Duration, StepError> {
-        let Some(vpn) = &subject.cluster.vpn else { return Ok(AGAIN) };
+        let Some(tunnel) = &subject.cluster.tunnel else { return Ok(AGAIN) };
         let api = self.steps.api(subject).await?;
-        let all = format!("/api/v1/namespaces/{VPN_NAMESPACE}/configmaps");
+        let all = format!("/api/v1/namespaces/{TUNNEL_NAMESPACE}/configmaps");
         let select = format!("labelSelector={}", ASK.replace('/', "%2F"));
         let list = api.get(&format!("{all}?{select}&limit={PAGE}")).await?;
         let asks = list["items"].as_array().into_iter().flatten().map(Ask::read);
         let (mut heard, mut waits) = (Vec::new(), false);
         for ask in asks {
-            match ask.open(vpn) {
+            match ask.open(tunnel) {
                 Some(public_key) => {
                     waits = true;
                     if known.reported.get(&ask.title).is_some_and(|at| at.elapsed() < AGAIN_AFTER) {
@@ -101,7 +101,7 @@ impl Steward {
                     known.reported.insert(ask.title, Instant::now());
                     let (cluster, worker) = (subject.name.clone(), ask.worker);
                     tracing::info!(%cluster, worker, "asks for a link");
-                    self.worker.observe_later(Observation::LinkAsked {
+                    self.worker.observe_later(Observation::PeerRequested {
                         cluster,
                         worker,
                         public_key,
@@ -112,7 +112,7 @@ impl Steward {
         }
         api.remove(heard).await?;
         known.reported.retain(|_, at| at.elapsed() < AGAIN_AFTER);
-        self.note_gone(&api, subject, vpn, known).await?;
+        self.note_gone(&api, subject, tunnel, known).await?;
         if waits {
             return Ok(SHORTLY);
         }
@@ -126,10 +126,10 @@ impl Steward {
         &self,
         api: &Api,
         subject: &Subject,
-        vpn: &Vpn,
+        tunnel: &Tunnel,
         known: &mut Known,
     ) -> Result<(), StepError> {
-        if vpn.peers.keys().all(|who| matches!(who, VpnPeer::ControlPlane(_))) {
+        if tunnel.peers.keys().all(|who| matches!(who, TunnelPeer::ControlPlane(_))) {
             known.absent.clear();
             return Ok(());
         }
@@ -140,11 +140,11 @@ impl Steward {
             .filter(|n| !left(n))
             .filter_map(|n| n["metadata"]["name"].as_str())
             .collect();
-        let absent = |who: &VpnPeer| matches!(who, VpnPeer::Worker(worker) if !names.contains(worker.as_str()));
-        known.absent.retain(|who, _| vpn.peers.contains_key(who) && absent(who));
-        for (who, peer) in vpn.peers.iter().filter(|(who, _)| absent(who)) {
+        let absent = |who: &TunnelPeer| matches!(who, TunnelPeer::Worker(worker) if !names.contains(worker.as_str()));
+        known.absent.retain(|who, _| tunnel.peers.contains_key(who) && absent(who));
+        for (who, peer) in tunnel.peers.iter().filter(|(who, _)| absent(who)) {
             let since = known.absent.entry(who.clone()).or_insert_with(Instant::now);
-            if let (VpnPeer::Worker(worker), Some(public_key)) = (who, peer.public_key)
+            if let (TunnelPeer::Worker(worker), Some(public_key)) = (who, peer.public_key)
                 && since.elapsed() >= GRACE
             {
                 *since = Instant::now();
@@ -164,7 +164,7 @@ impl Steward {
         let watch = Request { verb: Verb::First, path, body: Vec::new() };
         let reply = first(api.call(vec![watch]).await?)?;
         if !reply.is_success() {
-            // Its own words are those of a refusal.
+            // Its own words are those of a rejection.
             reply.object()?;
         }
         Ok(())

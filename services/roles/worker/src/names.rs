@@ -18,7 +18,7 @@ pub fn kubernetes_image(component: &str, version: &KubernetesVersion) -> String 
 pub const HAPROXY_IMAGE: &str = "docker.io/library/haproxy:2.6";
 
 /// The tunnel to worker nodes.
-pub const VPN_IMAGE: &str = "ghcr.io/oi-project/oi-tunnel:0.1.0";
+pub const TUNNEL_IMAGE: &str = "ghcr.io/oi-project/oi-tunnel:0.1.0";
 
 /// The DNS server of clusters.
 pub const COREDNS_IMAGE: &str = "registry.k8s.io/coredns/coredns:v1.14.2";

@@ -2,7 +2,7 @@
 //! right, kubelets get their serving certificates, DNS grows with the nodes. It needs
 //! neither jobs nor the broker.
 
-use crate::inside::Subject;
+use crate::addons::Subject;
 use crate::serving::{Reserved, SIGNER, Verdict, decided, is_pending, judge};
 use crate::steps::{Api, StepError, Steps, all_nodes, first};
 use crate::worker::Worker;
@@ -45,7 +45,7 @@ impl Steward {
         let mut positions = self.steps.view.positions();
         loop {
             let clusters = self.steps.view.read(|s| {
-                let kept = s.clusters.iter().filter(|(_, c)| c.inside.is_some());
+                let kept = s.clusters.iter().filter(|(_, c)| c.addons.is_some());
                 kept.map(|(name, c)| (name.clone(), c.uid)).collect::<Vec<_>>()
             });
             for (name, uid) in clusters {
@@ -80,7 +80,7 @@ impl Steward {
     async fn keep(&self, name: &ClusterName, uid: ClusterUid) {
         let mut nodes_before = None;
         while let Some(subject) = self.subject(name, uid) {
-            if subject.is_none_or(|subject| !subject.inside.done) {
+            if subject.is_none_or(|subject| !subject.addons.done) {
                 tokio::time::sleep(AGAIN).await;
                 continue;
             }
@@ -114,8 +114,8 @@ impl Steward {
     fn report(&self, cluster: &ClusterName, generation: Generation, objects: Vec<String>) {
         // What was decided meanwhile is a job's, and no repair.
         let same = self.steps.view.read(|s| {
-            let inside = s.clusters.get(cluster).and_then(|c| c.inside.as_ref());
-            inside.is_some_and(|i| i.generation == generation)
+            let addons = s.clusters.get(cluster).and_then(|c| c.addons.as_ref());
+            addons.is_some_and(|i| i.generation == generation)
         });
         if same && !objects.is_empty() {
             tracing::info!(%cluster, ?objects, "put right");

@@ -174,7 +174,7 @@ impl Platform {
     }
 
     async fn rotate(&self, step: RotationStep) {
-        self.submit(RotateAuthoritiesV1 { name: "test".parse().unwrap(), step }).await;
+        self.submit(RotateCaV1 { name: "test".parse().unwrap(), step }).await;
     }
 
     async fn upgrade(&self) {
@@ -190,14 +190,14 @@ impl Platform {
     }
 
     async fn delete(&self) {
-        self.submit(DeleteClusterV2 { name: "test".parse().unwrap(), abandon: false }).await;
+        self.submit(DeleteClusterV2 { name: "test".parse().unwrap(), forget_orphans: false }).await;
     }
 
     /// Waits until nothing is owed, nor will be after a pause.
     async fn settled(&self, what: &str) {
         let wait = async {
             while !self.view.read(|s| {
-                s.troubles.is_empty()
+                s.failures.is_empty()
                     && oi_domain::owed(s).is_empty()
                     && s.clusters.values().all(|c| c.hibernated || c.is_converged())
                     && s.clusters.values().all(|c| c.upgrade.is_none() && c.restore.is_none())
@@ -208,7 +208,7 @@ impl Platform {
             }
         };
         let waited = tokio::time::timeout(LIMIT, wait).await;
-        waited.unwrap_or_else(|_| panic!("{what}: {:?}", self.view.read(|s| s.troubles.clone())));
+        waited.unwrap_or_else(|_| panic!("{what}: {:?}", self.view.read(|s| s.failures.clone())));
     }
 
     /// `pod: containers`, of sandboxes of clusters, sorted; all must run.
@@ -218,14 +218,14 @@ impl Platform {
             let containers = h.fake.containers();
             for s in h.fake.sandboxes().iter().filter(|s| s.labels.contains_key(label::CLUSTER_UID))
             {
-                let mut inside: Vec<String> = containers
+                let mut addons: Vec<String> = containers
                     .iter()
                     .filter(|c| c.pod_sandbox_id == s.id)
                     .inspect(|c| assert_eq!(c.state, CONTAINER_RUNNING, "{c:?}"))
                     .map(|c| c.metadata.as_ref().unwrap().name.clone())
                     .collect();
-                inside.sort();
-                pods.push(format!("{}: {}", s.labels[label::POD], inside.join(" ")));
+                addons.sort();
+                pods.push(format!("{}: {}", s.labels[label::POD], addons.join(" ")));
             }
         }
         pods.sort();

@@ -19,7 +19,7 @@ use zstd::stream::{read::Decoder, write::Encoder};
 const MAGIC: &[u8] = b"oi-archive/1\n";
 /// Much more than a broker's message can be.
 const LONGEST: usize = 64 << 20;
-const LEVEL: i32 = 3;
+const FEATURE_LEVEL: i32 = 3;
 
 /// Why an archive cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +114,7 @@ impl ArchiveWriter {
         let file = |source| ArchiveError::File { path: part.clone(), source };
         let mut out = BufWriter::new(File::create(&part).map_err(file)?);
         out.write_all(MAGIC).map_err(file)?;
-        let mut out = Encoder::new(out, LEVEL).map_err(file)?;
+        let mut out = Encoder::new(out, FEATURE_LEVEL).map_err(file)?;
         out.include_checksum(true).map_err(file)?;
         let mut writer = ArchiveWriter { path: path.to_owned(), part, out, sequence: 0 };
         writer.put(&Record::Begin { commits })?;
@@ -151,7 +151,7 @@ impl ArchiveWriter {
     }
 
     /// Leaves nothing of it.
-    pub fn abandon(self) {
+    pub fn forget_orphans(self) {
         // What cannot be removed has a name that nobody takes for an archive.
         let _ = std::fs::remove_file(&self.part);
     }

@@ -53,7 +53,7 @@ impl Causes {
                 Event::BackupsScheduled(e) => {
                     self.scheduled.insert(e.cluster.clone(), position);
                 }
-                Event::ClusterDeletionPlanned(e) => {
+                Event::ClusterDeletionScheduled(e) => {
                     self.buried.insert(e.name.clone(), position);
                 }
                 _ => {}

@@ -7,7 +7,7 @@ use oi_proto::authentication::{
 };
 use oi_proto::manifest::{
     AddonsSpec, ClusterSpec, Cni, Document, EndpointSpec, HypervisorSpec, Metadata, Networking,
-    NodeRole, NodeSpec, PortRange, TlsFiles, VpnSpec,
+    NodeRole, NodeSpec, PortRange, TlsFiles, TunnelSpec,
 };
 use std::sync::Arc;
 
@@ -93,13 +93,13 @@ pub fn documents(state: &State, only: Option<&ClusterName>) -> Vec<Document> {
                 dns_domain: cluster.dns_domain.clone(),
             },
             extra_sans: cluster.extra_sans.clone(),
-            addons: cluster.inside.as_ref().map(|inside| AddonsSpec {
-                cni: match inside.addons.cni {
+            addons: cluster.addons.as_ref().map(|addons| AddonsSpec {
+                cni: match addons.spec.cni {
                     oi_events::Cni::None => Cni::None,
                     oi_events::Cni::Flannel => Cni::Flannel,
                 },
-                kube_proxy: inside.addons.kube_proxy,
-                dns: inside.addons.dns,
+                kube_proxy: addons.spec.kube_proxy,
+                dns: addons.spec.dns,
             }),
             endpoint: cluster.endpoint.as_ref().map(|e| EndpointSpec {
                 host: e.host.clone(),
@@ -108,7 +108,7 @@ pub fn documents(state: &State, only: Option<&ClusterName>) -> Vec<Document> {
             }),
             authentication: (!cluster.issuers.is_empty())
                 .then(|| AuthenticationSpec { jwt: cluster.issuers.iter().map(jwt).collect() }),
-            vpn: cluster.vpn.as_ref().map(|vpn| VpnSpec { cidr: vpn.cidr.clone() }),
+            tunnel: cluster.tunnel.as_ref().map(|tunnel| TunnelSpec { cidr: tunnel.cidr.clone() }),
         };
         documents.push(Document::Cluster(Metadata { name: name.to_string() }, spec));
         documents.extend(nodes(name, cluster));

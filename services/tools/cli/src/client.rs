@@ -42,14 +42,14 @@ fn default_actor() -> String {
     format!("{user}@{}", host.trim())
 }
 
-/// The stable word of a refusal.
+/// The stable word of a rejection.
 fn code(status: &Status) -> Option<&str> {
     status.metadata().get("oi-code").and_then(|v| v.to_str().ok())
 }
 
 /// Whether the same call may well succeed a moment later.
 fn passing(status: &Status) -> bool {
-    matches!(code(status), Some("busy" | "too-much-owed"))
+    matches!(code(status), Some("busy" | "backlog-full"))
         || matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled)
         || (status.code() == Code::Unknown && std::error::Error::source(status).is_some())
 }
@@ -158,7 +158,7 @@ impl Client {
             None | Some("malformed" | "not-found" | "unavailable" | "undecided") => {}
             Some(code) => {
                 let message = status.message().to_owned();
-                return Failure::Refused { code: code.to_owned(), message };
+                return Failure::Rejected { code: code.to_owned(), message };
             }
         }
         match status.code() {
@@ -307,11 +307,11 @@ impl Client {
         self.call(request, async |mut api, r| api.create_kubeconfig(r).await).await
     }
 
-    /// The newest refusals, the newest first.
-    pub async fn refusals(&self, count: u32) -> Result<Vec<v1::Refusal>, Failure> {
-        let request = v1::ListRefusalsRequest { page_size: count, page_token: String::new() };
-        let reply = self.call(request, async |mut api, r| api.list_refusals(r).await);
-        Ok(reply.await?.refusals)
+    /// The newest rejections, the newest first.
+    pub async fn rejections(&self, count: u32) -> Result<Vec<v1::Rejection>, Failure> {
+        let request = v1::ListRejectionsRequest { page_size: count, page_token: String::new() };
+        let reply = self.call(request, async |mut api, r| api.list_rejections(r).await);
+        Ok(reply.await?.rejections)
     }
 
     /// Events as they happen.

@@ -4,7 +4,7 @@ use crate::error::Failure;
 use crate::flags::{ClusterFlags, NodeFlags, Role};
 use oi_events::{ClusterName, HypervisorName, KubernetesVersion, NodeName};
 use oi_proto::manifest::{
-    self, AddonsSpec, ClusterSpec, Document, Metadata, Networking, NodeRole, NodeSpec, VpnSpec,
+    self, AddonsSpec, ClusterSpec, Document, Metadata, Networking, NodeRole, NodeSpec, TunnelSpec,
 };
 use std::io::{IsTerminal, Read};
 use std::path::Path;
@@ -51,7 +51,7 @@ pub fn cluster(flags: &ClusterFlags) -> Result<Vec<Document>, Failure> {
         }),
         endpoint: flags.endpoint.spec(),
         authentication: flags.authentication.spec()?,
-        vpn: flags.vpn_enabled.then(|| VpnSpec { cidr: flags.vpn_cidr.clone() }),
+        tunnel: flags.vpn_enabled.then(|| TunnelSpec { cidr: flags.vpn_cidr.clone() }),
     };
     let mut documents = vec![Document::Cluster(Metadata { name: flags.name.clone() }, spec)];
     let roles = [

@@ -31,7 +31,7 @@ pub enum Failure {
     },
     /// The rules refuse it.
     #[error("refused ({code}): {message}")]
-    Refused {
+    Rejected {
         /// A stable word.
         code: String,
         /// For people.
@@ -82,7 +82,7 @@ impl Failure {
         ExitCode::from(match self {
             _ if self.is_broken_pipe() => 0,
             Failure::Server(_) | Failure::Input(_) | Failure::Documents(_) | Failure::Name(_) => 2,
-            Failure::Refused { .. } => 3,
+            Failure::Rejected { .. } => 3,
             Failure::NotFound(_) => 4,
             Failure::Unreachable { .. } | Failure::Unavailable { .. } => 5,
             Failure::TimedOut(_) => 6,
@@ -96,7 +96,7 @@ impl Failure {
                 JoinError::Invalid { .. } => 2,
                 JoinError::AnotherNode(_)
                 | JoinError::Token
-                | JoinError::Authority { .. }
+                | JoinError::Ca { .. }
                 | JoinError::NameTaken(_)
                 | JoinError::NotForWorkers
                 | JoinError::Undrained(..) => 3,

@@ -85,7 +85,7 @@ pub fn cluster(c: &v1::Cluster) -> Value {
         "podCidr": spec.pod_cidr, "serviceCidr": spec.service_cidr,
         "upgradeTo": c.upgrade_to, "deleteAt": moment(c.delete_at_ms),
         "uid": c.uid, "caCertificate": c.ca_certificate,
-        "vpnCidr": c.vpn.as_ref().map(|vpn| vpn.cidr.clone()).unwrap_or_default(),
+        "vpnCidr": c.tunnel.as_ref().map(|tunnel| tunnel.cidr.clone()).unwrap_or_default(),
         "rotation": c.rotation.as_ref().map(rotation).unwrap_or_default(),
     })
 }
@@ -115,7 +115,7 @@ pub fn hypervisor(h: &v1::Hypervisor) -> Value {
     json!({
         "name": spec.name, "reach": phase(h.reach().as_str_name(), "REACH_"),
         "public": spec.public, "cordoned": h.cordoned, "nodes": h.nodes,
-        "leftovers": h.leftovers,
+        "leftovers": h.orphans,
         "sharedPorts": h.shared_ports,
         "routes": h.routes.iter().map(route).collect::<Vec<_>>(),
         "address": spec.address, "ports": format!("{}-{}", spec.port_low, spec.port_high),
@@ -167,15 +167,15 @@ pub fn open_token(t: &v1::GetJoinTokenResponse, kubeadm: &str) -> Value {
 }
 
 /// A cluster's tunnel, a row for each link.
-pub fn links(cluster: &str, vpn: &v1::Vpn) -> Vec<Value> {
-    let row = |l: &v1::VpnLink| {
+pub fn links(cluster: &str, tunnel: &v1::Tunnel) -> Vec<Value> {
+    let row = |l: &v1::TunnelLink| {
         let kind = if l.control_plane { "control-plane" } else { "worker" };
         json!({
             "name": l.name, "kind": kind, "address": l.address, "since": moment(l.since_ms),
-            "cluster": cluster, "cidr": vpn.cidr, "hub": vpn.hub,
+            "cluster": cluster, "cidr": tunnel.cidr, "hub": tunnel.hub,
         })
     };
-    vpn.links.iter().map(row).collect()
+    tunnel.links.iter().map(row).collect()
 }
 
 /// The ways to a cluster through a hypervisor's shared ports, with who else shares them.
@@ -291,7 +291,7 @@ pub fn plan(format: Format, plan: &v1::PlanResponse) -> Result<(), Failure> {
         });
         return rows(format, vec![whole], true);
     }
-    print(&format!("at log position {} (--expect-seq)\n\n", plan.position))?;
+    print(&format!("at log position {} (--expect-position)\n\n", plan.position))?;
     rows(format, events, false)?;
     print("\n")?;
     rows(format, jobs, false)
@@ -302,7 +302,7 @@ pub fn job_state(j: &v1::Job) -> &'static str {
         v1::JobState::Unspecified => "",
         v1::JobState::Due => "due",
         v1::JobState::Paused => "paused",
-        v1::JobState::Abandoned => "abandoned",
+        v1::JobState::DeadLettered => "dead-lettered",
         v1::JobState::Done => "done",
         v1::JobState::Obsolete => "obsolete",
     }
@@ -334,7 +334,7 @@ pub fn job(j: &v1::Job) -> Value {
 }
 
 /// A refusal as a row.
-pub fn refusal(r: &v1::Refusal) -> Value {
+pub fn rejection(r: &v1::Rejection) -> Value {
     json!({
         "number": r.number, "time": moment(r.time_ms), "source": r.source, "actor": r.actor,
         "command": r.command, "commandId": r.command_id, "code": r.code, "message": r.message,

@@ -124,7 +124,7 @@ impl Known {
 
     /// Whether what a document declares is there, with all that can be changed of it.
     fn has(&self, document: &Document) -> Result<bool, Failure> {
-        let inside = match document {
+        let addons = match document {
             Document::Cluster(m, s) => {
                 let have = self.clusters.get(&m.name);
                 have.is_some_and(|have| settings(m, s).iter().all(|s| s.is_in(have)))
@@ -135,13 +135,13 @@ impl Known {
             }),
             Document::Node(..) => true,
         };
-        Ok(self.is_same(document)? && inside)
+        Ok(self.is_same(document)? && addons)
     }
 
     /// Whether what a document declares is there; refused where it is otherwise.
     fn is_same(&self, document: &Document) -> Result<bool, Failure> {
         let differs = |what: String, (have, want): (String, String)| {
-            Err(Failure::Refused {
+            Err(Failure::Rejected {
                 code: "differs".to_owned(),
                 message: format!(
                     "{what} exists and differs: it is {have}, the document says {want}"
@@ -229,7 +229,7 @@ pub async fn run(
             absent.push(document);
         }
     }
-    check_level(client, absent.iter().copied()).await?;
+    check_feature_level(client, absent.iter().copied()).await?;
     let progress = Progress::new();
     let position = client.status().await?.position;
     let nothing = absent.is_empty();
@@ -269,7 +269,7 @@ const WORKERS: u32 = 3;
 ///
 /// # Errors
 /// Where a cluster is to be made for worker nodes, and the log's level is too low.
-pub async fn check_level(
+pub async fn check_feature_level(
     client: &Client,
     documents: impl Iterator<Item = &Document>,
 ) -> Result<(), Failure> {
@@ -286,14 +286,14 @@ pub async fn check_level(
     let Some(what) = needing.next() else { return Ok(()) };
     let status = client.status().await?;
     // A log that holds nothing begins at the newest level.
-    if status.position == 0 || status.level >= WORKERS {
+    if status.position == 0 || status.feature_level >= WORKERS {
         return Ok(());
     }
-    Err(Failure::Refused {
-        code: "level-too-low".to_owned(),
+    Err(Failure::Rejected {
+        code: "feature-level-too-low".to_owned(),
         message: format!(
-            "{what}, which needs level {WORKERS}, and the log is at {}: when all servers are of this release, run `oi level raise {WORKERS}`; or make it without (`--no-workers`, no addons in its document)",
-            status.level
+            "{what}, which needs level {WORKERS}, and the log is at {}: when all servers are of this release, run `oi feature-level raise {WORKERS}`; or make it without (`--no-workers`, no addons in its document)",
+            status.feature_level
         ),
     })
 }
@@ -349,7 +349,7 @@ async fn submit(
     for (what, command) in commands {
         match client.submit(command).await {
             Ok(_) => progress.line(&what),
-            Err(Failure::Refused { code, .. })
+            Err(Failure::Rejected { code, .. })
                 if code.ends_with("-exists") && Known::load(client).await?.is_same(document)? => {}
             Err(failure) => return Err(failure),
         }

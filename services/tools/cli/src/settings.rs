@@ -8,7 +8,7 @@ pub enum Setting {
     /// What is kept inside of it.
     Addons(v1::SetAddons),
     /// Its tunnel.
-    Vpn(v1::EnableVpn),
+    Tunnel(v1::EnableTunnel),
     /// Where it is reached.
     Endpoint(v1::SetEndpoint),
     /// Who says who its users are.
@@ -21,10 +21,9 @@ pub fn settings(m: &Metadata, s: &ClusterSpec) -> Vec<Setting> {
     let addons = s.addons.map(|addons| {
         Setting::Addons(v1::SetAddons { cluster: cluster(), addons: Some(addons.into()) })
     });
-    let vpn = s
-        .vpn
-        .as_ref()
-        .map(|vpn| Setting::Vpn(v1::EnableVpn { cluster: cluster(), cidr: vpn.cidr.clone() }));
+    let tunnel = s.tunnel.as_ref().map(|tunnel| {
+        Setting::Tunnel(v1::EnableTunnel { cluster: cluster(), cidr: tunnel.cidr.clone() })
+    });
     let endpoint = s.endpoint.as_ref().map(|endpoint| {
         let endpoint = Some(endpoint.into());
         Setting::Endpoint(v1::SetEndpoint { cluster: cluster(), endpoint })
@@ -33,7 +32,7 @@ pub fn settings(m: &Metadata, s: &ClusterSpec) -> Vec<Setting> {
         let issuers = spec.jwt.iter().map(v1::Issuer::from).collect();
         Setting::Authentication(v1::SetAuthentication { cluster: cluster(), issuers })
     });
-    [addons, vpn, endpoint, authentication].into_iter().flatten().collect()
+    [addons, tunnel, endpoint, authentication].into_iter().flatten().collect()
 }
 
 /// With certificates by their content: comments and line ends make no other ones.
@@ -56,7 +55,9 @@ impl Setting {
     pub fn is_in(&self, have: &v1::Cluster) -> bool {
         match self {
             Setting::Addons(want) => have.addons == want.addons,
-            Setting::Vpn(want) => have.vpn.as_ref().is_some_and(|vpn| vpn.cidr == want.cidr),
+            Setting::Tunnel(want) => {
+                have.tunnel.as_ref().is_some_and(|tunnel| tunnel.cidr == want.cidr)
+            }
             Setting::Endpoint(want) => have.own_endpoint == want.endpoint,
             Setting::Authentication(want) => {
                 let have = have.authentication.as_ref().map(|a| a.issuers.as_slice());
@@ -69,7 +70,7 @@ impl Setting {
     pub fn command(self) -> Command {
         match self {
             Setting::Addons(command) => Command::SetAddons(command),
-            Setting::Vpn(command) => Command::EnableVpn(command),
+            Setting::Tunnel(command) => Command::EnableTunnel(command),
             Setting::Endpoint(command) => Command::SetEndpoint(command),
             Setting::Authentication(command) => Command::SetAuthentication(command),
         }
@@ -79,7 +80,7 @@ impl Setting {
     pub fn said(&self) -> String {
         match self {
             Setting::Addons(_) => "made for worker nodes".to_owned(),
-            Setting::Vpn(_) => "a tunnel to worker nodes".to_owned(),
+            Setting::Tunnel(_) => "a tunnel to worker nodes".to_owned(),
             Setting::Endpoint(_) => "an endpoint of its own".to_owned(),
             Setting::Authentication(s) => format!("{} issuer(s) of users' tokens", s.issuers.len()),
         }

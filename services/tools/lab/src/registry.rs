@@ -42,7 +42,7 @@ pub enum RegistryError {
     },
     /// The registry refused a manifest.
     #[error("the registry refused {image}: {status}")]
-    Refused {
+    Rejected {
         /// Which image.
         image: String,
         /// What it said.
@@ -106,5 +106,5 @@ fn put(address: &str, image: &str, media_type: &str, body: &[u8]) -> Result<(), 
     if status.contains(" 201 ") {
         return Ok(());
     }
-    Err(RegistryError::Refused { image: image.to_owned(), status })
+    Err(RegistryError::Rejected { image: image.to_owned(), status })
 }

@@ -67,8 +67,8 @@ fn kill_processes(h: &Hypervisor) {
     let mine = |proc: &Path| {
         let cmdline = fs::read(proc.join("cmdline")).unwrap_or_default();
         let is_shim = cmdline.split(|&b| b == 0).any(|arg| arg == socket.as_bytes());
-        let inside = fs::metadata(proc.join("ns/net")).is_ok_and(|m| namespaces.contains(&m.ino()));
-        is_shim || inside || is_rooted_below(proc, &h.dir)
+        let addons = fs::metadata(proc.join("ns/net")).is_ok_and(|m| namespaces.contains(&m.ino()));
+        is_shim || addons || is_rooted_below(proc, &h.dir)
     };
     // Again, for what was started while the first round went on.
     for _ in 0..3 {

@@ -57,7 +57,7 @@ pub enum WorkerError {
     },
     /// Behind NAT nobody would reach it.
     #[error(
-        "cluster {0} has no tunnel, without which nobody reaches a worker behind NAT: make it with --vpn-enabled, or see `oi cluster vpn`"
+        "cluster {0} has no tunnel, without which nobody reaches a worker behind NAT: make it with --vpn-enabled, or see `oi cluster tunnel`"
     )]
     NoTunnel(String),
     /// No more addresses.

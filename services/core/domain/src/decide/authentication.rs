@@ -6,7 +6,7 @@ use super::staying;
 use crate::rejection::Rejection;
 use crate::state::{Node, State};
 use oi_events::{
-    AuthenticationSetV1, AuthenticationToldV1, ClaimMapping, ClusterName, Component, Event,
+    AuthenticationRolledOutV1, AuthenticationSetV1, ClaimMapping, ClusterName, Component, Event,
     Generation, Issuer, SetAuthenticationV1,
 };
 use std::collections::BTreeSet;
@@ -99,16 +99,16 @@ fn check(issuer: &Issuer, own: &str) -> Result<(), Rejection> {
 /// Whether a text is certificates as PEM (RFC 7468) and nothing else: no key, for example.
 fn is_certificates(pem: &str) -> bool {
     let base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
-    let mut inside = false;
+    let mut addons = false;
     for line in pem.lines() {
-        match (inside, line) {
-            (false, "-----BEGIN CERTIFICATE-----") => inside = true,
-            (true, "-----END CERTIFICATE-----") => inside = false,
+        match (addons, line) {
+            (false, "-----BEGIN CERTIFICATE-----") => addons = true,
+            (true, "-----END CERTIFICATE-----") => addons = false,
             (true, line) if line.chars().all(base64) => {}
             _ => return false,
         }
     }
-    !inside && !pem.is_empty()
+    !addons && !pem.is_empty()
 }
 
 fn check_mapping(field: &'static str, mapping: &ClaimMapping) -> Result<(), Rejection> {
@@ -155,7 +155,7 @@ pub(super) fn step(state: &State, name: &ClusterName, generation: Generation) ->
     if cluster.restore.is_some() || servers.iter().any(|(_, n)| !n.is_ready() && !away(n)) {
         return None;
     }
-    let (node, _) = cluster.untold().find(|(_, n)| !away(n))?;
+    let (node, _) = cluster.pending_rollout().find(|(_, n)| !away(n))?;
     let (cluster, node) = (name.clone(), node.clone());
-    Some(AuthenticationToldV1 { cluster, node, generation }.into())
+    Some(AuthenticationRolledOutV1 { cluster, node, generation }.into())
 }

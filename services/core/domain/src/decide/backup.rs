@@ -1,7 +1,7 @@
 //! Decisions about backups and restores.
 
 use super::cluster::{created, identities};
-use super::vpn::VPN_KEY;
+use super::tunnel::TUNNEL_KEY;
 use super::{Context, known, next_generation, running, settled, staying};
 use crate::mint::ENCRYPTION_KEY;
 use crate::network::check_cluster;
@@ -11,7 +11,7 @@ use oi_events::{
     AddonsSetV1, AuthenticationSetV1, BackupClusterV1, BackupExpiredV1, BackupId, BackupStartedV1,
     BackupTakenV1, BackupsScheduledV1, CloneClusterV1, ClusterName, ClusterUid, CommandId,
     CreateClusterV1, DeleteBackupV1, Event, Generation, NodeRemovalStartedV1, RestoreClusterV1,
-    RestoreStartedV1, Role, ScheduleBackupsV1, SnapshotV1, VpnEnabledV1,
+    RestoreStartedV1, Role, ScheduleBackupsV1, SnapshotV1, TunnelEnabledV1,
 };
 
 /// More often makes a cluster busy with nothing else.
@@ -171,18 +171,18 @@ pub(super) fn clone(
         RestoreStartedV1 { cluster, backup, source: source.uid, snapshot, generation }.into(),
     ];
     // What the snapshot holds of it says where the other cluster is.
-    let inside = source.inside.as_ref().map(|inside| inside.addons.clone());
-    events.extend(inside.map(|addons| AddonsSetV1 { cluster: c.name.clone(), addons }.into()));
+    let addons = source.addons.as_ref().map(|addons| addons.spec.clone());
+    events.extend(addons.map(|addons| AddonsSetV1 { cluster: c.name.clone(), addons }.into()));
     // Its users are the same; its endpoint is not.
     if !source.issuers.is_empty() {
         let (cluster, issuers) = (c.name.clone(), source.issuers.to_vec());
         events.push(AuthenticationSetV1 { cluster, issuers }.into());
     }
-    if let Some(vpn) = &source.vpn {
-        let (cluster, cidr) = (c.name.clone(), vpn.cidr.clone());
-        let credential = context.mint.secret(uid, VPN_KEY)?;
+    if let Some(tunnel) = &source.tunnel {
+        let (cluster, cidr) = (c.name.clone(), tunnel.cidr.clone());
+        let credential = context.mint.secret(uid, TUNNEL_KEY)?;
         let ports = Vec::new();
-        events.push(VpnEnabledV1 { cluster, generation, cidr, credential, ports }.into());
+        events.push(TunnelEnabledV1 { cluster, generation, cidr, credential, ports }.into());
     }
     Ok(events)
 }

@@ -1,15 +1,15 @@
 //! Decisions about clusters.
 
 use super::{Context, known, next_generation, node, staying};
-use crate::mint::{Authority, ENCRYPTION_KEY, SERVICE_ACCOUNT, fingerprint};
+use crate::mint::{Ca, ENCRYPTION_KEY, SERVICE_ACCOUNT, fingerprint};
 use crate::network::check_cluster;
 use crate::rejection::Rejection;
 use crate::state::{ClusterPhase, State};
 use oi_events::{
-    BuryClusterV1, ClusterCreatedV1, ClusterDeletionPlannedV1, ClusterDeletionStartedV2,
-    ClusterHibernatedV1, ClusterName, ClusterUid, CommandId, CreateClusterV1, Credential,
-    DeleteClusterV2, Event, Hash, HibernateClusterV1, KubeconfigIssuedV2, NodeRemovalStartedV1,
-    RecordKubeconfigV2, UndeleteClusterV1,
+    ClusterCreatedV1, ClusterDeletionScheduledV1, ClusterDeletionStartedV2, ClusterHibernatedV1,
+    ClusterName, ClusterUid, CommandId, CreateClusterV1, Credential, DeleteClusterV2, Event, Hash,
+    HibernateClusterV1, KubeconfigIssuedV2, NodeRemovalStartedV1, RecordKubeconfigV2,
+    ScheduleDeletionV1, UndeleteClusterV1,
 };
 
 pub(super) fn create(
@@ -34,8 +34,8 @@ pub(super) fn identities(
     context: &Context<'_>,
 ) -> Result<Vec<Credential>, Rejection> {
     let mut credentials = Vec::new();
-    for authority in Authority::ALL {
-        credentials.push(context.mint.authority(uid, authority)?);
+    for authority in Ca::ALL {
+        credentials.push(context.mint.ca(uid, authority)?);
     }
     credentials.push(context.mint.key_pair(uid, SERVICE_ACCOUNT)?);
     Ok(credentials)
@@ -61,8 +61,8 @@ pub(super) fn delete(state: &State, c: &DeleteClusterV2) -> Result<Vec<Event>, R
         return Ok(Vec::new());
     }
     let generation = next_generation(state);
-    let (name, abandon) = (c.name.clone(), c.abandon);
-    let mut events = vec![ClusterDeletionStartedV2 { name, generation, abandon }.into()];
+    let (name, forget_orphans) = (c.name.clone(), c.forget_orphans);
+    let mut events = vec![ClusterDeletionStartedV2 { name, generation, forget_orphans }.into()];
     for name in cluster.nodes.keys() {
         events.push(
             NodeRemovalStartedV1 { cluster: c.name.clone(), name: name.clone(), generation }.into(),
@@ -108,13 +108,17 @@ fn wake(state: &State, name: &ClusterName, context: &Context<'_>) -> Result<Vec<
 }
 
 /// It stops now and is deleted later, unless it is asked for again.
-pub(super) fn bury(state: &State, c: &BuryClusterV1, now_ms: u64) -> Result<Vec<Event>, Rejection> {
+pub(super) fn schedule_deletion(
+    state: &State,
+    c: &ScheduleDeletionV1,
+    now_ms: u64,
+) -> Result<Vec<Event>, Rejection> {
     let cluster = known(state, &c.name)?;
     if cluster.phase == ClusterPhase::Deleting || cluster.delete_at_ms.is_some() {
         return Ok(Vec::new());
     }
     let at_ms = Some(now_ms.saturating_add(c.grace_ms));
-    let mut events = vec![ClusterDeletionPlannedV1 { name: c.name.clone(), at_ms }.into()];
+    let mut events = vec![ClusterDeletionScheduledV1 { name: c.name.clone(), at_ms }.into()];
     if !cluster.hibernated {
         events.push(hibernated(state, &c.name, true));
     }
@@ -133,7 +137,7 @@ pub(super) fn undelete(
     if cluster.delete_at_ms.is_none() {
         return Ok(Vec::new());
     }
-    let mut events = vec![ClusterDeletionPlannedV1 { name: c.name.clone(), at_ms: None }.into()];
+    let mut events = vec![ClusterDeletionScheduledV1 { name: c.name.clone(), at_ms: None }.into()];
     events.extend(wake(state, &c.name, context)?);
     Ok(events)
 }
@@ -143,9 +147,9 @@ pub(super) fn record_kubeconfig(
     c: &RecordKubeconfigV2,
 ) -> Result<Vec<Event>, Rejection> {
     let cluster = staying(state, &c.cluster)?;
-    let mut trusted = cluster.trusted(Authority::Kubernetes).into_iter().map(fingerprint);
+    let mut trusted = cluster.trusted(Ca::Kubernetes).into_iter().map(fingerprint);
     if c.issuer != Hash::ZERO && !trusted.any(|f| f == c.issuer) {
-        return Err(Rejection::AuthorityRetired(c.cluster.clone()));
+        return Err(Rejection::CaRetired(c.cluster.clone()));
     }
     Ok(vec![
         KubeconfigIssuedV2 {

@@ -3,13 +3,13 @@
 //! rotation, the next API server that learns who says who its users are.
 
 use super::node::removal;
-use super::{authentication, backup, next_generation, rotate, upgrade, vpn};
+use super::{authentication, backup, next_generation, rotate, tunnel, upgrade};
 use crate::evolve::evolve;
 use crate::owed::Scope;
 use crate::state::{Cluster, ClusterPhase, Node, State};
 use oi_events::{
-    ClusterBecameReadyV1, ClusterName, Event, Generation, LeftoverAbandonedV1, NodeLeftBehindV1,
-    NodeName, RestoreEndedV1,
+    ClusterBecameReadyV1, ClusterName, Event, Generation, NodeName, NodeOrphanedV1,
+    OrphanForgottenV1, RestoreEndedV1,
 };
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ fn touched(state: &State, events: &[Event]) -> BTreeSet<ClusterName> {
                 | Event::KubeconfigIssued(_)
                 | Event::JobFailed(_)
                 | Event::JobRetried(_)
-                | Event::JobAbandoned(_)
+                | Event::JobDeadLettered(_)
         );
         if let Scope::Cluster(name) = Scope::of(event)
             && !tells
@@ -48,12 +48,12 @@ fn touched(state: &State, events: &[Event]) -> BTreeSet<ClusterName> {
             names.insert(name);
         }
         if let Event::HypervisorObserved(e) = event {
-            let untold = |name, node: &Node| {
+            let pending_rollout = |name, node: &Node| {
                 let cluster = state.clusters.get(name);
                 cluster.is_some_and(|c| c.issuers != node.issuers)
             };
             let all = state.nodes_on(&e.name);
-            let going = all.filter(|(name, _, node)| node.removing || untold(*name, node));
+            let going = all.filter(|(name, _, node)| node.removing || pending_rollout(*name, node));
             names.extend(going.map(|(name, _, _)| name.clone()));
         }
     }
@@ -86,7 +86,7 @@ fn next(state: &State, name: &ClusterName, generation: Generation) -> Vec<Event>
             && state.hypervisors.get(&node.hypervisor).is_some_and(|h| h.is_away())
     });
     if let Some((node, _)) = left {
-        return left_behind(cluster, name, node, generation);
+        return orphaned(cluster, name, node, generation);
     }
     if let Some(expired) = backup::expired(cluster, name, generation) {
         return vec![expired];
@@ -111,7 +111,7 @@ fn next(state: &State, name: &ClusterName, generation: Generation) -> Vec<Event>
     {
         return events;
     }
-    if let Some(linked) = vpn::link_control_planes(cluster, name) {
+    if let Some(linked) = tunnel::link_control_planes(cluster, name) {
         return vec![linked];
     }
     let next = upgrade::step(cluster, name, generation);
@@ -121,19 +121,19 @@ fn next(state: &State, name: &ClusterName, generation: Generation) -> Vec<Event>
 
 /// What stands there is owed until the hypervisor is back, or forgotten where the
 /// deletion says so.
-fn left_behind(
+fn orphaned(
     cluster: &Cluster,
     cluster_name: &ClusterName,
     node: &NodeName,
     generation: Generation,
 ) -> Vec<Event> {
     let (c, name) = (cluster_name.clone(), node.clone());
-    let mut events = vec![NodeLeftBehindV1 { cluster: c, name, generation }.into()];
-    if cluster.abandon
+    let mut events = vec![NodeOrphanedV1 { cluster: c, name, generation }.into()];
+    if cluster.forget_orphans
         && let Some(n) = cluster.nodes.get(node)
     {
         let (hypervisor, node) = (n.hypervisor.clone(), node.clone());
-        events.push(LeftoverAbandonedV1 { hypervisor, cluster_uid: cluster.uid, node }.into());
+        events.push(OrphanForgottenV1 { hypervisor, cluster_uid: cluster.uid, node }.into());
     }
     events
 }

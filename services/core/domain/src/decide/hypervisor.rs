@@ -1,12 +1,12 @@
 //! Decisions about hypervisors.
 
-use super::{backup, inside, next_generation, vpn};
+use super::{addons, backup, next_generation, tunnel};
 use crate::rejection::Rejection;
 use crate::state::{Hypervisor, Node, Reach, State};
 use oi_events::{
-    AbandonHypervisorV1, CordonHypervisorV1, Event, HypervisorAbandonedV1, HypervisorCordonedV1,
-    HypervisorObservedV1, HypervisorRegisteredV1, HypervisorUnregisteredV1, MemberBrokenV1,
-    Observation, PodRestartedV1, PortsSharedV1, RegisterHypervisorV1, SharePortsV1,
+    CordonHypervisorV1, Event, ForgetOrphansV1, HypervisorCordonedV1, HypervisorObservedV1,
+    HypervisorRegisteredV1, HypervisorUnregisteredV1, MemberBrokenV1, Observation,
+    OrphansForgottenV1, PodRestartedV1, PortsSharedV1, RegisterHypervisorV1, SharePortsV1,
     UnregisterHypervisorV1,
 };
 use std::collections::BTreeSet;
@@ -125,23 +125,23 @@ pub(super) fn unregister(
     if state.nodes_on(&c.name).next().is_some() {
         return Err(Rejection::HypervisorInUse(c.name.clone()));
     }
-    let leftovers = state.hypervisors.get(&c.name).map_or(0, |h| h.leftovers.len());
-    if leftovers > 0 {
-        return Err(Rejection::HypervisorLeftovers { name: c.name.clone(), leftovers });
+    let orphans = state.hypervisors.get(&c.name).map_or(0, |h| h.orphans.len());
+    if orphans > 0 {
+        return Err(Rejection::HypervisorHasOrphans { name: c.name.clone(), orphans });
     }
     Ok(vec![HypervisorUnregisteredV1 { name: c.name.clone() }.into()])
 }
 
 /// What is left there is nobody's any more.
-pub(super) fn abandon(state: &State, c: &AbandonHypervisorV1) -> Result<Vec<Event>, Rejection> {
+pub(super) fn forget_orphans(state: &State, c: &ForgetOrphansV1) -> Result<Vec<Event>, Rejection> {
     let known = state
         .hypervisors
         .get(&c.name)
         .ok_or_else(|| Rejection::HypervisorUnknown(c.name.clone()))?;
-    if known.leftovers.is_empty() {
+    if known.orphans.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(vec![HypervisorAbandonedV1 { name: c.name.clone() }.into()])
+    Ok(vec![OrphansForgottenV1 { name: c.name.clone() }.into()])
 }
 
 /// Only what changes the picture becomes an event.
@@ -157,13 +157,13 @@ pub(super) fn observe(state: &State, seen: &Observation) -> Result<Vec<Event>, R
             return Ok(backup::taken(state, cluster, *backup, snapshot));
         }
         Observation::DriftRepaired { cluster, generation, objects } => {
-            return Ok(inside::repaired(state, cluster, *generation, objects));
+            return Ok(addons::repaired(state, cluster, *generation, objects));
         }
-        Observation::LinkAsked { cluster, worker, public_key } => {
-            return Ok(vpn::link(state, cluster, worker, *public_key));
+        Observation::PeerRequested { cluster, worker, public_key } => {
+            return Ok(tunnel::link(state, cluster, worker, *public_key));
         }
         Observation::WorkerGone { cluster, worker, public_key } => {
-            return Ok(vpn::unlink(state, cluster, worker, *public_key));
+            return Ok(tunnel::unlink(state, cluster, worker, *public_key));
         }
         Observation::MemberBroken { cluster, node, generation, reason } => {
             let current = state.clusters.get(cluster).and_then(|c| c.nodes.get(node));

@@ -7,8 +7,8 @@ use crate::rejection::Rejection;
 use crate::state::State;
 use oi_events::{
     BackupDeletedV1, CancelJobV1, ClusterDeletedV1, ClusterName, DeleteBackupV1, Event,
-    JobAbandonedV1, JobFailedV1, JobKind, JobResult, JobRetriedV1, JobSucceededV1,
-    LeftoverRemovedV1, NodeName, NodeRemovedV1, ReportJobV1, RetryJobV1,
+    JobDeadLetteredV1, JobFailedV1, JobKind, JobResult, JobRetriedV1, JobSucceededV1, NodeName,
+    NodeRemovedV1, OrphanRemovedV1, ReportJobV1, RetryJobV1,
 };
 
 /// The pause after the nth failure: 1 s, 2 s, 4 s … up to a minute.
@@ -25,7 +25,7 @@ pub(super) fn report(state: &State, c: &ReportJobV1, now_ms: u64) -> Result<Vec<
     match &c.result {
         JobResult::Succeeded => Ok(succeeded(state, c)),
         JobResult::Failed(message) => {
-            let attempt = state.troubles.get(&c.job).map_or(0, |t| t.attempts).saturating_add(1);
+            let attempt = state.failures.get(&c.job).map_or(0, |t| t.attempts).saturating_add(1);
             Ok(vec![
                 JobFailedV1 {
                     job: c.job.clone(),
@@ -36,7 +36,7 @@ pub(super) fn report(state: &State, c: &ReportJobV1, now_ms: u64) -> Result<Vec<
                 .into(),
             ])
         }
-        JobResult::Abandoned => Ok(vec![JobAbandonedV1 { job: c.job.clone() }.into()]),
+        JobResult::DeadLettered => Ok(vec![JobDeadLetteredV1 { job: c.job.clone() }.into()]),
     }
 }
 
@@ -52,8 +52,8 @@ fn succeeded(state: &State, c: &ReportJobV1) -> Vec<Event> {
                 events.push(ClusterDeletedV1 { name, uid: cluster.uid }.into());
             }
         }
-        Some(JobTarget::Leftover { hypervisor, cluster_uid, node, .. }) => {
-            events.push(LeftoverRemovedV1 { hypervisor, cluster_uid, node }.into());
+        Some(JobTarget::Orphan { hypervisor, cluster_uid, node, .. }) => {
+            events.push(OrphanRemovedV1 { hypervisor, cluster_uid, node }.into());
         }
         Some(JobTarget::Node { cluster, node, step: JobKind::EnsureEtcd, .. }) => {
             events.extend(first_join(state, &cluster, &node));
@@ -102,10 +102,10 @@ pub(super) fn cancel(state: &State, c: &CancelJobV1) -> Result<Vec<Event>, Rejec
             _ => "its node was removed, and what runs of it must not stay",
         },
         JobTarget::Hypervisor { .. } => "its hypervisor is registered: unregister it instead",
-        JobTarget::Leftover { .. } => {
-            "what is left of a node must not stay: abandon the hypervisor instead, if it is lost"
+        JobTarget::Orphan { .. } => {
+            "what is left of a node must not stay: if the hypervisor is lost, forget its orphans instead (`oi hypervisor forget-orphans`)"
         }
-        JobTarget::Cluster { step: JobKind::ConfigureCluster, .. } => {
+        JobTarget::Cluster { step: JobKind::ReconcileAddons, .. } => {
             "it keeps what is to be inside of the cluster: change that instead (`oi cluster addons`)"
         }
         JobTarget::Backup { .. } | JobTarget::Cluster { .. } => {
@@ -116,9 +116,9 @@ pub(super) fn cancel(state: &State, c: &CancelJobV1) -> Result<Vec<Event>, Rejec
 }
 
 pub(super) fn retry(state: &State, c: &RetryJobV1) -> Result<Vec<Event>, Rejection> {
-    match state.troubles.get(&c.job) {
+    match state.failures.get(&c.job) {
         None => Err(Rejection::JobUnknown(c.job.clone())),
-        Some(trouble) if trouble.retry_at_ms.is_none() => Ok(Vec::new()),
+        Some(failure) if failure.retry_at_ms.is_none() => Ok(Vec::new()),
         Some(_) => Ok(vec![JobRetriedV1 { job: c.job.clone() }.into()]),
     }
 }

@@ -1,31 +1,31 @@
 //! Commands in, events or a refusal out.
 
+mod addons;
 mod authentication;
 mod backup;
 mod cluster;
 mod endpoint;
 mod follow;
 mod hypervisor;
-mod inside;
 mod job;
 mod node;
 mod replace;
 mod rotate;
 mod scale;
+mod tunnel;
 mod upgrade;
-mod vpn;
 
+pub use addons::JOIN_TOKEN;
 pub use authentication::own_issuer;
-pub use inside::JOIN_TOKEN;
 pub(crate) use replace::can_replace;
-pub use vpn::VPN_KEY;
+pub use tunnel::TUNNEL_KEY;
 
 use crate::level;
 use crate::mint::Mint;
 use crate::rejection::Rejection;
 use crate::state::{Cluster, ClusterPhase, State};
 use oi_events::{
-    ClusterName, Command, CommandEnvelope, CommandId, Event, Generation, LevelRaisedV1,
+    ClusterName, Command, CommandEnvelope, CommandId, Event, FeatureLevelRaisedV1, Generation,
 };
 
 /// What a decision may use beside the state: everything that is not pure comes
@@ -73,7 +73,7 @@ pub(crate) fn decide_command(
     let mut events = answer(begun.as_ref().unwrap_or(state), id, command, context)?;
     follow::follow(state, &mut events);
     if let Some(level) = begins {
-        events.insert(0, LevelRaisedV1 { level }.into());
+        events.insert(0, FeatureLevelRaisedV1 { level }.into());
     }
     Ok(events)
 }
@@ -103,9 +103,9 @@ fn answer(
         Command::UpgradeCluster(c) => upgrade::start(state, c),
         Command::ChangeUpgrade(c) => upgrade::change(state, c),
         Command::HibernateCluster(c) => cluster::hibernate(state, c, context),
-        Command::BuryCluster(c) => cluster::bury(state, c, context.now_ms),
+        Command::ScheduleDeletion(c) => cluster::schedule_deletion(state, c, context.now_ms),
         Command::UndeleteCluster(c) => cluster::undelete(state, c, context),
-        Command::AbandonHypervisor(c) => hypervisor::abandon(state, c),
+        Command::ForgetOrphans(c) => hypervisor::forget_orphans(state, c),
         Command::RenewCertificates(c) => node::renew(state, c, context),
         Command::ScaleCluster(c) => scale::scale(state, c, context),
         Command::BackupCluster(c) => backup::start(state, id, c),
@@ -113,12 +113,12 @@ fn answer(
         Command::DeleteBackup(c) => backup::delete(state, c),
         Command::RestoreCluster(c) => backup::restore(state, c),
         Command::CloneCluster(c) => backup::clone(state, id, c, context),
-        Command::RotateAuthorities(c) => rotate::rotate(state, c, context),
-        Command::RaiseLevel(c) => level::raise(state, c),
-        Command::SetAddons(c) => inside::set_addons(state, c),
-        Command::CreateJoinToken(c) => inside::create_token(state, id, c, context),
-        Command::RevokeJoinToken(c) => inside::revoke_token(state, c, context.now_ms),
-        Command::EnableVpn(c) => vpn::enable(state, c, context),
+        Command::RotateCa(c) => rotate::rotate(state, c, context),
+        Command::RaiseFeatureLevel(c) => level::raise(state, c),
+        Command::SetAddons(c) => addons::set_addons(state, c),
+        Command::CreateJoinToken(c) => addons::create_token(state, id, c, context),
+        Command::RevokeJoinToken(c) => addons::revoke_token(state, c, context.now_ms),
+        Command::EnableTunnel(c) => tunnel::enable(state, c, context),
         Command::SetEndpoint(c) => endpoint::set(state, c, context),
         Command::SetAuthentication(c) => authentication::set(state, c),
     }
@@ -140,7 +140,7 @@ fn staying<'a>(state: &'a State, name: &ClusterName) -> Result<&'a Cluster, Reje
         return Err(Rejection::ClusterDeleting(name.clone()));
     }
     if cluster.delete_at_ms.is_some() {
-        return Err(Rejection::ClusterBuried(name.clone()));
+        return Err(Rejection::DeletionScheduled(name.clone()));
     }
     Ok(cluster)
 }

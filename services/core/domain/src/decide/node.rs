@@ -128,7 +128,7 @@ fn mint_leaf(
     leaf: &Leaf,
     context: &Context<'_>,
 ) -> Result<Credential, MintError> {
-    let authority = leaf.authority().name();
+    let authority = leaf.ca().name();
     let issuer = cluster.credentials.get(authority).ok_or_else(|| MintError {
         what: leaf.name().to_owned(),
         source: format!("the cluster has no authority {authority}").into(),

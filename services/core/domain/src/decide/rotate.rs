@@ -2,17 +2,17 @@
 //! the old ones no longer trusted; one node at a time.
 
 use super::{Context, next_generation, settled};
-use crate::mint::Authority;
+use crate::mint::Ca;
 use crate::rejection::Rejection;
 use crate::state::{Cluster, ClusterPhase, State};
 use oi_events::{
-    ClusterName, Event, Generation, NodeChangedV1, RotateAuthoritiesV1, RotationAdvancedV1,
-    RotationEndedV1, RotationStage, RotationStartedV1, RotationStep,
+    ClusterName, Event, Generation, NodeChangedV1, RotateCaV1, RotationAdvancedV1, RotationEndedV1,
+    RotationStage, RotationStartedV1, RotationStep,
 };
 
 pub(super) fn rotate(
     state: &State,
-    c: &RotateAuthoritiesV1,
+    c: &RotateCaV1,
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Rejection> {
     let cluster = settled(state, &c.name)?;
@@ -67,8 +67,8 @@ fn start(
     if cluster.phase != ClusterPhase::Ready {
         return Err(Rejection::ClusterBusy(name.clone()));
     }
-    let mint = |authority| context.mint.authority(cluster.uid, authority);
-    let credentials = Authority::ALL.into_iter().map(mint).collect::<Result<_, _>>()?;
+    let mint = |authority| context.mint.ca(cluster.uid, authority);
+    let credentials = Ca::ALL.into_iter().map(mint).collect::<Result<_, _>>()?;
     Ok(vec![RotationStartedV1 { cluster: name.clone(), credentials, generation }.into()])
 }
 

@@ -20,7 +20,7 @@ fn credential(name: &str, public: String) -> Credential {
 }
 
 impl Mint for PlainMint {
-    fn authority(&self, cluster: ClusterUid, a: Authority) -> Result<Credential, MintError> {
+    fn ca(&self, cluster: ClusterUid, a: Ca) -> Result<Credential, MintError> {
         Ok(credential(a.name(), format!("authority of {cluster} at {}", self.0)))
     }
     fn key_pair(&self, _: ClusterUid, name: &str) -> Result<Credential, MintError> {
@@ -47,7 +47,7 @@ impl Mint for PlainMint {
 pub struct NoMint;
 
 impl Mint for NoMint {
-    fn authority(&self, _: ClusterUid, a: Authority) -> Result<Credential, MintError> {
+    fn ca(&self, _: ClusterUid, a: Ca) -> Result<Credential, MintError> {
         Err(MintError { what: a.name().to_owned(), source: "no entropy".into() })
     }
     fn key_pair(&self, _: ClusterUid, n: &str) -> Result<Credential, MintError> {
@@ -155,8 +155,8 @@ impl World {
         self.try_run(command).unwrap()
     }
 
-    /// The code of the refusal; nothing may have changed.
-    pub fn refusal(&mut self, command: impl Into<Command>) -> &'static str {
+    /// The code of the rejection; nothing may have changed.
+    pub fn rejection(&mut self, command: impl Into<Command>) -> &'static str {
         let before = self.state.clone();
         let rejection = self.try_run(command).unwrap_err();
         assert_eq!(self.state, before);

@@ -1,11 +1,11 @@
 //! API server, controller manager and scheduler of a node, with kubeadm 1.36's
 //! flags. Each sees the keys that it needs and no others.
 
-use super::{Files, PodsError, Secrets, Target, authentication, etcd, vpn};
+use super::{Files, PodsError, Secrets, Target, authentication, etcd, tunnel};
 use crate::names;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use oi_cri::{ContainerSpec, FileOp, Mount, PodSpec, PortMapping};
-use oi_domain::{Authority, ENCRYPTION_KEY, SERVICE_ACCOUNT, own_issuer};
+use oi_domain::{Ca, ENCRYPTION_KEY, SERVICE_ACCOUNT, own_issuer};
 use oi_events::{Component, PortUse};
 use oi_pki::{kubeconfig_with_files, public_key_pem};
 
@@ -76,7 +76,7 @@ pub fn pod(target: &Target, secrets: &Secrets<'_>) -> Result<(PodSpec, Vec<FileO
         pod.containers.push(container);
         operations.extend(ops);
     }
-    if let Some((link, files)) = vpn::link(target, secrets)? {
+    if let Some((link, files)) = tunnel::link(target, secrets)? {
         pod.containers.push(link);
         operations.extend(files);
     }
@@ -113,9 +113,9 @@ fn api_server(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part,
     let dir = api_server_dir(target);
     let audit = format!("{}/audit", target.dir());
     let mut files = Files::new(dir.clone());
-    files.reread("pki/ca.crt", secrets.trusted(Authority::Kubernetes)?);
-    files.reread("pki/front-proxy-ca.crt", secrets.trusted(Authority::FrontProxy)?);
-    files.at_start("pki/etcd-ca.crt", secrets.trusted(Authority::Etcd)?);
+    files.reread("pki/ca.crt", secrets.trusted(Ca::Kubernetes)?);
+    files.reread("pki/front-proxy-ca.crt", secrets.trusted(Ca::FrontProxy)?);
+    files.at_start("pki/etcd-ca.crt", secrets.trusted(Ca::Etcd)?);
     for name in
         ["apiserver", "apiserver-etcd-client", "apiserver-kubelet-client", "front-proxy-client"]
     {
@@ -166,7 +166,7 @@ fn api_server(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part,
         format!("--tls-cert-file={pki}/apiserver.crt"),
         format!("--tls-private-key-file={pki}/apiserver.key"),
     ];
-    if c.inside.as_ref().is_some_and(|i| i.is_known_to(&target.node)) {
+    if c.addons.as_ref().is_some_and(|i| i.is_known_to(&target.node)) {
         command.extend([
             // oi says where the API is: at the ingresses, which worker nodes can reach.
             "--endpoint-reconciler-type=none".to_owned(),
@@ -181,7 +181,7 @@ fn api_server(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part,
         files.at_start("authentication.yaml", config.into_bytes());
         command.push(format!("--authentication-config={ETC}/authentication.yaml"));
     }
-    if vpn::has_link(c, &target.name, &target.node) {
+    if tunnel::has_link(c, &target.name, &target.node) {
         // Through the tunnel it reaches pods, but no addresses of Services.
         command.push("--enable-aggregator-routing=true".to_owned());
     }
@@ -227,11 +227,11 @@ fn controller_manager(
 ) -> Result<Part, PodsError> {
     let dir = format!("{}/{CONTROLLER_MANAGER}", target.dir());
     let mut files = Files::new(dir.clone());
-    files.at_start("pki/ca.crt", secrets.trusted(Authority::Kubernetes)?);
-    let signs = Authority::Kubernetes.name();
+    files.at_start("pki/ca.crt", secrets.trusted(Ca::Kubernetes)?);
+    let signs = Ca::Kubernetes.name();
     files.at_start("pki/signing-ca.crt", secrets.certificate(signs)?);
     files.at_start("pki/signing-ca.key", secrets.private_key(signs)?);
-    files.at_start("pki/front-proxy-ca.crt", secrets.trusted(Authority::FrontProxy)?);
+    files.at_start("pki/front-proxy-ca.crt", secrets.trusted(Ca::FrontProxy)?);
     files.at_start("pki/sa.key", secrets.private_key(SERVICE_ACCOUNT)?);
     let user = "system:kube-controller-manager";
     component_kubeconfig(&mut files, secrets, "controller-manager", user, port)?;
@@ -266,7 +266,7 @@ fn scheduler(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part, 
     let dir = format!("{}/{SCHEDULER}", target.dir());
     let mut files = Files::new(dir.clone());
     let user = "system:kube-scheduler";
-    files.at_start("pki/ca.crt", secrets.trusted(Authority::Kubernetes)?);
+    files.at_start("pki/ca.crt", secrets.trusted(Ca::Kubernetes)?);
     component_kubeconfig(&mut files, secrets, "scheduler", user, port)?;
     let mut command = vec![
         format!("--authentication-kubeconfig={ETC}/kubeconfig"),

@@ -3,7 +3,7 @@
 use super::{Files, PodsError, Secrets, Target};
 use crate::names;
 use oi_cri::{ContainerSpec, FileOp, Mount, PodSpec, PortMapping};
-use oi_domain::Authority;
+use oi_domain::Ca;
 use oi_events::{PortUse, Role};
 use std::collections::BTreeMap;
 
@@ -96,7 +96,7 @@ pub fn pod(
 ) -> Result<(PodSpec, Vec<FileOp>), PodsError> {
     let data = format!("{}/etcd/data", target.dir());
     let mut files = Files::new(pki_dir(target));
-    files.at_start("ca.crt", secrets.trusted(Authority::Etcd)?);
+    files.at_start("ca.crt", secrets.trusted(Ca::Etcd)?);
     for (name, file) in [
         ("etcd-server", "server"),
         ("etcd-peer", "peer"),

@@ -4,7 +4,7 @@
 use super::haproxy::{self, COMMON, CONSOLE, DEFAULTS, ETC, PORT};
 use super::{Files, PodsError, Secrets, Target};
 use oi_cri::{FileOp, PodSpec, PortMapping};
-use oi_domain::Authority;
+use oi_domain::Ca;
 use oi_events::{Component, PortUse};
 
 /// The pod's name among a node's pods, and its container's.
@@ -52,7 +52,7 @@ backend {BACKEND}
         let address = target.address_of(name, node, PortUse::ApiServer)?;
         text.push_str(&format!("    server {name} {address}{check}\n"));
     }
-    let mark = format!("oi-{}", haproxy::digest(&text, &target.trusted(Authority::Kubernetes)));
+    let mark = format!("oi-{}", haproxy::digest(&text, &target.trusted(Ca::Kubernetes)));
     Ok((haproxy::marked(&mark, &text), mark))
 }
 
@@ -66,7 +66,7 @@ pub fn pod(target: &Target, secrets: &Secrets<'_>) -> Result<(PodSpec, Vec<FileO
     let mut files = Files::new(dir(target));
     // Read again when haproxy is told to.
     files.reread("haproxy.cfg", config(target)?.0.into_bytes());
-    files.reread("ca.crt", secrets.trusted(Authority::Kubernetes)?);
+    files.reread("ca.crt", secrets.trusted(Ca::Kubernetes)?);
     files.directory(run_dir(target));
     let mut pod = target.pod(POD);
     files.directory(pod.log_directory.clone());

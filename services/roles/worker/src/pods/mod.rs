@@ -7,11 +7,11 @@ pub mod etcd;
 mod haproxy;
 pub mod ingress;
 pub mod passthrough;
-pub mod vpn;
+pub mod tunnel;
 
 use crate::names;
 use oi_cri::{FileOp, PodSpec};
-use oi_domain::{Authority, Cluster, Hypervisor, Node, State, VPN_KEY};
+use oi_domain::{Ca, Cluster, Hypervisor, Node, State, TUNNEL_KEY};
 use oi_events::{ClusterName, ClusterUid, Credential, NodeName, PortUse};
 use oi_pki::{DataKey, Zeroizing, certificate_pem, private_key_pem};
 use oi_tunnel::Key;
@@ -69,7 +69,7 @@ impl Target {
             node: n.clone(),
             hypervisor: of(n)?,
             hypervisors: c.nodes.iter().filter_map(|(k, n)| Some((k.clone(), of(n)?))).collect(),
-            hub: state.vpn_hub(c),
+            hub: state.tunnel_hub(c),
         })
     }
 
@@ -101,7 +101,7 @@ impl Target {
     }
 
     /// All certificates by which an authority of the cluster is trusted, as PEM.
-    fn trusted(&self, authority: Authority) -> String {
+    fn trusted(&self, authority: Ca) -> String {
         self.cluster.trusted(authority).iter().map(|c| certificate_pem(&c.public)).collect()
     }
 
@@ -157,15 +157,15 @@ impl Secrets<'_> {
     }
 
     /// All certificates by which an authority is trusted, as PEM.
-    pub fn trusted(&self, authority: Authority) -> Result<Vec<u8>, PodsError> {
+    pub fn trusted(&self, authority: Ca) -> Result<Vec<u8>, PodsError> {
         let pem: String = self.target.trusted(authority);
         let absent = || PodsError::NoCredential(authority.name().to_owned());
         if pem.is_empty() { Err(absent()) } else { Ok(pem.into_bytes()) }
     }
 
     /// The private key of the tunnel's hub.
-    pub fn vpn_key(&self) -> Result<Key, PodsError> {
-        vpn_key(&self.private(VPN_KEY)?)
+    pub fn tunnel_key(&self) -> Result<Key, PodsError> {
+        tunnel_key(&self.private(TUNNEL_KEY)?)
     }
 
     /// The private key as PEM.
@@ -175,8 +175,8 @@ impl Secrets<'_> {
 }
 
 /// The private key of a tunnel's hub, of its bytes.
-pub fn vpn_key(bytes: &[u8]) -> Result<Key, PodsError> {
-    let bytes = bytes.try_into().map_err(|_| PodsError::NoCredential(VPN_KEY.to_owned()))?;
+pub fn tunnel_key(bytes: &[u8]) -> Result<Key, PodsError> {
+    let bytes = bytes.try_into().map_err(|_| PodsError::NoCredential(TUNNEL_KEY.to_owned()))?;
     Ok(Key(bytes))
 }
 

@@ -162,7 +162,7 @@ mod tests {
             reach: oi_domain::Reach::Unknown,
             since_ms: 0,
             prepared: true,
-            leftovers: Vec::new(),
+            orphans: Vec::new(),
             shared_ports: Default::default(),
         };
         let routes = vec![

@@ -72,8 +72,8 @@ impl Steps {
             Err(error) => Err(error),
         };
         let helper = self.hypervisors.helper(&target.hypervisor).await?;
-        let leftovers = [FileOp::Remove { path: format!("{path}.part") }, FileOp::Remove { path }];
-        let removed = helper.put(&leftovers).await;
+        let orphans = [FileOp::Remove { path: format!("{path}.part") }, FileOp::Remove { path }];
+        let removed = helper.put(&orphans).await;
         let written = self.noted(&target.hypervisor, sent)?;
         self.noted(&target.hypervisor, removed.map_err(StepError::from))?;
         let (object, bytes, sha256) = (object.to_owned(), written.bytes, Hash(written.sha256));

@@ -2,13 +2,13 @@
 //! API servers are.
 
 use super::{StepError, Steps};
-use crate::inside::{
+use crate::addons::{
     KINDS, Object, OpenToken, Opened, Subject, delete, is_ours, is_same, list_kept, listed,
     objects, title,
 };
-use crate::pods::vpn_key;
+use crate::pods::tunnel_key;
 use oi_cri::{Helper, Reply, Request, Verb};
-use oi_domain::{Hypervisor, VPN_KEY};
+use oi_domain::{Hypervisor, TUNNEL_KEY};
 use oi_events::{ClusterName, ClusterUid, Component, Generation, Job, PortUse, token_letters};
 use oi_pki::{DataKey, LeafProfile, certificate_pem, private_key_pem};
 use oi_view::{Keyring, now_ms};
@@ -185,7 +185,7 @@ impl Steps {
         else {
             return Err(StepError::NoAnswer);
         };
-        let generation = subject.inside.generation;
+        let generation = subject.addons.generation;
         let mut pass =
             Pass { generation, worker_nodes: count(&nodes.object()?), ..Pass::default() };
         forget_left(api, &left.object()?).await?;
@@ -204,7 +204,7 @@ impl Steps {
             kept.extend(listed(&reply.object()?, kind).into_iter().filter(is_ours));
         }
         // Before machines are told that they have a link: the hub knows of it.
-        if subject.cluster.vpn.is_some() {
+        if subject.cluster.tunnel.is_some() {
             self.tell_tunnel(subject, &all_nodes(api).await?).await?;
         }
         let opened = self.open(subject).await?;
@@ -213,7 +213,7 @@ impl Steps {
         wanted.push(Object::new("v1", "ConfigMap", "kube-system", RECORD, json!({"data": data})));
         let before: BTreeMap<String, &Value> = kept.iter().map(|o| (title(o), o)).collect();
         let strangers = strangers(api, &wanted, &before).await?;
-        let now = self.view.read(|s| Subject::find(s, &subject.name).map(|s| s.inside.generation));
+        let now = self.view.read(|s| Subject::find(s, &subject.name).map(|s| s.addons.generation));
         if now != Some(generation) {
             // Decided otherwise meanwhile: the next pass knows.
             return Ok(pass);
@@ -248,7 +248,7 @@ impl Steps {
         // The cluster itself removes them when they end, by the second.
         let now = now_ms() + 2_000;
         let mut tokens = Vec::new();
-        for (id, token) in subject.inside.tokens.iter().filter(|(_, t)| t.expires_ms > now) {
+        for (id, token) in subject.addons.tokens.iter().filter(|(_, t)| t.expires_ms > now) {
             let bytes = Keyring::open(&key, uid, &token.credential)?;
             tokens.push(OpenToken {
                 id: id.clone(),
@@ -257,8 +257,8 @@ impl Steps {
                 description: token.description.clone(),
             });
         }
-        let hub_key = match subject.cluster.credentials.get(VPN_KEY) {
-            Some(sealed) => Some(vpn_key(&Keyring::open(&key, uid, sealed)?)?.public()),
+        let hub_key = match subject.cluster.credentials.get(TUNNEL_KEY) {
+            Some(sealed) => Some(tunnel_key(&Keyring::open(&key, uid, sealed)?)?.public()),
             None => None,
         };
         Ok(Opened { tokens, hub_key })
@@ -343,7 +343,7 @@ fn count(list: &Value) -> u64 {
 
 /// A client certificate for this hour, made here and kept nowhere.
 fn identity(subject: &Subject, key: &DataKey) -> Result<oi_cri::Identity, StepError> {
-    let authority = subject.cluster.signs_users().ok_or(StepError::NoAuthority)?;
+    let authority = subject.cluster.signs_users().ok_or(StepError::NoCa)?;
     let ca_key = Keyring::open(key, subject.cluster.uid, authority)?;
     let profile = LeafProfile::client(USER, &["system:masters"]);
     let made = oi_pki::issue(&authority.public, &ca_key, &profile, now_ms(), CREDENTIAL_LIFE_MS)?;

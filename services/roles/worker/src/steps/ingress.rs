@@ -3,7 +3,7 @@
 use super::{Site, StepError, Steps};
 use crate::hypervisors::Turn;
 use crate::pods::Target;
-use crate::pods::{ingress, vpn};
+use crate::pods::{ingress, tunnel};
 use oi_cri::Helper;
 use oi_events::{Component, PortUse};
 use std::time::{Duration, Instant};
@@ -60,7 +60,7 @@ impl Steps {
             let (console, mark) = (ingress::console(&site.target), ingress::mark(&site.target)?);
             reload(&site.helper, &console, &mark).await?;
         }
-        if let Some((pod, files)) = vpn::hub(&site.target, &site.secrets())? {
+        if let Some((pod, files)) = tunnel::hub(&site.target, &site.secrets())? {
             started |= site.start(&pod, &files).await?;
         }
         Ok(started)

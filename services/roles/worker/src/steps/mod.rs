@@ -113,7 +113,7 @@ pub enum StepError {
     NoAnswer,
     /// There is nothing to sign with.
     #[error("the cluster has no authority")]
-    NoAuthority,
+    NoCa,
     /// A certificate cannot be signed.
     #[error(transparent)]
     Issue(#[from] oi_pki::IssueError),
@@ -218,12 +218,12 @@ impl Steps {
                 self.keyring.destroy(uid).await?;
                 return Ok(None);
             }
-            JobKind::ConfigureCluster => return self.configure(job).await.map(|()| None),
+            JobKind::ReconcileAddons => return self.configure(job).await.map(|()| None),
             JobKind::TakeBackup => return self.take_backup(job).await,
             JobKind::DropBackup => return self.drop_backup(job).await.map(|()| None),
             JobKind::RemoveNode => return self.remove_node(job).await.map(|()| None),
             JobKind::StopNode => return self.stop_node(job).await.map(|()| None),
-            JobKind::RemoveLeftover => return self.remove_leftover(job).await.map(|()| None),
+            JobKind::RemoveOrphan => return self.remove_orphan(job).await.map(|()| None),
             JobKind::LeaveCluster => {
                 let target = self.target(job)?;
                 return self.leave(&target).await.map(|()| None);

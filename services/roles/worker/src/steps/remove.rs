@@ -44,7 +44,7 @@ impl Steps {
     }
 
     /// Nothing is left of a node that its cluster no longer has.
-    pub(super) async fn remove_leftover(&self, job: &Job) -> Result<(), StepError> {
+    pub(super) async fn remove_orphan(&self, job: &Job) -> Result<(), StepError> {
         let malformed = || StepError::Malformed(job.id.to_string());
         let name = job.hypervisor.as_ref().ok_or_else(malformed)?;
         let node = job.node.as_ref().ok_or_else(malformed)?;
@@ -87,9 +87,9 @@ impl Steps {
             let here = |n: &oi_domain::Node| n.hypervisor == h.spec.name;
             let nodes =
                 of_cluster.is_some_and(|c| c.nodes.iter().any(|(n, v)| n != node && here(v)));
-            let left = |l: &oi_domain::Leftover| l.cluster_uid == uid && l.node != *node;
-            let leftovers = s.hypervisors.get(&h.spec.name).map(|h| &h.leftovers);
-            nodes || leftovers.is_some_and(|all| all.iter().any(left))
+            let left = |l: &oi_domain::Orphan| l.cluster_uid == uid && l.node != *node;
+            let orphans = s.hypervisors.get(&h.spec.name).map(|h| &h.orphans);
+            nodes || orphans.is_some_and(|all| all.iter().any(left))
         });
         if !others {
             operations.push(FileOp::Remove { path: names::cluster_dir(h, uid) });

@@ -1,8 +1,8 @@
 //! Telling the parts of a cluster's tunnel who may have a link, and where the hub is.
 
 use super::{Secrets, StepError, Steps};
-use crate::inside::Subject;
-use crate::pods::{Target, vpn};
+use crate::addons::Subject;
+use crate::pods::{Target, tunnel};
 use ipnet::Ipv4Net;
 use oi_domain::Node;
 use oi_events::{NodeName, PortUse};
@@ -51,7 +51,7 @@ impl Steps {
             at.is_some() && at == subject.hub
         };
         for (name, node) in cluster.staying(Node::is_ready) {
-            if !vpn::has_hub(node) && !vpn::has_link(cluster, name, node) {
+            if !tunnel::has_hub(node) && !tunnel::has_link(cluster, name, node) {
                 continue;
             }
             if let Err(error) = self.tell_node(subject, name, &pods).await {
@@ -78,7 +78,7 @@ impl Steps {
         let target = self.view.read(find).filter(|t| t.cluster.uid == uid && t.node.is_ready());
         let Some(target) = target.filter(|t| !t.hypervisor.is_away()) else { return Ok(()) };
         let key = self.keyring.key(uid).await?;
-        let files = vpn::files(&target, &Secrets { target: &target, key: &key }, pods)?;
+        let files = tunnel::files(&target, &Secrets { target: &target, key: &key }, pods)?;
         let helper = self.hypervisors.helper(&target.hypervisor).await?;
         let told = helper.put(&files).await;
         self.noted(&target.hypervisor, told.map_err(StepError::from)).map(drop)

@@ -36,7 +36,7 @@ pub async fn export(
     }
     checker.finish(to).map_err(AuditError::Temporary)?;
     if !checker.findings().is_empty() {
-        archive.abandon();
+        archive.forget_orphans();
         return Err(Failure::NotClean("it is not exported"));
     }
     let keys = if with_keys {
@@ -130,7 +130,7 @@ pub async fn shred(c: &mut Context, only: Option<&str>) -> Result<bool, Failure>
                 Event::RotationStarted(e) => (&e.cluster, Some(e.credentials.len())),
                 Event::CertificateReplaced(e) => (&e.cluster, Some(1)),
                 Event::JoinTokenCreated(e) => (&e.cluster, Some(1)),
-                Event::VpnEnabled(e) => (&e.cluster, Some(1)),
+                Event::TunnelEnabled(e) => (&e.cluster, Some(1)),
                 _ => continue,
             };
             let uid = state.clusters.get(cluster).map(|c| c.uid);

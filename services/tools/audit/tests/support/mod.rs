@@ -30,7 +30,7 @@ pub fn story() -> World {
     world.run(remove("test", "cp-2"));
     world.finish_all();
     world.now_ms += 60_000;
-    world.run(DeleteClusterV2 { name: name("other"), abandon: false });
+    world.run(DeleteClusterV2 { name: name("other"), forget_orphans: false });
     world.finish_all();
     world
 }

@@ -130,7 +130,7 @@ async fn drill(
         return Ok(());
     }
     let took = start.elapsed().as_secs_f64();
-    let command = v1::DeleteCluster { name: name.clone(), abandon: false };
+    let command = v1::DeleteCluster { name: name.clone(), forget_orphans: false };
     delete(client, command, Some(Duration::from_secs(seconds))).await?;
     output::print(&format!(
         "backup {backup} of cluster {cluster} restores: its SHA-256 is the recorded one, and the API answered with it after {took:.1} s\n"

@@ -20,7 +20,7 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
         }
         Cluster::Create(flags) => {
             let all = documents::cluster(&flags)?;
-            reconcile::check_level(&client, all.iter()).await?;
+            reconcile::check_feature_level(&client, all.iter()).await?;
             for document in all {
                 for (done, command) in reconcile::commands(&document) {
                     client.submit(command).await?;
@@ -40,8 +40,8 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
             let found = client.cluster(&name).await?;
             output::rows(output.output, vec![output::cluster(&found)], true)
         }
-        Cluster::Delete { name, grace: None, abandon_hypervisor: abandon, wait, timeout } => {
-            let command = v1::DeleteCluster { name, abandon };
+        Cluster::Delete { name, grace: None, forget_orphans, wait, timeout } => {
+            let command = v1::DeleteCluster { name, forget_orphans };
             delete(&client, command, wait.then_some(Duration::from_secs(timeout))).await
         }
         Cluster::Scale { name, apiserver, controller_manager, scheduler, wait, timeout } => {
@@ -56,8 +56,8 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
         }
         Cluster::Delete { name, grace: Some(grace), wait, timeout, .. } => {
             let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-            let command = v1::BuryCluster { name: name.clone(), grace_ms };
-            client.submit(Command::BuryCluster(command)).await?;
+            let command = v1::ScheduleDeletion { name: name.clone(), grace_ms };
+            client.submit(Command::ScheduleDeletion(command)).await?;
             eprintln!("cluster {name}: stops, and is deleted in {} s", grace.as_secs());
             wait_for(&client, &name, wait, timeout, stopped).await
         }
@@ -81,20 +81,20 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
             client.submit(Command::SetAddons(command)).await?;
             wait_for(&client, &name, wait, timeout, |c, _| c.configured).await
         }
-        Cluster::Vpn { name, cidr: Some(cidr), wait, timeout, .. } => {
-            let command = v1::EnableVpn { cluster: name.clone(), cidr };
-            client.submit(Command::EnableVpn(command)).await?;
+        Cluster::Tunnel { name, cidr: Some(cidr), wait, timeout, .. } => {
+            let command = v1::EnableTunnel { cluster: name.clone(), cidr };
+            client.submit(Command::EnableTunnel(command)).await?;
             wait_for(&client, &name, wait, timeout, |c, nodes| c.configured && ready(c, nodes))
                 .await
         }
-        Cluster::Vpn { name, output, .. } => {
+        Cluster::Tunnel { name, output, .. } => {
             let none = || {
                 Failure::NotFound(format!(
-                    "cluster {name} has no tunnel: `oi cluster vpn {name} --cidr 10.254.0.0/16` makes one"
+                    "cluster {name} has no tunnel: `oi cluster tunnel {name} --cidr 10.254.0.0/16` makes one"
                 ))
             };
-            let vpn = client.cluster(&name).await?.vpn.ok_or_else(none)?;
-            output::rows(output.output, output::links(&name, &vpn), false)
+            let tunnel = client.cluster(&name).await?.tunnel.ok_or_else(none)?;
+            output::rows(output.output, output::links(&name, &tunnel), false)
         }
         Cluster::Endpoint { name, endpoint, forwarded, clear, wait, timeout, output } => {
             let wanted = endpoint.map(|e| EndpointSpec { forwarded, ..e });
@@ -126,7 +126,7 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
             let done = |c: &v1::Cluster, _: &[v1::Node]| c.upgrade_to.is_empty();
             wait_for(&client, &name, wait, timeout, done).await
         }
-        Cluster::RotateAuthorities { name, switch, finish, abort, wait, timeout } => {
+        Cluster::RotateCa { name, switch, finish, abort, wait, timeout } => {
             let (step, then) = match (switch, finish, abort) {
                 (true, _, _) => {
                     (v1::RotationStep::Switch, "--finish ends the trust in the old ones")
@@ -135,8 +135,8 @@ pub async fn run(client: Client, command: Cluster) -> Result<(), Failure> {
                 (_, _, true) => (v1::RotationStep::Abort, "the new ones are forgotten"),
                 _ => (v1::RotationStep::Start, "hand out new kubeconfigs, then --switch"),
             };
-            let command = v1::RotateAuthorities { name: name.clone(), step: step.into() };
-            client.submit(Command::RotateAuthorities(command)).await?;
+            let command = v1::RotateCa { name: name.clone(), step: step.into() };
+            client.submit(Command::RotateCa(command)).await?;
             wait_for(&client, &name, wait, timeout, rotated).await?;
             eprintln!("cluster {name}: {then}");
             Ok(())

@@ -30,8 +30,8 @@ pub async fn run(client: Client, command: Hypervisor) -> Result<(), Failure> {
             client.submit(Command::SharePorts(command)).await.map(drop)
         }
         Hypervisor::Abandon { name } => {
-            let command = v1::AbandonHypervisor { name };
-            client.submit(Command::AbandonHypervisor(command)).await.map(drop)
+            let command = v1::ForgetOrphans { name };
+            client.submit(Command::ForgetOrphans(command)).await.map(drop)
         }
         Hypervisor::Delete { name } => {
             let command = v1::UnregisterHypervisor { name };

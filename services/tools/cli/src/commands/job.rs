@@ -11,7 +11,7 @@ fn wanted(state: Option<JobState>) -> v1::JobState {
         None => v1::JobState::Unspecified,
         Some(JobState::Due) => v1::JobState::Due,
         Some(JobState::Paused) => v1::JobState::Paused,
-        Some(JobState::Abandoned) => v1::JobState::Abandoned,
+        Some(JobState::DeadLettered) => v1::JobState::DeadLettered,
     }
 }
 

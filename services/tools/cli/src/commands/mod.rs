@@ -11,7 +11,7 @@ mod watch;
 
 use crate::client::Client;
 use crate::error::Failure;
-use crate::flags::{Cli, Command, Format, Level, Refusal};
+use crate::flags::{Cli, Command, Format, Level, Rejection};
 use crate::{output, reconcile};
 use clap::{CommandFactory, Parser};
 use oi_proto::v1::{self, submit_request};
@@ -27,7 +27,7 @@ use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 /// Why it failed.
 pub async fn run(cli: Cli) -> Result<(), Failure> {
     let tls = tls(&cli)?;
-    let client = Client::new(&cli.server, tls, cli.actor)?.expecting(cli.expect_seq);
+    let client = Client::new(&cli.server, tls, cli.actor)?.expecting(cli.expect_position);
     match cli.command {
         Command::Plan { output, command } => plan(client.planning(), output, command).await,
         command => with(client, command).await,
@@ -68,7 +68,7 @@ async fn plan(
     if plan.refused.is_empty() {
         return Ok(());
     }
-    Err(Failure::Refused { code: plan.refused, message: plan.message })
+    Err(Failure::Rejected { code: plan.refused, message: plan.message })
 }
 
 async fn with(client: Client, command: Command) -> Result<(), Failure> {
@@ -86,19 +86,19 @@ async fn with(client: Client, command: Command) -> Result<(), Failure> {
             reconcile::run(&client, &file, limit, wait, output.output).await
         }
         Command::Watch(flags) => watch::run(client, flags).await,
-        Command::Refusal(Refusal::List { count, output }) => {
-            let rows = client.refusals(count).await?.iter().map(output::refusal).collect();
+        Command::Rejection(Rejection::List { count, output }) => {
+            let rows = client.rejections(count).await?.iter().map(output::rejection).collect();
             output::rows(output.output, rows, false)
         }
         Command::Level(Level::Raise { level }) => {
-            let command = v1::RaiseLevel { level: level.into() };
-            client.submit(submit_request::Command::RaiseLevel(command)).await.map(drop)
+            let command = v1::RaiseFeatureLevel { level: level.into() };
+            client.submit(submit_request::Command::RaiseFeatureLevel(command)).await.map(drop)
         }
         Command::Status { output } => {
             let s = client.status().await?;
             let row = json!({
                 "position": s.position, "stateHash": s.state_hash, "head": s.head,
-                "version": s.version, "level": s.level, "newestLevel": s.newest_level,
+                "version": s.version, "featureLevel": s.feature_level, "newestFeatureLevel": s.newest_feature_level,
             });
             output::rows(output.output, vec![row], true)
         }

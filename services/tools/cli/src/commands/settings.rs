@@ -23,7 +23,7 @@ pub async fn endpoint(
         let found = client.cluster(&name).await?;
         let hypervisors = match client.hypervisors().await {
             // A tenant sees its own clusters only, and so only their ingresses.
-            Err(Failure::Refused { code, .. }) if code == "forbidden" => Vec::new(),
+            Err(Failure::Rejected { code, .. }) if code == "forbidden" => Vec::new(),
             hypervisors => hypervisors?,
         };
         let routes = hypervisors.iter().flat_map(|h| output::routes(h, &found));

@@ -103,7 +103,7 @@ pub enum Cluster {
         /// Forget what is left on hypervisors that are away; without this it is cleared
         /// when they are back.
         #[arg(long, conflicts_with = "grace")]
-        abandon_hypervisor: bool,
+        forget_orphans: bool,
         /// Return when nothing of it is left.
         #[arg(long)]
         wait: bool,
@@ -180,7 +180,7 @@ pub enum Cluster {
     },
     /// The tunnel between a cluster's worker nodes and its control plane: who has a link, and
     /// with which address. With --cidr: let it have one, for good.
-    Vpn {
+    Tunnel {
         /// Its name.
         name: String,
         /// Addresses in the tunnel, an IPv4 CIDR.
@@ -268,7 +268,7 @@ pub enum Cluster {
     /// Replace a cluster's certificate authorities, in three steps: this one makes new
     /// ones, and lets all components trust both. Hand out new kubeconfigs after it, for
     /// those issued before are refused after the last step.
-    RotateAuthorities {
+    RotateCa {
         /// Its name.
         name: String,
         /// The second step: the new ones sign, and all certificates are made anew.

@@ -11,7 +11,7 @@ pub enum JobState {
     /// It failed, and waits until it is tried again.
     Paused,
     /// A dead letter: it waits until it is retried by hand.
-    Abandoned,
+    DeadLettered,
 }
 
 #[derive(Subcommand)]

@@ -61,7 +61,7 @@ pub struct Cli {
     pub actor: Option<String>,
     /// Refuse unless the log is at this position, as a plan names it.
     #[arg(long, global = true, default_value_t = 0, hide_default_value = true)]
-    pub expect_seq: u64,
+    pub expect_position: u64,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -103,9 +103,9 @@ pub struct Watch {
     pub output: Output,
 }
 
-/// What is asked about refusals.
+/// What is asked about rejections.
 #[derive(Subcommand)]
-pub enum Refusal {
+pub enum Rejection {
     /// The newest ones, the newest first.
     List {
         /// How many at most.
@@ -166,7 +166,7 @@ pub enum Command {
     Watch(Watch),
     /// Commands that were refused.
     #[command(subcommand)]
-    Refusal(Refusal),
+    Rejection(Rejection),
     /// What servers may write, while old and new ones run side by side.
     #[command(subcommand)]
     Level(Level),

@@ -6,12 +6,12 @@ mod flannel;
 mod join;
 mod object;
 mod proxy;
-mod vpn;
+mod tunnel;
 
 pub use object::{KINDS, Object, delete, is_ours, is_same, list_kept, listed, title};
-pub use vpn::{ASK, NAMESPACE as VPN_NAMESPACE};
+pub use tunnel::{ASK, NAMESPACE as TUNNEL_NAMESPACE};
 
-use oi_domain::{Authority, Cluster, Inside, State};
+use oi_domain::{Ca, Cluster, InstalledAddons, State};
 use oi_events::{ClusterName, Cni, Endpoint, TokenId};
 use oi_pki::certificate_pem;
 use oi_tunnel::Key;
@@ -26,7 +26,7 @@ pub struct Subject {
     /// The cluster itself.
     pub cluster: Arc<Cluster>,
     /// What is to be kept.
-    pub inside: Inside,
+    pub addons: InstalledAddons,
     /// Where its API is reached.
     pub endpoint: Endpoint,
     /// Where pods are told to find it; none where the API servers say that by themselves.
@@ -40,17 +40,17 @@ impl Subject {
     /// be asked.
     pub fn find(state: &State, name: &ClusterName) -> Option<Subject> {
         let cluster = state.clusters.get(name).filter(|c| c.answers())?;
-        let inside = cluster.inside.clone()?;
+        let addons = cluster.addons.clone()?;
         let endpoint = state.endpoint(cluster)?;
-        let told = state.told_endpoints(cluster);
-        let hub = state.vpn_hub(cluster);
+        let told = state.advertised_endpoints(cluster);
+        let hub = state.tunnel_hub(cluster);
         let (name, cluster) = (name.clone(), cluster.clone());
-        Some(Subject { name, cluster, inside, endpoint, told, hub })
+        Some(Subject { name, cluster, addons, endpoint, told, hub })
     }
 
     /// The certificates by which its API is trusted, PEM.
     pub fn authorities(&self) -> String {
-        let trusted = self.cluster.trusted(Authority::Kubernetes);
+        let trusted = self.cluster.trusted(Ca::Kubernetes);
         trusted.iter().map(|c| certificate_pem(&c.public)).collect()
     }
 
@@ -87,18 +87,18 @@ pub struct Opened {
 pub fn objects(subject: &Subject, opened: &Opened, worker_nodes: u64) -> Vec<Object> {
     let mut all = join::objects(subject, &opened.tokens);
     if let Some(hub_key) = &opened.hub_key {
-        all.extend(vpn::objects(subject, hub_key));
+        all.extend(tunnel::objects(subject, hub_key));
     }
     if let Some(told) = &subject.told {
         all.extend(join::endpoints(told));
     }
-    if subject.inside.addons.kube_proxy {
+    if subject.addons.spec.kube_proxy {
         all.extend(proxy::objects(subject));
     }
-    if subject.inside.addons.dns {
+    if subject.addons.spec.dns {
         all.extend(dns::objects(subject, worker_nodes));
     }
-    match subject.inside.addons.cni {
+    match subject.addons.spec.cni {
         Cni::None => {}
         Cni::Flannel => all.extend(flannel::objects(subject)),
     }

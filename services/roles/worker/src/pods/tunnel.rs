@@ -2,10 +2,10 @@
 //! server, which has that pod's network and so reaches kubelets by their own addresses.
 
 use super::{Files, PodsError, Secrets, Target};
-use crate::names::VPN_IMAGE;
+use crate::names::TUNNEL_IMAGE;
 use oi_cri::{ContainerSpec, FileOp, Mount, PodSpec, PortMapping};
-use oi_domain::{Cluster, Node, Vpn};
-use oi_events::{Component, NodeName, PortUse, Role, VpnPeer};
+use oi_domain::{Cluster, Node, Tunnel};
+use oi_events::{Component, NodeName, PortUse, Role, TunnelPeer};
 use oi_tunnel::{HubConfig, Key, Kind, LinkConfig, PeerConfig, Pods};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -28,9 +28,9 @@ pub fn has_hub(node: &Node) -> bool {
 
 /// Whether a node carries a link.
 pub fn has_link(cluster: &Cluster, name: &NodeName, node: &Node) -> bool {
-    let peer = VpnPeer::ControlPlane(name.clone());
+    let peer = TunnelPeer::ControlPlane(name.clone());
     // Where no address was left, it has none.
-    let peers = cluster.vpn.as_ref().is_some_and(|vpn| vpn.peers.contains_key(&peer));
+    let peers = cluster.tunnel.as_ref().is_some_and(|tunnel| tunnel.peers.contains_key(&peer));
     peers && node.components.contains(&Component::ApiServer)
 }
 
@@ -52,26 +52,26 @@ fn json<T: Serialize>(config: &T) -> Vec<u8> {
 }
 
 /// The peers that a hub serves.
-fn peers(cluster: &Cluster, vpn: &Vpn, hub: &Key) -> Vec<PeerConfig> {
-    let one = |(who, peer): (&VpnPeer, &oi_domain::Peer)| {
+fn peers(cluster: &Cluster, tunnel: &Tunnel, hub: &Key) -> Vec<PeerConfig> {
+    let one = |(who, peer): (&TunnelPeer, &oi_domain::Peer)| {
         let (public_key, kind) = match who {
-            VpnPeer::Worker(_) => (Key(peer.public_key?), Kind::Worker),
-            VpnPeer::ControlPlane(name) => {
+            TunnelPeer::Worker(_) => (Key(peer.public_key?), Kind::Worker),
+            TunnelPeer::ControlPlane(name) => {
                 let key = link_key(hub, cluster, name, cluster.nodes.get(name)?);
                 (key.public(), Kind::ControlPlane)
             }
         };
         Some(PeerConfig { public_key, address: peer.address, kind })
     };
-    vpn.peers.iter().filter_map(one).collect()
+    tunnel.peers.iter().filter_map(one).collect()
 }
 
 fn hub_files(target: &Target, secrets: &Secrets<'_>) -> Result<Option<Files>, PodsError> {
-    let Some(vpn) = target.cluster.vpn.as_ref().filter(|_| has_hub(&target.node)) else {
+    let Some(tunnel) = target.cluster.tunnel.as_ref().filter(|_| has_hub(&target.node)) else {
         return Ok(None);
     };
-    let private_key = secrets.vpn_key()?;
-    let peers = peers(&target.cluster, vpn, &private_key);
+    let private_key = secrets.tunnel_key()?;
+    let peers = peers(&target.cluster, tunnel, &private_key);
     let mut files = Files::new(format!("{}/{POD}", target.dir()));
     files.reread(CONFIG, json(&HubConfig { private_key, listen_port: PORT, peers }));
     Ok(Some(files))
@@ -79,13 +79,14 @@ fn hub_files(target: &Target, secrets: &Secrets<'_>) -> Result<Option<Files>, Po
 
 fn link_files(target: &Target, secrets: &Secrets<'_>) -> Result<Option<Files>, PodsError> {
     let cluster = &target.cluster;
-    let Some(vpn) = cluster.vpn.as_ref().filter(|_| has_link(cluster, &target.name, &target.node))
+    let Some(tunnel) =
+        cluster.tunnel.as_ref().filter(|_| has_link(cluster, &target.name, &target.node))
     else {
         return Ok(None);
     };
-    let hub_key = secrets.vpn_key()?;
-    let peer = vpn.peers.get(&VpnPeer::ControlPlane(target.name.clone()));
-    let net = vpn.cidr.parse::<ipnet::Ipv4Net>().ok();
+    let hub_key = secrets.tunnel_key()?;
+    let peer = tunnel.peers.get(&TunnelPeer::ControlPlane(target.name.clone()));
+    let net = tunnel.cidr.parse::<ipnet::Ipv4Net>().ok();
     let address = peer
         .zip(net)
         .and_then(|(peer, net)| ipnet::Ipv4Net::new(peer.address, net.prefix_len()).ok());
@@ -111,9 +112,9 @@ pub fn files(
     pods: &BTreeMap<String, Vec<ipnet::Ipv4Net>>,
 ) -> Result<Vec<FileOp>, PodsError> {
     let mut hub = hub_files(target, secrets)?;
-    if let (Some(hub), Some(vpn)) = (&mut hub, &target.cluster.vpn) {
+    if let (Some(hub), Some(tunnel)) = (&mut hub, &target.cluster.tunnel) {
         let host = |(worker, nets): (&String, &Vec<ipnet::Ipv4Net>)| {
-            let peer = vpn.peers.get(&VpnPeer::Worker(worker.clone()))?;
+            let peer = tunnel.peers.get(&TunnelPeer::Worker(worker.clone()))?;
             Some((peer.address, nets.clone()))
         };
         hub.reread(PODS, json(&pods.iter().filter_map(host).collect::<Pods>()));
@@ -126,7 +127,7 @@ fn container(name: &str, dir: String, verb: &str, files_hash: String) -> Contain
     let config = format!("{ETC}/{CONFIG}");
     ContainerSpec {
         name: name.to_owned(),
-        image: VPN_IMAGE.to_owned(),
+        image: TUNNEL_IMAGE.to_owned(),
         command: ["oi-tunnel", verb, "--config", &config].map(str::to_owned).to_vec(),
         mounts: vec![Mount::read_only(dir, ETC)],
         files_hash,

@@ -68,7 +68,7 @@ pub fn objects(subject: &Subject) -> Vec<Object> {
         ),
     ]);
     let mut args = vec!["--ip-masq".to_owned(), "--kube-subnet-mgr".to_owned()];
-    if subject.cluster.vpn.is_some() {
+    if subject.cluster.tunnel.is_some() {
         args.push(format!("--iface={}", oi_tunnel::INTERFACE));
     }
     let container = json!({

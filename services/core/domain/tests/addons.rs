@@ -21,13 +21,13 @@ fn token(world: &World, life_ms: u64) -> CreateJoinTokenV1 {
 
 fn world() -> World {
     let mut world = World::with_cluster();
-    world.run(RaiseLevelV1 { level: LEVEL });
+    world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
     world
 }
 
 fn only_token(world: &World) -> TokenId {
-    let inside = world.cluster("test").inside.clone().unwrap();
-    inside.tokens.into_keys().next().unwrap()
+    let addons = world.cluster("test").addons.clone().unwrap();
+    addons.tokens.into_keys().next().unwrap()
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn what_is_to_be_kept_is_owed_until_it_is_there() {
 #[test]
 fn nothing_is_owed_before_the_api_answers_or_while_it_does_not() {
     let mut world = World::with_hypervisors();
-    world.run(RaiseLevelV1 { level: LEVEL });
+    world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
     world.run(cluster("test"));
     world.run(addons(true));
     assert_eq!(world.owed(), Vec::<String>::new());
@@ -57,7 +57,7 @@ fn nothing_is_owed_before_the_api_answers_or_while_it_does_not() {
     world.run(node("test", "lb-1", Role::ControlPlaneIngress));
     assert!(world.owed().iter().all(|job| !job.ends_with("configure")));
     world.finish_all();
-    assert!(world.cluster("test").inside.as_ref().unwrap().done);
+    assert!(world.cluster("test").addons.as_ref().unwrap().done);
     world.run(HibernateClusterV1 { name: name("test"), hibernated: true });
     world.run(addons(false));
     assert!(world.owed().iter().all(|job| !job.ends_with("configure")), "it sleeps");
@@ -71,20 +71,20 @@ fn another_way_to_the_api_is_told_inside() {
     world.run(addons(true));
     world.finish_all();
     let configures = |world: &World| world.owed().iter().any(|job| job.ends_with("configure"));
-    let told = |world: &World| world.state.told_endpoints(world.cluster("test"));
+    let told = |world: &World| world.state.advertised_endpoints(world.cluster("test"));
     assert_eq!(told(&world), None, "its API servers have run since before");
     world.run(node("test", "lb-2", Role::ControlPlaneIngress));
     assert!(!configures(&world));
     world.finish_all();
     // They start anew, and say it no longer.
-    let before = world.cluster("test").inside.as_ref().unwrap().generation;
+    let before = world.cluster("test").addons.as_ref().unwrap().generation;
     world.run(HibernateClusterV1 { name: name("test"), hibernated: true });
     world.finish_all();
     world.run(HibernateClusterV1 { name: name("test"), hibernated: false });
     world.finish_all();
     assert_eq!(told(&world).map(|t| t.len()), Some(2));
-    let inside = world.cluster("test").inside.clone().unwrap();
-    assert!(inside.done && inside.generation > before, "so that oi had to");
+    let addons = world.cluster("test").addons.clone().unwrap();
+    assert!(addons.done && addons.generation > before, "so that oi had to");
     world.run(node("test", "lb-3", Role::ControlPlaneIngress));
     assert!(!configures(&world), "it does not run yet");
     let ingress = world.owed().into_iter().find(|j| j.contains("lb-3")).unwrap();
@@ -95,14 +95,14 @@ fn another_way_to_the_api_is_told_inside() {
     assert!(configures(&world), "before it is gone");
     world.finish_all();
     assert_eq!(told(&world).map(|t| t.len()), Some(2));
-    assert!(world.cluster("test").inside.as_ref().unwrap().done);
+    assert!(world.cluster("test").addons.as_ref().unwrap().done);
 }
 
 #[test]
 fn a_token_is_made_used_and_ends() {
     let mut world = world();
     let wish = token(&world, HOUR_MS);
-    assert_eq!(world.refusal(wish.clone()), "not-for-workers");
+    assert_eq!(world.rejection(wish.clone()), "not-for-workers");
     world.run(addons(true));
     world.finish_all();
     let [Event::JoinTokenCreated(made)] = &world.run(wish)[..] else { panic!("no token") };
@@ -114,7 +114,7 @@ fn a_token_is_made_used_and_ends() {
     let revoke = RevokeJoinTokenV1 { cluster: name("test"), token };
     let [Event::JoinTokenEnded(ended)] = &world.run(revoke.clone())[..] else { panic!("stays") };
     assert!(!ended.expired);
-    assert_eq!(world.refusal(revoke), "token-unknown");
+    assert_eq!(world.rejection(revoke), "token-unknown");
     assert_eq!(world.owed().len(), 1, "the cluster is told");
 }
 
@@ -137,14 +137,14 @@ fn tokens_that_cannot_be_are_refused() {
     let mut world = world();
     world.run(addons(true));
     let past = CreateJoinTokenV1 { expires_ms: world.now_ms, ..token(&world, 0) };
-    assert_eq!(world.refusal(past), "invalid");
-    assert_eq!(world.refusal(token(&world, 31 * 24 * HOUR_MS)), "invalid");
+    assert_eq!(world.rejection(past), "invalid");
+    assert_eq!(world.rejection(token(&world, 31 * 24 * HOUR_MS)), "invalid");
     let long = CreateJoinTokenV1 { description: "x".repeat(201), ..token(&world, HOUR_MS) };
-    assert_eq!(world.refusal(long), "invalid");
+    assert_eq!(world.rejection(long), "invalid");
     for _ in 0..100 {
         world.run(token(&world, HOUR_MS));
     }
-    assert_eq!(world.refusal(token(&world, HOUR_MS)), "invalid", "a hundred are enough");
+    assert_eq!(world.rejection(token(&world, HOUR_MS)), "invalid", "a hundred are enough");
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_repair_is_recorded_if_it_is_of_the_present_state() {
         let observation = Observation::DriftRepaired { cluster: name("test"), generation, objects };
         ReportObservationV1 { observation }
     };
-    let now = world.cluster("test").inside.as_ref().unwrap().generation;
+    let now = world.cluster("test").addons.as_ref().unwrap().generation;
     assert_eq!(kinds(&world.run(seen(now, &["ConfigMap a/b"]))), ["DriftRepaired"]);
     assert_eq!(world.run(seen(now, &[])), []);
     assert_eq!(world.run(seen(Generation(1), &["ConfigMap a/b"])), []);
@@ -172,9 +172,9 @@ fn a_cluster_made_of_a_backup_is_kept_as_the_other_one() {
     let backup = *world.cluster("test").backups.keys().next().unwrap();
     world.run(CloneClusterV1 { name: name("twin"), source: name("test"), backup });
     let (twin, test) = (world.cluster("twin"), world.cluster("test"));
-    let kept = |c: &Cluster| c.inside.as_ref().unwrap().addons.clone();
+    let kept = |c: &Cluster| c.addons.as_ref().unwrap().spec.clone();
     assert_eq!(kept(twin), kept(test));
-    assert!(twin.inside.as_ref().unwrap().tokens.is_empty());
+    assert!(twin.addons.as_ref().unwrap().tokens.is_empty());
 }
 
 #[test]
@@ -182,14 +182,15 @@ fn a_new_log_begins_at_the_newest_level() {
     let world = World::new();
     let envelope = world.envelope(hypervisor(0));
     let context = |begins| Context { now_ms: world.now_ms, mint: &PlainMint(0), begins };
-    let events = decide(&world.state, &envelope, &context(Some(LEVEL))).unwrap();
-    assert_eq!(kinds(&events), ["LevelRaised", "HypervisorRegistered"]);
+    let events = decide(&world.state, &envelope, &context(Some(FEATURE_LEVEL))).unwrap();
+    assert_eq!(kinds(&events), ["FeatureLevelRaised", "HypervisorRegistered"]);
     let events = decide(&world.state, &envelope, &context(None)).unwrap();
     assert_eq!(kinds(&events), ["HypervisorRegistered"]);
     let mut later = World::with_hypervisors();
     let envelope = later.envelope(hypervisor(5));
-    let context = Context { now_ms: later.now_ms, mint: &PlainMint(0), begins: Some(LEVEL) };
+    let context =
+        Context { now_ms: later.now_ms, mint: &PlainMint(0), begins: Some(FEATURE_LEVEL) };
     let events = decide(&later.state, &envelope, &context).unwrap();
     assert_eq!(kinds(&events), ["HypervisorRegistered"], "only where nothing was before");
-    later.run(RaiseLevelV1 { level: LEVEL });
+    later.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
 }

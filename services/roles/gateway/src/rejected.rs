@@ -1,4 +1,4 @@
-//! Refusals in the words of each way in: gRPC, messages, and the record of them.
+//! Rejections in the words of each way in: gRPC, messages, and the record of them.
 
 use oi_journal::RequestError;
 use oi_proto::v1;
@@ -14,7 +14,7 @@ pub const MALFORMED: &str = "malformed";
 /// Too much waits already.
 pub const BUSY: &str = "busy";
 /// Far too much work is owed to add more.
-pub const TOO_MUCH_OWED: &str = "too-much-owed";
+pub const BACKLOG_FULL: &str = "backlog-full";
 /// What a query is about is not there.
 pub const NOT_FOUND: &str = "not-found";
 /// A message is longer than any command.
@@ -36,7 +36,7 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Why a request was refused. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct Rejected {
     /// A stable word.
     pub code: String,
     /// For people.
@@ -45,29 +45,29 @@ pub struct Refused {
     pub field: Option<String>,
 }
 
-impl Refused {
+impl Rejected {
     /// A refusal that is not about one field.
-    pub fn new(code: &str, message: impl Into<String>) -> Refused {
-        Refused { code: code.to_owned(), message: message.into(), field: None }
+    pub fn new(code: &str, message: impl Into<String>) -> Rejected {
+        Rejected { code: code.to_owned(), message: message.into(), field: None }
     }
 
     /// What is needed to answer is away.
-    pub fn unavailable(error: &dyn std::error::Error) -> Refused {
-        Refused::new(UNAVAILABLE, oi_events::chain(error))
+    pub fn unavailable(error: &dyn std::error::Error) -> Rejected {
+        Rejected::new(UNAVAILABLE, oi_events::chain(error))
     }
 
     /// There is no decision: whether one may still come.
-    pub fn undecided(error: &RequestError) -> Refused {
+    pub fn undecided(error: &RequestError) -> Rejected {
         let code = match error {
             RequestError::Timeout { .. } => UNDECIDED,
             RequestError::Submit(_) | RequestError::Listen(_) => UNAVAILABLE,
         };
-        Refused::new(code, oi_events::chain(error))
+        Rejected::new(code, oi_events::chain(error))
     }
 
     /// A field does not hold what it must.
-    pub fn field(field: &str, problem: impl std::fmt::Display) -> Refused {
-        Refused {
+    pub fn field(field: &str, problem: impl std::fmt::Display) -> Rejected {
+        Rejected {
             code: MALFORMED.to_owned(),
             message: format!("{field}: {problem}"),
             field: Some(field.to_owned()),
@@ -84,7 +84,7 @@ impl Refused {
 
     /// Whether the same request may well succeed a moment later.
     pub fn passes(&self) -> bool {
-        [BUSY, TOO_MUCH_OWED, UNDECIDED, UNAVAILABLE].contains(&self.code.as_str())
+        [BUSY, BACKLOG_FULL, UNDECIDED, UNAVAILABLE].contains(&self.code.as_str())
     }
 
     /// The gRPC code that says most about it.
@@ -98,7 +98,7 @@ impl Refused {
             MALFORMED | "invalid" | "overlap" | "version-unsupported" | "hypervisor-invalid" => {
                 Code::InvalidArgument
             }
-            BUSY | TOO_MUCH_OWED | TOO_LARGE | "ports-exhausted" | "no-hypervisor" => {
+            BUSY | BACKLOG_FULL | TOO_LARGE | "ports-exhausted" | "no-hypervisor" => {
                 Code::ResourceExhausted
             }
             FORBIDDEN => Code::PermissionDenied,
@@ -110,10 +110,10 @@ impl Refused {
     }
 
     /// As it is recorded and told to producers.
-    pub fn told(&self, command_id: &str, actor: &str, command: &str) -> v1::Refusal {
+    pub fn told(&self, command_id: &str, actor: &str, command: &str) -> v1::Rejection {
         let violation =
             |field: &String| v1::FieldViolation { field: field.clone(), description: self.said() };
-        v1::Refusal {
+        v1::Rejection {
             command_id: command_id.chars().take(LONGEST).collect(),
             actor: actor.chars().take(LONGEST).collect(),
             command: command.to_owned(),
@@ -122,13 +122,13 @@ impl Refused {
             fields: self.field.iter().map(violation).collect(),
             retry_after_ms: if self.passes() { RETRY.as_millis() as u64 } else { 0 },
             time_ms: now_ms(),
-            ..v1::Refusal::default()
+            ..v1::Rejection::default()
         }
     }
 }
 
-impl From<Refused> for Status {
-    fn from(refused: Refused) -> Status {
+impl From<Rejected> for Status {
+    fn from(refused: Rejected) -> Status {
         let mut details = ErrorDetails::new();
         details.set_error_info(refused.code.as_str(), "oi", HashMap::new());
         if let Some(field) = &refused.field {

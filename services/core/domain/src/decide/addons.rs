@@ -2,7 +2,7 @@
 
 use super::{Context, known, running, staying};
 use crate::rejection::Rejection;
-use crate::state::{Inside, State};
+use crate::state::{InstalledAddons, State};
 use oi_events::{
     AddonsSetV1, ClusterName, CommandId, CreateJoinTokenV1, DriftRepairedV1, Event, Generation,
     JoinTokenCreatedV1, JoinTokenEndedV1, RevokeJoinTokenV1, SetAddonsV1, TokenId,
@@ -20,15 +20,15 @@ const OBJECTS: usize = 100;
 
 pub(super) fn set_addons(state: &State, c: &SetAddonsV1) -> Result<Vec<Event>, Rejection> {
     let cluster = staying(state, &c.cluster)?;
-    if cluster.inside.as_ref().is_some_and(|inside| inside.addons == c.addons) {
+    if cluster.addons.as_ref().is_some_and(|addons| addons.spec == c.addons) {
         return Ok(Vec::new());
     }
     Ok(vec![AddonsSetV1 { cluster: c.cluster.clone(), addons: c.addons.clone() }.into()])
 }
 
-fn inside<'a>(state: &'a State, name: &ClusterName) -> Result<&'a Inside, Rejection> {
+fn addons<'a>(state: &'a State, name: &ClusterName) -> Result<&'a InstalledAddons, Rejection> {
     let absent = || Rejection::NotForWorkers(name.clone());
-    known(state, name)?.inside.as_ref().ok_or_else(absent)
+    known(state, name)?.addons.as_ref().ok_or_else(absent)
 }
 
 pub(super) fn create_token(
@@ -38,7 +38,7 @@ pub(super) fn create_token(
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Rejection> {
     let uid = running(state, &c.cluster)?.uid;
-    let inside = inside(state, &c.cluster)?;
+    let addons = addons(state, &c.cluster)?;
     let invalid = |field, value: String, problem: &str| {
         Err(Rejection::Invalid { field, value, problem: problem.to_owned() })
     };
@@ -57,10 +57,10 @@ pub(super) fn create_token(
         );
     }
     let token = TokenId::of(id);
-    if inside.tokens.contains_key(&token) {
+    if addons.tokens.contains_key(&token) {
         return invalid("token", token.to_string(), "it exists already: ask under another id");
     }
-    if inside.tokens.len() >= TOKENS {
+    if addons.tokens.len() >= TOKENS {
         return invalid("token", token.to_string(), "there are 100 of them already: revoke some");
     }
     let credential = context.mint.secret(uid, JOIN_TOKEN)?;
@@ -76,7 +76,7 @@ pub(super) fn revoke_token(
     now_ms: u64,
 ) -> Result<Vec<Event>, Rejection> {
     let (cluster, token) = (c.cluster.clone(), c.token.clone());
-    match inside(state, &cluster)?.tokens.get(&token) {
+    match addons(state, &cluster)?.tokens.get(&token) {
         None => Err(Rejection::TokenUnknown { cluster, token }),
         Some(t) => {
             let expired = t.expires_ms <= now_ms;
@@ -92,8 +92,8 @@ pub(super) fn repaired(
     generation: Generation,
     objects: &[String],
 ) -> Vec<Event> {
-    let inside = state.clusters.get(cluster).and_then(|c| c.inside.as_ref());
-    if objects.is_empty() || inside.is_none_or(|i| i.generation != generation) {
+    let addons = state.clusters.get(cluster).and_then(|c| c.addons.as_ref());
+    if objects.is_empty() || addons.is_none_or(|i| i.generation != generation) {
         return Vec::new();
     }
     let objects = objects.iter().take(OBJECTS).cloned().collect();

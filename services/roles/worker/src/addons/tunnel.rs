@@ -3,7 +3,7 @@
 
 use super::join::{BOOTSTRAPPERS, NODES, RBAC, config_map, group, readable};
 use super::{Object, Subject};
-use oi_events::VpnPeer;
+use oi_events::TunnelPeer;
 use oi_tunnel::Key;
 use serde_json::{Map, Value, json};
 
@@ -19,13 +19,13 @@ const MOST: usize = 200;
 const LINKS: &str = "links";
 
 pub fn objects(subject: &Subject, hub_key: &Key) -> Vec<Object> {
-    let Some(vpn) = &subject.cluster.vpn else { return Vec::new() };
+    let Some(tunnel) = &subject.cluster.tunnel else { return Vec::new() };
     let both = json!([group(BOOTSTRAPPERS), group(NODES)]);
     let hub = subject.hub.map(|hub| hub.to_string()).unwrap_or_default();
-    let about = json!({"cidr": vpn.cidr, "hub": hub, "hubKey": hub_key.to_string()});
+    let about = json!({"cidr": tunnel.cidr, "hub": hub, "hubKey": hub_key.to_string()});
     let mut links = Map::new();
-    for (who, peer) in &vpn.peers {
-        if let (VpnPeer::Worker(worker), Some(key)) = (who, peer.public_key) {
+    for (who, peer) in &tunnel.peers {
+        if let (TunnelPeer::Worker(worker), Some(key)) = (who, peer.public_key) {
             let link = json!({"address": peer.address, "publicKey": Key(key).to_string()});
             links.insert(worker.clone(), Value::String(link.to_string()));
         }
