@@ -1,5 +1,6 @@
 //! How a command travels, and how it is answered.
 
+use crate::code::Code;
 use crate::command::Command;
 use crate::ids::CommandId;
 use serde::{Deserialize, Serialize};
@@ -55,8 +56,8 @@ pub enum Outcome {
     },
     /// Refused; nothing was stored.
     Rejected {
-        /// A stable word for scripts, for example `cluster-exists`.
-        code: String,
+        /// What programs go by.
+        code: Code,
         /// What is wrong and what to do, for people.
         message: String,
     },

@@ -13,6 +13,7 @@
 
 mod batch;
 mod chain;
+mod code;
 mod codec;
 mod command;
 mod commit;
@@ -26,6 +27,7 @@ mod record;
 
 pub use batch::{BATCH_FORMAT, Batched, read_batch, write_batch};
 pub use chain::chain;
+pub use code::{Code, CodeClass};
 pub use codec::{CodecError, from_bytes_strict, to_bytes};
 pub use command::*;
 pub use commit::{Commit, CommitError, CommitHeader, FORMAT, Frame, RecordedCommit, read_frames};

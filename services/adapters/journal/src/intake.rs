@@ -9,7 +9,7 @@ use crate::message::decode_command;
 use crate::queue::Delivered;
 use async_nats::{Message, Subject};
 use futures::StreamExt;
-use oi_events::{CommandEnvelope, Outcome};
+use oi_events::{Code, CommandEnvelope, Outcome};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -62,7 +62,7 @@ impl Asked {
 
 fn busy() -> Outcome {
     Outcome::Rejected {
-        code: "busy".to_owned(),
+        code: Code::Busy,
         message: "too many commands wait for their decision: try again in a second".to_owned(),
     }
 }
@@ -120,7 +120,7 @@ impl Journal {
         let envelope = match decode_command(&headers, &question.payload) {
             Ok(envelope) => envelope,
             Err(error) => {
-                let (code, message) = ("malformed".to_owned(), oi_events::chain(&error));
+                let (code, message) = (Code::Malformed, oi_events::chain(&error));
                 self.reply(reply, &Outcome::Rejected { code, message }).await;
                 return true;
             }

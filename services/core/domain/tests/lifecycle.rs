@@ -742,5 +742,5 @@ fn a_plan_is_refused_once_the_log_has_moved_on() {
     envelope.expected_position = Some(plan(&world.state, &[], world.now_ms).position);
     assert!(world.decide(&envelope).is_ok());
     world.run(cluster("other"));
-    assert_eq!(world.decide(&envelope).unwrap_err().code(), "position-moved");
+    assert_eq!(world.decide(&envelope).unwrap_err().code().as_str(), "position-moved");
 }

@@ -6,7 +6,7 @@ use crate::metrics::Metrics;
 use crate::mint::SealingMint;
 use oi_domain::{Context, FEATURE_LEVEL, Limits, Rejection, decide, due, lost};
 use oi_events::{
-    ClusterName, ClusterUid, Command, CommandEnvelope, CommandId, Event, JobResult, Outcome,
+    ClusterName, ClusterUid, Code, Command, CommandEnvelope, CommandId, Event, JobResult, Outcome,
     ReportJobV1,
 };
 use oi_journal::{AppendError, Asked, DeadLettered, Delivered, Journal, MessageError, ReadError};
@@ -267,10 +267,9 @@ impl Decider {
                 break;
             };
             let outcome = match decision {
-                Err(rejection) => Outcome::Rejected {
-                    code: rejection.code().to_owned(),
-                    message: rejection.to_string(),
-                },
+                Err(rejection) => {
+                    Outcome::Rejected { code: rejection.code(), message: rejection.to_string() }
+                }
                 Ok(events) if events.is_empty() => {
                     Outcome::Unchanged { position: draft.position() }
                 }
@@ -297,7 +296,7 @@ impl Decider {
     fn too_much(&self, command: &Command) -> Option<Outcome> {
         let owed = self.backlog.jobs();
         (owed >= self.settings.max_pending_jobs && adds_work(command)).then(|| Outcome::Rejected {
-            code: "backlog-full".to_owned(),
+            code: Code::BacklogFull,
             message: format!("{owed} jobs are owed already: try again when some of them are done"),
         })
     }

@@ -6,8 +6,9 @@
 //! hyphen; a tenant sees nothing else. Without TLS whoever reaches the API may do
 //! everything.
 
-use crate::rejected::{FORBIDDEN, Rejected};
+use crate::rejected::Rejected;
 use oi_domain::JobTarget;
+use oi_events::Code;
 use oi_events::JobId;
 use oi_proto::v1::{self, submit_request::Command as Asked};
 use tonic::Request;
@@ -34,7 +35,7 @@ pub struct Identity {
 }
 
 fn forbidden(problem: impl Into<String>) -> Rejected {
-    Rejected::new(FORBIDDEN, problem)
+    Rejected::new(Code::Forbidden, problem)
 }
 
 /// The clusters that a command is about; none where it is about hypervisors, or all.
@@ -139,7 +140,7 @@ impl Identity {
     /// Whether it has this role.
     ///
     /// # Errors
-    /// [`FORBIDDEN`] where it has not.
+    /// [`Code::Forbidden`] where it has not.
     pub fn needs(&self, role: Role) -> Result<(), Rejected> {
         if self.role >= role {
             return Ok(());
@@ -151,7 +152,7 @@ impl Identity {
     /// Whether it is nobody's tenant, and has this role.
     ///
     /// # Errors
-    /// [`FORBIDDEN`] where it is.
+    /// [`Code::Forbidden`] where it is.
     pub fn needs_all(&self, role: Role) -> Result<(), Rejected> {
         match &self.tenant {
             Some(tenant) => Err(forbidden(format!(
@@ -171,7 +172,7 @@ impl Identity {
     /// Whether it may see a cluster and has this role.
     ///
     /// # Errors
-    /// [`FORBIDDEN`] where not.
+    /// [`Code::Forbidden`] where not.
     pub fn needs_on(&self, role: Role, cluster: &str) -> Result<(), Rejected> {
         if self.sees(cluster) { self.needs(role) } else { self.needs_all(role) }
     }
@@ -179,7 +180,7 @@ impl Identity {
     /// Whether it may ask for a command.
     ///
     /// # Errors
-    /// [`FORBIDDEN`] where not.
+    /// [`Code::Forbidden`] where not.
     pub fn may(&self, request: &v1::SubmitRequest) -> Result<(), Rejected> {
         match request.command.as_ref().map(clusters) {
             // What it is about will be missed when it is read.

@@ -2,9 +2,10 @@
 
 use crate::identity::{Identity, Role};
 use crate::query;
-use crate::rejected::{NOT_FOUND, Rejected};
+use crate::rejected::Rejected;
 use crate::service::Gateway;
 use oi_domain::{JobTarget, Scope, jobs_in};
+use oi_events::Code;
 use oi_events::{Event, JobId, JobKind, RecordedCommit};
 use oi_journal::ReadError;
 use oi_proto::v1;
@@ -39,7 +40,7 @@ impl Gateway {
         who: &Identity,
     ) -> Result<v1::GetJobResponse, Rejected> {
         let id = JobId(id.to_owned());
-        let unknown = || Rejected::new(NOT_FOUND, format!("job {id} is not known"));
+        let unknown = || Rejected::new(Code::NotFound, format!("job {id} is not known"));
         let target = JobTarget::parse(&id).ok_or_else(unknown)?;
         match target.cluster() {
             Some(cluster) => who.needs_on(Role::Viewer, cluster.as_str())?,

@@ -3,9 +3,10 @@
 use crate::command::parse;
 use crate::identity::{Identity, Role};
 use crate::query;
-use crate::rejected::{NOT_FOUND, Rejected};
+use crate::rejected::Rejected;
 use crate::service::Gateway;
 use oi_domain::{Scope, describe, jobs_in};
+use oi_events::Code;
 use oi_events::{ClusterName, CommandId};
 use oi_proto::v1;
 use std::collections::BTreeSet;
@@ -17,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 /// Of a name that no cluster has.
 pub fn unknown(name: &ClusterName) -> Rejected {
-    Rejected::new(NOT_FOUND, format!("cluster {name} is not known"))
+    Rejected::new(Code::NotFound, format!("cluster {name} is not known"))
 }
 
 /// Of a cluster that nobody can reach.
@@ -40,7 +41,7 @@ impl Gateway {
         let id: CommandId = parse("command_id", &request.command_id)?;
         let position = self.view.read(|s| s.processed.position(&id)).ok_or_else(|| {
             Rejected::new(
-                NOT_FOUND,
+                Code::NotFound,
                 format!("command {id} changed nothing, is not decided, or is no longer remembered"),
             )
         })?;

@@ -287,7 +287,7 @@ pub fn plan(plan: &Plan) -> v1::PlanResponse {
     };
     v1::PlanResponse {
         position: plan.position,
-        refused: plan.refused.as_ref().map(|r| r.code().to_owned()).unwrap_or_default(),
+        refused: plan.refused.as_ref().map(|r| r.code().to_string()).unwrap_or_default(),
         message: text(plan.refused.as_ref().map(|r| r as _)),
         events: plan.events.iter().zip(restarts(plan)).map(event).collect(),
         jobs: plan.jobs.iter().map(job).collect(),

@@ -2,11 +2,12 @@
 
 use crate::identity::{Identity, Role};
 use crate::operation::unknown;
-use crate::rejected::{BUSY, ID_REUSED, Rejected, UNAVAILABLE};
+use crate::rejected::Rejected;
 use crate::rejections::noted;
 use crate::tls::Tls;
 use crate::{command, feed, join, query};
 use oi_domain::Hypervisor;
+use oi_events::Code;
 use oi_events::{ClusterName, CommandEnvelope, NodeName, Outcome};
 use oi_journal::Journal;
 use oi_proto::v1::{self, oi_server::Oi, oi_server::OiServer};
@@ -122,7 +123,10 @@ impl Gateway {
         envelope: &CommandEnvelope,
     ) -> Result<v1::SubmitResponse, Rejected> {
         let Ok(_permit) = self.permits.try_acquire() else {
-            return Err(Rejected::new(BUSY, "too many commands wait here: try again in a second"));
+            return Err(Rejected::new(
+                Code::Busy,
+                "too many commands wait here: try again in a second",
+            ));
         };
         let before = self.view.position();
         let outcome = self.journal.request(envelope, DECISION).await;
@@ -137,7 +141,7 @@ impl Gateway {
         // What was asked for is seen by whoever asks next.
         let seen = tokio::time::timeout(DECISION, self.view.wait_for(position)).await;
         if !matches!(seen, Ok(Ok(()))) {
-            return Err(Rejected::new(UNAVAILABLE, "the view does not keep up with the log"));
+            return Err(Rejected::new(Code::Unavailable, "the view does not keep up with the log"));
         }
         let duplicate = !unchanged && position <= before;
         if duplicate {
@@ -151,7 +155,7 @@ impl Gateway {
         let decided = self.journal.commit_at(position).await;
         match decided.map_err(|e| Rejected::unavailable(&e))? {
             Some(decided) if decided.commit.command != asked.command => Err(Rejected::new(
-                ID_REUSED,
+                Code::CommandIdReused,
                 format!(
                     "command {} was decided at position {position}, and is another one: choose a new id",
                     asked.id

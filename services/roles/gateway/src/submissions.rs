@@ -7,9 +7,10 @@
 
 use crate::authentication;
 use crate::command;
-use crate::rejected::{BACKLOG_FULL, DUPLICATE, FORBIDDEN, MALFORMED, Rejected, TOO_LARGE};
+use crate::rejected::Rejected;
 use crate::rejections::noted;
 use crate::service::{Gateway, LARGEST, command_span};
+use oi_events::Code;
 use oi_events::{Command, CommandEnvelope, chain};
 use oi_journal::{Delivered, Submission};
 use oi_proto::v1::{self, command_outcome};
@@ -61,17 +62,17 @@ fn read(submission: &Submission, actor: &str) -> Read {
     let refused = |id: &str, refused| Read { id: id.to_owned(), kind: "", envelope: Err(refused) };
     if submission.payload.len() > LARGEST {
         let problem = format!("the message is longer than {LARGEST} bytes, as no command is");
-        return refused("", Rejected::new(TOO_LARGE, problem));
+        return refused("", Rejected::new(Code::TooLarge, problem));
     }
     if submission.reply_to.is_some() && reply_subject(submission).is_none() {
         let problem = "Oi-Reply-To: an outcome goes to _INBOX.> or oi.outcomes.> only";
-        return refused("", Rejected::new(FORBIDDEN, problem));
+        return refused("", Rejected::new(Code::Forbidden, problem));
     }
     let envelope = match submission.content_type.as_deref() {
         Some(POSTCARD) => submission
             .postcard()
             .map(|envelope| CommandEnvelope { actor: actor.to_owned(), ..envelope })
-            .map_err(|e| Rejected::new(MALFORMED, chain(&e)))
+            .map_err(|e| Rejected::new(Code::Malformed, chain(&e)))
             .and_then(|envelope| authentication::check(&envelope.command).map(|()| envelope)),
         None => protobuf(submission, actor),
         Some(named) if PROTOBUF.contains(&named) => protobuf(submission, actor),
@@ -84,7 +85,7 @@ fn read(submission: &Submission, actor: &str) -> Read {
         Ok(envelope) => {
             let (id, kind) = (envelope.id.to_string(), envelope.command.kind().name);
             let envelope = if is_internal(&envelope.command) {
-                Err(Rejected::new(FORBIDDEN, format!("{kind} is for oi itself")))
+                Err(Rejected::new(Code::Forbidden, format!("{kind} is for oi itself")))
             } else {
                 Ok(envelope)
             };
@@ -99,7 +100,7 @@ fn read(submission: &Submission, actor: &str) -> Read {
 
 fn protobuf(submission: &Submission, actor: &str) -> Result<CommandEnvelope, Rejected> {
     let request = v1::SubmitRequest::decode(&*submission.payload).map_err(|e| {
-        Rejected::new(MALFORMED, format!("the payload is no oi.v1.SubmitRequest: {e}"))
+        Rejected::new(Code::Malformed, format!("the payload is no oi.v1.SubmitRequest: {e}"))
     })?;
     let actor = match request.actor.as_str() {
         "" => actor.to_owned(),
@@ -168,7 +169,10 @@ impl Gateway {
                 let again = response.duplicate && delivered.attempt == 1;
                 let record = again.then(|| {
                     let first = response.position;
-                    told(Rejected::new(DUPLICATE, format!("it was decided at position {first}")))
+                    told(Rejected::new(
+                        Code::Duplicate,
+                        format!("it was decided at position {first}"),
+                    ))
                 });
                 (record, command_outcome::Outcome::Decided(response))
             }
@@ -202,7 +206,7 @@ impl Gateway {
         loop {
             match self.decide(envelope).await {
                 // Whoever sent it is told: until there is room others would have to wait.
-                Err(refused) if refused.passes() && refused.code != BACKLOG_FULL => {
+                Err(refused) if refused.code.is_passing() && refused.code != Code::BacklogFull => {
                     tokio::time::sleep(PAUSE).await;
                 }
                 decided => return decided,

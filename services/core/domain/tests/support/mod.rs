@@ -161,7 +161,7 @@ impl World {
         let rejection = self.try_run(command).unwrap_err();
         assert_eq!(self.state, before);
         assert!(rejection.to_string().len() > 15, "{rejection}");
-        rejection.code()
+        rejection.code().as_str()
     }
 
     pub fn owed(&self) -> Vec<String> {
