@@ -108,6 +108,7 @@ codes! {
         LastComponent = "last-component",
         LastControlPlane = "last-control-plane",
         MembershipBusy = "membership-busy",
+        NoIngress = "no-ingress",
         NoRotation = "no-rotation",
         NoUpgrade = "no-upgrade",
         NotForWorkers = "not-for-workers",

@@ -235,7 +235,7 @@ async fn a_question_is_heard_by_a_decider_and_stored_where_there_is_none() {
     let second = ask(10);
     tokio::time::sleep(Duration::from_millis(200)).await;
     match ask(11).await.unwrap().unwrap() {
-        Outcome::Rejected { code, .. } => assert_eq!(code, "busy"),
+        Outcome::Rejected { code, .. } => assert_eq!(code, Code::Busy),
         other => panic!("{other:?}"),
     }
     asked.recv().await.unwrap().settle(&Outcome::Unchanged { position: 1 }).await;

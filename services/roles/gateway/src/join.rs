@@ -5,6 +5,7 @@ use crate::operation::{no_ingress, unknown};
 use crate::rejected::Rejected;
 use crate::service::Gateway;
 use oi_domain::{Ca, Cluster, JoinToken};
+use oi_events::Code;
 use oi_events::{ClusterName, CommandId, TokenId, token_letters};
 use oi_pki::{certificate_pem, public_key_hash};
 use oi_proto::v1;
@@ -47,11 +48,11 @@ impl Gateway {
             oi_domain::Rejection::TokenUnknown { cluster: name.clone(), token: id.clone() };
         let found = found.ok_or_else(|| Rejected::new(absent.code(), absent.to_string()))?;
         let endpoint = endpoint.ok_or_else(|| no_ingress(&name))?;
-        let unusable = |e: oi_view::KeyringError| Rejected::new("key-material", e.to_string());
+        let unusable = |e: oi_view::KeyringError| Rejected::new(Code::KeyMaterial, e.to_string());
         let key = self.keyring.key(uid).await.map_err(unusable)?;
         let secret = Keyring::open(&key, uid, &found.credential).map_err(unusable)?;
         let hash = |der: &Vec<u8>| {
-            public_key_hash(der).map_err(|e| Rejected::new("key-material", e.to_string()))
+            public_key_hash(der).map_err(|e| Rejected::new(Code::KeyMaterial, e.to_string()))
         };
         let hashes: Vec<_> = trusted.iter().map(hash).collect::<Result<_, _>>()?;
         Ok(v1::GetJoinTokenResponse {

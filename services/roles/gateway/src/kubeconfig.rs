@@ -5,6 +5,7 @@ use crate::operation::{no_ingress, unknown};
 use crate::rejected::Rejected;
 use crate::service::Gateway;
 use oi_domain::{Ca, fingerprint};
+use oi_events::Code;
 use oi_events::{ClusterName, CommandEnvelope, CommandId, Endpoint, RecordKubeconfigV2};
 use oi_pki::LeafProfile;
 use oi_proto::v1;
@@ -36,7 +37,8 @@ impl Gateway {
             Some((c.uid, c.signs_users().cloned(), trusted.collect::<Vec<_>>(), endpoint))
         });
         let (uid, ca, trusted, endpoint) = found.ok_or_else(|| unknown(&name))?;
-        let ca = ca.ok_or_else(|| Rejected::new("key-material", "the cluster has no authority"))?;
+        let ca =
+            ca.ok_or_else(|| Rejected::new(Code::KeyMaterial, "the cluster has no authority"))?;
         let endpoint = endpoint.ok_or_else(|| no_ingress(&name))?;
         let user = if request.user.is_empty() { "kubernetes-admin" } else { &request.user };
         let groups: Vec<&str> = match request.groups.as_slice() {
@@ -44,7 +46,7 @@ impl Gateway {
             groups => groups.iter().map(String::as_str).collect(),
         };
         let life_s = if request.lifetime_seconds == 0 { YEAR_S } else { request.lifetime_seconds };
-        let unusable = |e: oi_view::KeyringError| Rejected::new("key-material", e.to_string());
+        let unusable = |e: oi_view::KeyringError| Rejected::new(Code::KeyMaterial, e.to_string());
         let key = self.keyring.key(uid).await.map_err(unusable)?;
         let ca_key = Keyring::open(&key, uid, &ca).map_err(unusable)?;
         let profile = LeafProfile::client(user, &groups);

@@ -24,7 +24,7 @@ pub fn unknown(name: &ClusterName) -> Rejected {
 /// Of a cluster that nobody can reach.
 pub fn no_ingress(name: &ClusterName) -> Rejected {
     Rejected::new(
-        "no-ingress",
+        Code::NoIngress,
         format!(
             "cluster {name} has no ingress, so there is no way to its API: add a node of role controlplane-ingress"
         ),
