@@ -20,6 +20,13 @@ pub struct Credential {
     pub not_after_ms: u64,
 }
 
+impl Credential {
+    /// The name of a controller manager's client certificate.
+    pub const CONTROLLER_MANAGER: &str = "controller-manager";
+    /// The name of a scheduler's client certificate.
+    pub const SCHEDULER: &str = "scheduler";
+}
+
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Credential({}, {} bytes sealed)", self.name, self.sealed.len())

@@ -1,8 +1,7 @@
 //! The layout of a commit: frames, strictness, and what its hash covers.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-#[allow(dead_code)]
-mod samples;
+mod support;
 
 use oi_events::*;
 use proptest::prelude::*;
@@ -21,7 +20,7 @@ fn frame(kind: u16, flags: u16, bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_commit_comes_back_as_it_was() {
-    let commit = samples::commit();
+    let commit = support::commit();
     let body = commit.encode_body().unwrap();
     assert_eq!(Commit::decode(commit.header.clone(), &body).unwrap(), commit);
 }
@@ -30,7 +29,7 @@ fn a_commit_comes_back_as_it_was() {
 /// is for the hash to tell.
 #[test]
 fn a_body_cut_within_a_frame_is_refused() {
-    let commit = samples::commit();
+    let commit = support::commit();
     let body = commit.encode_body().unwrap();
     let hash = commit.header.hash(SUBJECT, &body);
     let mut ends = BTreeSet::from([0]);
@@ -50,7 +49,7 @@ fn a_body_cut_within_a_frame_is_refused() {
 
 #[test]
 fn an_unknown_event_is_stepped_over_unless_it_is_critical() {
-    let commit = samples::commit();
+    let commit = support::commit();
     let mut body = frame(65_000, 0, b"from a newer release");
     let (command, rest) = {
         let mut encoded = commit.encode_body().unwrap();
@@ -71,7 +70,7 @@ fn an_unknown_event_is_stepped_over_unless_it_is_critical() {
 
 #[test]
 fn an_unknown_command_or_a_broken_event_is_refused() {
-    let commit = samples::commit();
+    let commit = support::commit();
     let unknown = frame(65_000, 0, b"");
     let refused = Commit::decode(commit.header.clone(), &unknown).unwrap_err();
     assert!(matches!(
@@ -80,7 +79,7 @@ fn an_unknown_command_or_a_broken_event_is_refused() {
     ));
     // Known, so its bytes must fit, whatever its flags say.
     let command: Command =
-        CordonHypervisorV1 { name: samples::name("hv-1"), cordoned: true }.into();
+        CordonHypervisorV1 { name: "hv-1".parse().unwrap(), cordoned: true }.into();
     let body = [frame(command.kind().kind, 1, &command.encode().unwrap()), frame(108, 0, b"\x01A")];
     let refused = Commit::decode(commit.header, &body.concat()).unwrap_err();
     assert!(matches!(refused, CommitError::Record { frame: 1, source: RecordError::Codec { .. } }));
@@ -88,7 +87,7 @@ fn an_unknown_command_or_a_broken_event_is_refused() {
 
 #[test]
 fn the_hash_covers_subject_header_and_body() {
-    let commit = samples::commit();
+    let commit = support::commit();
     let (header, body) = (&commit.header, commit.encode_body().unwrap());
     let other = CommandId(uuid::Uuid::from_u128(9));
     let mut hashes = vec![
@@ -114,7 +113,7 @@ fn the_hash_covers_subject_header_and_body() {
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(body: Vec<u8>, kind in 0_u16..130, version in 0_u16..3) {
-        let header = samples::commit().header;
+        let header = support::commit().header;
         let _ = Commit::decode(header.clone(), &body);
         let _ = Commit::decode(header, &frame(kind, 1, &body));
         let _ = Command::decode(kind, version, &body);
@@ -123,7 +122,7 @@ proptest! {
 
     #[test]
     fn a_damaged_commit_is_read_or_refused(at: prop::sample::Index, byte: u8) {
-        let commit = samples::commit();
+        let commit = support::commit();
         let mut body = commit.encode_body().unwrap();
         let at = at.index(body.len());
         body[at] = byte;

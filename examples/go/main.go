@@ -34,7 +34,7 @@ func submit(nc *nats.Conn, js jetstream.JetStream, producer string, request *oiv
 		if err != nil {
 			return nil, err
 		}
-		message := nats.NewMsg("oi.submit." + producer)
+		message := nats.NewMsg("oi.submit.admin." + producer)
 		message.Header.Set("Content-Type", "application/x-protobuf")
 		message.Header.Set("Oi-Reply-To", inbox)
 		message.Data = body

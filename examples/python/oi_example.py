@@ -39,7 +39,7 @@ async def submit(client, producer, request):
         headers = {"Content-Type": "application/x-protobuf", "Oi-Reply-To": inbox}
         try:
             await client.jetstream().publish(
-                f"oi.submit.{producer}", request.SerializeToString(), headers=headers
+                f"oi.submit.admin.{producer}", request.SerializeToString(), headers=headers
             )
             told = await outcomes.next_msg(timeout=PATIENCE)
         except (nats.errors.Error, asyncio.TimeoutError) as error:

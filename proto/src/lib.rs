@@ -4,6 +4,8 @@
 pub mod authentication;
 pub mod manifest;
 
+include!(concat!(env!("OUT_DIR"), "/commands.rs"));
+
 /// Version 1 of the API.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
 pub mod v1 {

@@ -3,7 +3,7 @@
 use crate::{Error, HYPERVISOR, Row, cluster, postcard, submit};
 use async_nats::{Client, HeaderMap};
 use futures::StreamExt;
-use oi_events::{Command, JobId, JobResult, ReportJobV1};
+use oi_events::{Command, JobCommand, JobId, JobOutput, JobResult, ReportJobV2};
 use oi_proto::v1::{self, command_outcome::Outcome, submit_request::Command as Asked};
 use prost::Message;
 use std::time::Duration;
@@ -25,11 +25,11 @@ fn bad() -> Result<Vec<Sent>, Error> {
         bytes.truncate(bytes.len() / 2);
         bytes
     };
-    let internal = Command::ReportJob(ReportJobV1 {
+    let internal = Command::Job(JobCommand::ReportJob(ReportJobV2 {
         job: JobId("hypervisor.hv-1.1.probe".to_owned()),
-        result: JobResult::Succeeded,
+        result: JobResult::Succeeded(JobOutput::None),
         took_ms: 1,
-    });
+    }));
     let (kinds, report) = postcard(&internal)?;
     let headers = |kinds: &str| {
         vec![
@@ -132,7 +132,7 @@ async fn outcome(client: &Client, sent: &Sent) -> Result<String, Error> {
     headers.insert("Oi-Reply-To", inbox);
     let context = async_nats::jetstream::new(client.clone());
     let payload = sent.payload.clone().into();
-    context.publish_with_headers("oi.submit.abuse", headers, payload).await?.await?;
+    context.publish_with_headers("oi.submit.admin.abuse", headers, payload).await?.await?;
     let answer = tokio::time::timeout(LIMIT, answers.next()).await?.ok_or("no answer")?;
     Ok(match v1::CommandOutcome::decode(answer.payload)?.outcome {
         Some(Outcome::Rejected(refused)) => refused.code,
@@ -170,7 +170,7 @@ pub async fn rows(client: &Client, decided: &v1::SubmitRequest) -> Result<Vec<Ro
         let context = async_nats::jetstream::new(client.clone());
         let cordon = v1::CordonHypervisor { name: HYPERVISOR.to_owned(), cordoned: true };
         let payload = submit(Asked::CordonHypervisor(cordon)).encode_to_vec().into();
-        context.publish_with_headers("oi.submit.abuse", headers, payload).await?.await?;
+        context.publish_with_headers("oi.submit.admin.abuse", headers, payload).await?.await?;
         let told = tokio::time::timeout(Duration::from_millis(100), heard.next()).await.is_ok();
         let got = if told { "told" } else { "not told" }.to_owned();
         rows.push(Row {

@@ -63,11 +63,13 @@ impl Bare {
         }
         let create = CreateClusterV1 {
             name: cluster.clone(),
-            kubernetes_version: "v1.36.3".parse()?,
-            pod_cidr: "10.244.0.0/16".to_owned(),
-            service_cidr: "10.96.0.0/12".to_owned(),
-            dns_domain: "cluster.local".to_owned(),
-            extra_sans: Vec::new(),
+            spec: oi_events::ClusterSpec {
+                kubernetes_version: "v1.36.3".parse()?,
+                pod_cidr: "10.244.0.0/16".to_owned(),
+                service_cidr: "10.96.0.0/12".to_owned(),
+                dns_domain: "cluster.local".to_owned(),
+                extra_sans: Vec::new(),
+            },
         };
         take(&mut state, &key, create.into())?;
         let roles = [("cp-1", Role::ControlPlane), ("lb-1", Role::ControlPlaneIngress)];

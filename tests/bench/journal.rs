@@ -18,7 +18,11 @@ const READINGS: u32 = 4;
 fn commit(n: u64, previous: Hash) -> Result<Commit> {
     let id = CommandId(Uuid::from_u128(n.into()));
     let job = JobId(format!("node.test.cp-1.{n}.control-plane"));
-    let report = ReportJobV1 { job: job.clone(), result: JobResult::Succeeded, took_ms: 4321 };
+    let report = ReportJobV2 {
+        job: job.clone(),
+        result: JobResult::Succeeded(oi_events::JobOutput::None),
+        took_ms: 4321,
+    };
     Ok(Commit {
         header: CommitHeader {
             command_id: id,

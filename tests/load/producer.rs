@@ -146,7 +146,7 @@ impl Producer {
                         over_grpc(&mut api, request).await
                     }
                     Way::Messages(client) => {
-                        let subject = format!("oi.submit.{}", self.name);
+                        let subject = format!("oi.submit.admin.{}", self.name);
                         as_message(client, subject, request).await
                     }
                 }

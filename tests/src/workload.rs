@@ -1,7 +1,7 @@
 //! A log as a busy platform would write it, made by the rules from a seed.
 
 use oi_domain::{
-    Ca, ClusterPhase, Context, JobTarget, Leaf, Mint, MintError, Scope, State, apply, decide, due,
+    Ca, ClusterPhase, Context, Leaf, Mint, MintError, Scope, State, apply, decide, due,
     fingerprint, is_owed, owed_in,
 };
 use oi_events::*;
@@ -129,11 +129,13 @@ impl Workload {
         self.planned.push_back(
             CreateClusterV1 {
                 name: cluster.clone(),
-                kubernetes_version: name("v1.35.4")?,
-                pod_cidr: "10.244.0.0/16".to_owned(),
-                service_cidr: "10.96.0.0/12".to_owned(),
-                dns_domain: "cluster.local".to_owned(),
-                extra_sans: Vec::new(),
+                spec: ClusterSpec {
+                    kubernetes_version: name("v1.35.4")?,
+                    pod_cidr: "10.244.0.0/16".to_owned(),
+                    service_cidr: "10.96.0.0/12".to_owned(),
+                    dns_domain: "cluster.local".to_owned(),
+                    extra_sans: Vec::new(),
+                },
             }
             .into(),
         );
@@ -218,20 +220,25 @@ impl Workload {
     }
 
     fn report(&mut self, job: JobId) -> Command {
-        if let Some(JobTarget::Backup { cluster, backup, step: JobKind::TakeBackup, .. }) =
-            JobTarget::parse(&job)
-        {
-            let position = self.state.position;
-            let (object, bytes, sha256) = (backup.to_string(), 4096, Hash([1; 32]));
-            let snapshot = SnapshotV1 { position, object, bytes, sha256 };
-            let observation = Observation::BackupTaken { cluster, backup, snapshot };
-            return ReportObservationV1 { observation }.into();
-        }
-        let result = match self.random.below(40) {
-            0 => JobResult::Failed("the runtime did not answer".to_owned()),
-            _ => JobResult::Succeeded,
+        let taken = matches!(
+            JobTarget::parse(&job),
+            Some(JobTarget::Backup { step: JobKind::TakeBackup, .. })
+        );
+        let output = if taken {
+            let (object, bytes) = (format!("snapshot-{}", self.state.position), 4096);
+            let (position, sha256) = (self.state.position, Hash([1; 32]));
+            JobOutput::Backup(SnapshotV1 { position, object, bytes, sha256 })
+        } else {
+            JobOutput::None
         };
-        ReportJobV1 { job, result, took_ms: 200 + self.random.below(5000) }.into()
+        let result = match self.random.below(40) {
+            0 => JobResult::Failed {
+                message: "the runtime did not answer".to_owned(),
+                class: FailureClass::Transient,
+            },
+            _ => JobResult::Succeeded(output),
+        };
+        ReportJobV2 { job, result, took_ms: 200 + self.random.below(5000) }.into()
     }
 
     fn command(&mut self) -> Option<(String, Command)> {

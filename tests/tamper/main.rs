@@ -5,7 +5,9 @@ mod blocks;
 
 use blocks::{Blocks, Record};
 use clap::{Parser, ValueEnum};
-use oi_events::{BATCH_FORMAT, Commit, CommitHeader, Event, Hash, read_batch};
+use oi_events::{
+    BATCH_FORMAT, Commit, CommitHeader, Event, Hash, HypervisorEvent, NodeEvent, read_batch,
+};
 use oi_journal::kinds;
 use std::io;
 use std::path::PathBuf;
@@ -144,8 +146,10 @@ fn forge(records: &mut [Record]) -> io::Result<usize> {
         let mut forged = false;
         for event in &mut commit.events {
             match event {
-                Event::HypervisorRegistered(e) => known.push(e.hypervisor.name.clone()),
-                Event::NodeAdded(e) => {
+                Event::Hypervisor(HypervisorEvent::HypervisorRegistered(e)) => {
+                    known.push(e.hypervisor.name.clone())
+                }
+                Event::Node(NodeEvent::NodeAdded(e)) => {
                     let other = known.iter().find(|h| **h != e.hypervisor);
                     e.hypervisor = other.ok_or_else(|| bad("one hypervisor only"))?.clone();
                     forged = true;

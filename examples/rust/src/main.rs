@@ -66,7 +66,8 @@ async fn submit(
             .header("Content-Type", "application/x-protobuf")
             .header("Oi-Reply-To", inbox.as_str())
             .payload(request.encode_to_vec().into());
-        let stored = context.send_publish(format!("oi.submit.{producer}"), message).await?.await;
+        let stored =
+            context.send_publish(format!("oi.submit.admin.{producer}"), message).await?.await;
         if stored.is_err() {
             continue;
         }

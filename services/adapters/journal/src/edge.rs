@@ -4,7 +4,7 @@
 use crate::connect::Journal;
 use crate::message::{MessageError, decode_command};
 use crate::queue::Queue;
-use crate::streams::{FEED, REFUSALS};
+use crate::streams::{FEED, REJECTIONS};
 use async_nats::HeaderMap;
 use async_nats::jetstream::message::{PublishMessage, StreamMessage};
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, RawMessageErrorKind};
@@ -38,6 +38,10 @@ fn failed<E: Error + Send + Sync + 'static>(what: &'static str) -> impl Fn(E) ->
 pub struct Submission {
     /// Who may publish on its subject: the subject's last token.
     pub producer: String,
+    /// As what: the token after `oi.submit`.
+    pub role: String,
+    /// The tenant that it belongs to, if any: the token between these.
+    pub tenant: Option<String>,
     /// What its payload is, in its own words.
     pub content_type: Option<String>,
     /// Where its outcome is to go.
@@ -87,8 +91,16 @@ impl Journal {
             |m| {
                 let headers = m.headers.clone().unwrap_or_default();
                 let text = |name: &str| headers.get(name).map(|v| v.as_str().to_owned());
+                let tokens: Vec<&str> = m.subject.split('.').skip(2).collect();
+                let (role, tenant, producer) = match tokens.as_slice() {
+                    [role, producer] => (*role, None, *producer),
+                    [role, tenant, producer] => (*role, Some((*tenant).to_owned()), *producer),
+                    _ => ("", None, ""),
+                };
                 Ok(Submission {
-                    producer: m.subject.rsplit('.').next().unwrap_or_default().to_owned(),
+                    producer: producer.to_owned(),
+                    role: role.to_owned(),
+                    tenant,
                     content_type: text(CONTENT_TYPE),
                     reply_to: text(REPLY_TO),
                     payload: m.payload.clone(),
@@ -114,7 +126,7 @@ impl Journal {
     pub async fn record_rejection(&self, payload: Vec<u8>) -> Result<(), EdgeError> {
         let failed = failed("store the refusal");
         let message = PublishMessage::build().payload(payload.into());
-        let sent = self.context.send_publish("oi.refusals", message).await;
+        let sent = self.context.send_publish("oi.rejections", message).await;
         sent.map_err(&failed)?.await.map(drop).map_err(&failed)
     }
 
@@ -129,7 +141,7 @@ impl Journal {
         count: usize,
     ) -> Result<Vec<(u64, Bytes)>, EdgeError> {
         let what = "tell its refusals";
-        let stream = self.context.get_stream(REFUSALS).await.map_err(failed(what))?;
+        let stream = self.context.get_stream(REJECTIONS).await.map_err(failed(what))?;
         let state = &stream.cached_info().state;
         let newest = from.unwrap_or(u64::MAX).min(state.last_sequence);
         let mut found = Vec::new();

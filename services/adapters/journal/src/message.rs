@@ -88,44 +88,7 @@ fn parse<T: FromStr>(headers: &HeaderMap, name: &'static str) -> Result<T, Messa
 
 /// The subject of a commit: `oi.events.<kind>.<id>` of what its command is about.
 pub fn subject_of(command: &Command) -> String {
-    let (kind, id) = match command {
-        Command::RegisterHypervisor(c) => ("hypervisor", c.name.to_string()),
-        Command::SharePorts(c) => ("hypervisor", c.name.to_string()),
-        Command::CordonHypervisor(c) => ("hypervisor", c.name.to_string()),
-        Command::UnregisterHypervisor(c) => ("hypervisor", c.name.to_string()),
-        Command::CreateCluster(c) => ("cluster", c.name.to_string()),
-        Command::DeleteCluster(c) => ("cluster", c.name.to_string()),
-        Command::RecordKubeconfig(c) => ("cluster", c.cluster.to_string()),
-        Command::AddNode(c) => ("cluster", c.cluster.to_string()),
-        Command::RemoveNode(c) => ("cluster", c.cluster.to_string()),
-        Command::ReplaceNode(c) => ("cluster", c.cluster.to_string()),
-        Command::UpgradeCluster(c) => ("cluster", c.name.to_string()),
-        Command::ChangeUpgrade(c) => ("cluster", c.name.to_string()),
-        Command::HibernateCluster(c) => ("cluster", c.name.to_string()),
-        Command::ScheduleDeletion(c) => ("cluster", c.name.to_string()),
-        Command::UndeleteCluster(c) => ("cluster", c.name.to_string()),
-        Command::RenewCertificates(c) => ("cluster", c.cluster.to_string()),
-        Command::ScaleCluster(c) => ("cluster", c.name.to_string()),
-        Command::BackupCluster(c) => ("cluster", c.name.to_string()),
-        Command::ScheduleBackups(c) => ("cluster", c.name.to_string()),
-        Command::DeleteBackup(c) => ("cluster", c.cluster.to_string()),
-        Command::RestoreCluster(c) => ("cluster", c.name.to_string()),
-        Command::CloneCluster(c) => ("cluster", c.name.to_string()),
-        Command::RotateCa(c) => ("cluster", c.name.to_string()),
-        Command::ForgetOrphans(c) => ("hypervisor", c.name.to_string()),
-        Command::ReportJob(c) => ("job", c.job.to_string()),
-        Command::RetryJob(c) => ("job", c.job.to_string()),
-        Command::CancelJob(c) => ("job", c.job.to_string()),
-        Command::SetAddons(c) => ("cluster", c.cluster.to_string()),
-        Command::CreateJoinToken(c) => ("cluster", c.cluster.to_string()),
-        Command::RevokeJoinToken(c) => ("cluster", c.cluster.to_string()),
-        Command::EnableTunnel(c) => ("cluster", c.cluster.to_string()),
-        Command::SetEndpoint(c) => ("cluster", c.cluster.to_string()),
-        Command::SetAuthentication(c) => ("cluster", c.cluster.to_string()),
-        Command::RaiseFeatureLevel(c) => ("level", c.level.to_string()),
-        Command::ReportObservation(_) => ("observation", "seen".to_owned()),
-    };
-    format!("oi.events.{kind}.{id}")
+    format!("oi.events.{}", command.facts().about.subject())
 }
 
 /// What stands beside a commit's body.

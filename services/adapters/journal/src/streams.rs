@@ -15,7 +15,7 @@ pub(crate) const ADVISORIES: &str = "OI_ADVISORIES";
 pub(crate) const KEYS: &str = "OI_KEYS";
 pub(crate) const SNAPSHOTS: &str = "OI_SNAPSHOTS";
 pub(crate) const SUBMISSIONS: &str = "OI_SUBMISSIONS";
-pub(crate) const REFUSALS: &str = "OI_REJECTIONS";
+pub(crate) const REJECTIONS: &str = "OI_REJECTIONS";
 pub(crate) const FEED: &str = "OI_FEED";
 pub(crate) const GATEWAY: &str = "gateway";
 pub(crate) const DECIDER: &str = "decider";
@@ -158,7 +158,7 @@ pub(crate) fn wanted(replicas: usize) -> [Config; 8] {
             max_messages: MAX_SUBMISSIONS,
             ..base(
                 SUBMISSIONS,
-                &["oi.submit.*"],
+                &["oi.submit.*.*", "oi.submit.*.*.*"],
                 "oi: commands of producers; the last token names who may publish there",
                 replicas,
             )
@@ -168,7 +168,7 @@ pub(crate) fn wanted(replicas: usize) -> [Config; 8] {
             discard: DiscardPolicy::Old,
             max_bytes: GIB / 16,
             max_age: MONTH,
-            ..base(REFUSALS, &["oi.refusals"], "oi: what was refused, the newest", replicas)
+            ..base(REJECTIONS, &["oi.rejections"], "oi: what was refused, the newest", replicas)
         },
         Config {
             retention: RetentionPolicy::Limits,

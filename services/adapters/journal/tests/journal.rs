@@ -18,10 +18,10 @@ fn commit(n: u128, previous: Hash) -> Commit {
             time_ms: 1_790_000_000_000,
             previous,
         },
-        command: Command::DeleteCluster(DeleteClusterV2 {
+        command: Command::Cluster(ClusterCommand::DeleteCluster(DeleteClusterV2 {
             name: "a".parse().unwrap(),
             forget_orphans: false,
-        }),
+        })),
         events: vec![
             ClusterDeletionStartedV2 {
                 forget_orphans: false,

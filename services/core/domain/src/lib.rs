@@ -6,35 +6,79 @@
 //! - [`recheck`] decides again what was decided, for those who distrust a log;
 //! - [`Mint`] is the port through which keys come in, to be recorded in events.
 //!
+//! Each feature has a folder: its part of the state, the decisions on its commands, what
+//! its events change, the jobs and commands that it owes, and its tests. The files beside
+//! them call the features in turn.
+//!
 //! Replaying the events of a log gives the same state, bit for bit: see
 //! [`State::hash`].
 
+#[cfg(test)]
+extern crate self as oi_domain;
+
+mod addons;
+mod authentication;
+mod backup;
+mod cluster;
+mod endpoint;
+mod feature_level;
+mod hypervisor;
+mod ingress;
+mod job;
+mod node;
+mod rotation;
+mod tunnel;
+mod upgrade;
+
 mod decide;
 mod describe;
-mod due;
-mod evolve;
-mod level;
+mod fold;
+mod guards;
+mod jobs;
 mod mint;
-mod network;
-mod owed;
 mod placement;
 mod plan;
-mod recheck;
+mod processed;
+mod reactions;
+mod redecide;
 mod rejection;
 mod schedule;
 mod state;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod validate;
 
-pub use decide::{Context, JOIN_TOKEN, TUNNEL_KEY, decide, own_issuer};
+pub use addons::commands::JOIN_TOKEN;
+pub use addons::{InstalledAddons, JoinToken};
+pub use authentication::commands::own_issuer;
+pub use backup::{Backup, BackupSchedule, Restore};
+pub use cluster::spec::SUPPORTED_MINORS;
+pub use cluster::{Cluster, ClusterPhase, Kubeconfig};
+pub use decide::{Context, decide};
 pub use describe::{Description, describe};
-pub use due::{due, lost};
-pub use evolve::{apply, evolve};
-pub use level::FEATURE_LEVEL;
+pub use feature_level::FEATURE_LEVEL;
+pub use fold::{apply, evolve};
+pub use hypervisor::{Hypervisor, Orphan, Reach};
+pub use ingress::Route;
+pub use job::{JobFailure, Retry};
+pub use jobs::{Scope, is_owed, jobs_in, owed, owed_in};
 pub use mint::{Ca, ENCRYPTION_KEY, Leaf, Mint, MintError, SERVICE_ACCOUNT, fingerprint};
-pub use network::{SUPPORTED_MINORS, is_dns_name, service_ip};
-pub use owed::{JobTarget, Scope, is_owed, job_id, jobs_in, owed, owed_in};
+pub use node::timers::lost;
+pub use node::{Node, Versions};
 pub use placement::place;
 pub use plan::{Plan, PlannedJob, plan, restarts};
-pub use recheck::{Differs, decide_again, recheck};
+pub use processed::{PROCESSED_HORIZON, Processed};
+pub use redecide::{Differs, decide_again, recheck};
 pub use rejection::Rejection;
+pub use rotation::Rotation;
 pub use schedule::{Limits, Schedule, Urgency};
-pub use state::*;
+pub use state::{STATE_SCHEMA, State};
+pub use timers::due;
+pub use tunnel::commands::TUNNEL_KEY;
+pub use tunnel::{Peer, Tunnel};
+pub use upgrade::Upgrade;
+pub use validate::{is_dns_name, service_ip};

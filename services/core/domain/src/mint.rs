@@ -97,8 +97,8 @@ impl Leaf {
             Leaf::EtcdPeer { .. } => "etcd-peer",
             Leaf::EtcdHealthcheckClient => "etcd-healthcheck-client",
             Leaf::FrontProxyClient => "front-proxy-client",
-            Leaf::ControllerManager => "controller-manager",
-            Leaf::Scheduler => "scheduler",
+            Leaf::ControllerManager => Credential::CONTROLLER_MANAGER,
+            Leaf::Scheduler => Credential::SCHEDULER,
         }
     }
 

@@ -1,8 +1,11 @@
 //! Where a node goes, and which host ports it gets. Deterministic: the same
 //! state gives the same place.
 
+use crate::cluster::Cluster;
+use crate::hypervisor::{Hypervisor, Reach};
+use crate::node::Node;
 use crate::rejection::Rejection;
-use crate::state::{Cluster, Hypervisor, Node, Reach, State};
+use crate::state::State;
 use oi_events::{ClusterName, HypervisorName, PortUse, PortV1, Role};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,17 +1,19 @@
 //! What commands would do: decided, and all their jobs done, on a copy of the state.
 
-use crate::decide::{Context, decide};
-use crate::due::due;
-use crate::evolve::apply;
-use crate::level::FEATURE_LEVEL;
+use crate::cluster::Cluster;
+use crate::decide::Context;
+use crate::decide::decide;
+use crate::feature_level::FEATURE_LEVEL;
+use crate::fold::apply;
+use crate::jobs::{Scope, owed_in};
 use crate::mint::{Ca, Leaf, Mint, MintError};
-use crate::owed::{JobTarget, Scope, owed_in};
 use crate::rejection::Rejection;
-use crate::state::{Cluster, State};
+use crate::state::State;
+use crate::timers::due;
 use oi_events::{
-    ClusterName, Command, CommandEnvelope, CommandId, Commit, CommitHeader, Component, Credential,
-    Event, Hash, Job, JobId, JobKind, JobResult, Observation, RecordedCommit, ReportJobV1,
-    ReportObservationV1, RotationAdvancedV1, RotationStartedV1, SnapshotV1,
+    ClusterName, ClusterUid, Command, CommandEnvelope, CommandId, Commit, CommitHeader, Component,
+    Credential, Event, Hash, Job, JobEvent, JobId, JobKind, JobOutput, JobResult, NodeCommand,
+    RecordedCommit, ReportJobV2, Restarts, SnapshotV1,
 };
 use std::collections::BTreeSet;
 
@@ -57,29 +59,24 @@ impl DryMint {
 }
 
 impl Mint for DryMint {
-    fn ca(&self, _: oi_events::ClusterUid, authority: Ca) -> Result<Credential, MintError> {
+    fn ca(&self, _: ClusterUid, authority: Ca) -> Result<Credential, MintError> {
         Ok(self.credential(authority.name()))
     }
-    fn key_pair(&self, _: oi_events::ClusterUid, name: &str) -> Result<Credential, MintError> {
+    fn key_pair(&self, _: ClusterUid, name: &str) -> Result<Credential, MintError> {
         Ok(self.credential(name))
     }
-    fn secret(&self, _: oi_events::ClusterUid, name: &str) -> Result<Credential, MintError> {
+    fn secret(&self, _: ClusterUid, name: &str) -> Result<Credential, MintError> {
         Ok(self.credential(name))
     }
     fn reseal(
         &self,
-        _: oi_events::ClusterUid,
+        _: ClusterUid,
         credential: &Credential,
-        _: oi_events::ClusterUid,
+        _: ClusterUid,
     ) -> Result<Credential, MintError> {
         Ok(self.credential(&credential.name))
     }
-    fn leaf(
-        &self,
-        _: oi_events::ClusterUid,
-        _: &Credential,
-        leaf: &Leaf,
-    ) -> Result<Credential, MintError> {
+    fn leaf(&self, _: ClusterUid, _: &Credential, leaf: &Leaf) -> Result<Credential, MintError> {
         Ok(self.credential(leaf.name()))
     }
 }
@@ -115,7 +112,7 @@ impl Rehearsal {
         let (position, hash) = (self.state.position + 1, self.state.head);
         apply(&mut self.state, &RecordedCommit { position, commit, hash });
         self.scopes.extend(events.iter().map(Scope::of));
-        let outcome = |e: &Event| matches!(e, Event::JobSucceeded(_));
+        let outcome = |e: &Event| matches!(e, Event::Job(JobEvent::JobSucceeded(_)));
         self.events.extend(events.into_iter().filter(|e| !outcome(e)));
         Ok(())
     }
@@ -128,7 +125,7 @@ impl Rehearsal {
         };
         let renewal = due(&self.state, self.now_ms)
             .into_iter()
-            .find(|c| matches!(c, Command::RenewCertificates(c) if rotates(&c.cluster)));
+            .find(|c| matches!(c, Command::Node(NodeCommand::RenewCertificates(c)) if rotates(&c.cluster)));
         let id = CommandId(uuid::Uuid::from_u128(number as u128));
         let events = self.events.len();
         renewal.is_some_and(|c| self.run(&CommandEnvelope::new(id, "plan", self.now_ms, c)).is_ok())
@@ -165,14 +162,11 @@ pub fn plan(state: &State, commands: &[CommandEnvelope], now_ms: u64) -> Plan {
         seen.insert(job.id.clone());
         let waits = rehearsal.is_away(&job);
         if !waits {
-            let report =
-                ReportJobV1 { job: job.id.clone(), result: JobResult::Succeeded, took_ms: 0 };
+            let result = JobResult::Succeeded(output_of(&job));
+            let report = ReportJobV2 { job: job.id.clone(), result, took_ms: 0 };
             let id = CommandId(uuid::Uuid::from_u128(number as u128));
-            for command in seen_by(&job).into_iter().chain([report.into()]) {
-                let report = CommandEnvelope::new(id, "plan", now_ms, command);
-                // What is owed can be reported.
-                let _ = rehearsal.run(&report);
-            }
+            // What is owed can be reported.
+            let _ = rehearsal.run(&CommandEnvelope::new(id, "plan", now_ms, report));
         }
         jobs.push(PlannedJob { job, waits });
     }
@@ -182,16 +176,17 @@ pub fn plan(state: &State, commands: &[CommandEnvelope], now_ms: u64) -> Plan {
     Plan { position: state.position, refused, events: rehearsal.events, jobs, served }
 }
 
-/// What a worker tells beside a job's success.
-fn seen_by(job: &Job) -> Option<Command> {
-    let Some(JobTarget::Backup { cluster, backup, step: JobKind::TakeBackup, .. }) =
-        JobTarget::parse(&job.id)
-    else {
-        return None;
-    };
-    let snapshot = SnapshotV1 { position: 0, object: String::new(), bytes: 0, sha256: Hash::ZERO };
-    let observation = Observation::BackupTaken { cluster, backup, snapshot };
-    Some(ReportObservationV1 { observation }.into())
+/// What a job gives that works out.
+fn output_of(job: &Job) -> JobOutput {
+    if job.kind != JobKind::TakeBackup {
+        return JobOutput::None;
+    }
+    JobOutput::Backup(SnapshotV1 {
+        position: 0,
+        object: String::new(),
+        bytes: 0,
+        sha256: Hash::ZERO,
+    })
 }
 
 /// For each event of a plan, whether it is carried out by replacing a container that runs.
@@ -206,24 +201,23 @@ pub fn restarts(plan: &Plan) -> Vec<bool> {
         .filter_map(node_of)
         .collect();
     let mut trust_changes = BTreeSet::new();
-    let restarts = |event: &Event| match event {
-        Event::RotationStarted(RotationStartedV1 { cluster, .. })
-        | Event::RotationAdvanced(RotationAdvancedV1 { cluster, .. }) => {
-            trust_changes.insert(cluster.clone());
-            false
+    let restarts = |event: &Event| {
+        let facts = event.facts();
+        let Some(cluster) = facts.about.cluster else { return false };
+        match facts.restarts {
+            Restarts::Nothing => false,
+            Restarts::Container => true,
+            Restarts::ApiServers => plan.served.contains(&cluster),
+            Restarts::NewTrust => {
+                trust_changes.insert(cluster);
+                false
+            }
+            Restarts::WithNewTrust => {
+                let changes = trust_changes.contains(&cluster);
+                let node = facts.about.node.map(|node| (cluster, node));
+                changes && node.is_some_and(|node| !ingresses.contains(&node))
+            }
         }
-        Event::TunnelEnabled(e) => plan.served.contains(&e.cluster),
-        Event::NodeChanged(e) => {
-            let ingress = ingresses.contains(&(e.cluster.clone(), e.node.clone()));
-            !ingress && trust_changes.contains(&e.cluster)
-        }
-        // These read theirs at their start, too.
-        Event::CertificateReplaced(e) => {
-            let leaves = [Leaf::ControllerManager, Leaf::Scheduler];
-            leaves.iter().any(|leaf| leaf.name() == e.credential.name)
-        }
-        Event::ComponentVersionChanged(_) | Event::AuthenticationRolledOut(_) => true,
-        _ => false,
     };
     plan.events.iter().map(restarts).collect()
 }

@@ -2,8 +2,9 @@
 //! before what is new, and that before what only tidies up; among those, clusters take
 //! turns; and no hypervisor gets more at a time than it can do.
 
-use crate::owed::{Scope, owed_in};
-use crate::state::{ClusterPhase, State};
+use crate::cluster::ClusterPhase;
+use crate::jobs::{Scope, owed_in};
+use crate::state::State;
 use oi_events::{Generation, HypervisorName, Job, JobId, JobKind};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -22,13 +23,20 @@ impl Urgency {
     /// How urgent a job is.
     pub fn of(state: &State, job: &Job) -> Urgency {
         match job.kind {
-            JobKind::ProbeHypervisor => return Urgency::Heal,
-            JobKind::TakeBackup | JobKind::ReconcileAddons => return Urgency::Create,
-            JobKind::DropBackup | JobKind::ShredKey | JobKind::RemoveOrphan => {
-                return Urgency::Tidy;
-            }
-            _ => {}
+            JobKind::ProbeHypervisor => Urgency::Heal,
+            JobKind::TakeBackup | JobKind::ReconcileAddons => Urgency::Create,
+            JobKind::DropBackup | JobKind::ShredKey | JobKind::RemoveOrphan => Urgency::Tidy,
+            JobKind::EnsureEtcd
+            | JobKind::EnsureControlPlane
+            | JobKind::EnsureIngress
+            | JobKind::RemoveNode
+            | JobKind::LeaveCluster
+            | JobKind::StopNode
+            | JobKind::RestoreEtcd => Urgency::by_phase(state, job),
         }
+    }
+
+    fn by_phase(state: &State, job: &Job) -> Urgency {
         let cluster = job.cluster.as_ref().and_then(|name| state.clusters.get(name));
         match cluster.map(|c| c.phase) {
             Some(ClusterPhase::Ready) => Urgency::Heal,

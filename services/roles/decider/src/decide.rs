@@ -6,8 +6,8 @@ use crate::metrics::Metrics;
 use crate::mint::SealingMint;
 use oi_domain::{Context, FEATURE_LEVEL, Limits, Rejection, decide, due, lost};
 use oi_events::{
-    ClusterName, ClusterUid, Code, Command, CommandEnvelope, CommandId, Event, JobResult, Outcome,
-    ReportJobV1,
+    ClusterName, ClusterUid, Code, Command, CommandEnvelope, CommandFacts, CommandId, Event,
+    JobResult, Keys, Outcome, ReportJobV2,
 };
 use oi_journal::{AppendError, Asked, DeadLettered, Delivered, Journal, MessageError, ReadError};
 use oi_pki::DataKey;
@@ -90,18 +90,6 @@ impl DeciderSettings {
 
 fn millis(d: Duration) -> u64 {
     u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Commands that make new work, which nobody needs yet.
-fn adds_work(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::RegisterHypervisor(_)
-            | Command::AddNode(_)
-            | Command::ScaleCluster(_)
-            | Command::CloneCluster(_)
-            | Command::BackupCluster(_)
-    )
 }
 
 /// A decision's span, below the root that the gateway made; or the root itself of what
@@ -295,9 +283,13 @@ impl Decider {
     /// Refuses new work while more than enough is owed.
     fn too_much(&self, command: &Command) -> Option<Outcome> {
         let owed = self.backlog.jobs();
-        (owed >= self.settings.max_pending_jobs && adds_work(command)).then(|| Outcome::Rejected {
-            code: Code::BacklogFull,
-            message: format!("{owed} jobs are owed already: try again when some of them are done"),
+        (owed >= self.settings.max_pending_jobs && command.facts().adds_work).then(|| {
+            Outcome::Rejected {
+                code: Code::BacklogFull,
+                message: format!(
+                    "{owed} jobs are owed already: try again when some of them are done"
+                ),
+            }
         })
     }
 
@@ -366,24 +358,12 @@ impl Decider {
         draft: &Draft,
         envelope: &CommandEnvelope,
     ) -> Result<Option<DataKey>, KeyringError> {
-        let uid = |name| self.uid(draft, name);
-        let uid = match &envelope.command {
-            Command::CreateCluster(_) | Command::CloneCluster(_) => {
-                return self.keyring.key_for_new(ClusterUid(envelope.id.0)).await.map(Some);
-            }
-            Command::AddNode(c) => uid(&c.cluster),
-            Command::ReplaceNode(c) => uid(&c.cluster),
-            Command::RenewCertificates(c) => uid(&c.cluster),
-            Command::HibernateCluster(c) => uid(&c.name),
-            Command::UndeleteCluster(c) => uid(&c.name),
-            Command::ScaleCluster(c) => uid(&c.name),
-            Command::RotateCa(c) => uid(&c.name),
-            Command::CreateJoinToken(c) => uid(&c.cluster),
-            Command::EnableTunnel(c) => uid(&c.cluster),
-            Command::SetEndpoint(c) => uid(&c.cluster),
-            _ => None,
-        };
-        self.standing_key(uid).await
+        let CommandFacts { about, keys, .. } = envelope.command.facts();
+        match keys {
+            Keys::None => Ok(None),
+            Keys::New => self.keyring.key_for_new(ClusterUid(envelope.id.0)).await.map(Some),
+            Keys::Standing => self.standing_key(self.uid(draft, about.cluster.as_ref())).await,
+        }
     }
 
     /// The data key of a cluster from which the command takes something over.
@@ -392,10 +372,8 @@ impl Decider {
         draft: &Draft,
         envelope: &CommandEnvelope,
     ) -> Result<Option<DataKey>, KeyringError> {
-        match &envelope.command {
-            Command::CloneCluster(c) => self.standing_key(self.uid(draft, &c.source)).await,
-            _ => Ok(None),
-        }
+        let source = envelope.command.facts().about.source;
+        self.standing_key(self.uid(draft, source.as_ref())).await
     }
 
     async fn standing_key(&self, uid: Option<ClusterUid>) -> Result<Option<DataKey>, KeyringError> {
@@ -407,7 +385,8 @@ impl Decider {
         }
     }
 
-    fn uid(&self, draft: &Draft, cluster: &ClusterName) -> Option<ClusterUid> {
+    fn uid(&self, draft: &Draft, cluster: Option<&ClusterName>) -> Option<ClusterUid> {
+        let cluster = cluster?;
         draft.look(&self.view, |s| s.clusters.get(cluster).map(|c| c.uid)).flatten()
     }
 
@@ -427,8 +406,8 @@ impl Decider {
         match self.journal.remove_dead_lettered(&delivered.value).await {
             Ok(Some(job)) => {
                 tracing::error!(%job, "job given up after too many deliveries");
-                let report = ReportJobV1 { job, result: JobResult::DeadLettered, took_ms: 0 };
-                self.enter(vec![Command::ReportJob(report)]).await;
+                let report = ReportJobV2 { job, result: JobResult::DeadLettered, took_ms: 0 };
+                self.enter(vec![report.into()]).await;
             }
             Ok(None) => {}
             Err(error) => {

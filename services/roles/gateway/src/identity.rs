@@ -7,16 +7,14 @@
 //! everything.
 
 use crate::rejected::Rejected;
-use oi_domain::JobTarget;
-use oi_events::Code;
-use oi_events::JobId;
-use oi_proto::v1::{self, submit_request::Command as Asked};
+use oi_events::{AskedBy, Code, Command, CommandFacts};
+use oi_journal::Submission;
 use tonic::Request;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// What somebody may do; each may do what those before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
+pub enum AccessRole {
     /// Look.
     Viewer,
     /// Change clusters, and get credentials for them.
@@ -25,61 +23,28 @@ pub enum Role {
     Admin,
 }
 
+impl AccessRole {
+    fn parse(word: &str) -> Option<AccessRole> {
+        match word {
+            "viewer" => Some(AccessRole::Viewer),
+            "operator" => Some(AccessRole::Operator),
+            "admin" => Some(AccessRole::Admin),
+            _ => None,
+        }
+    }
+}
+
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// None without TLS.
     name: Option<String>,
-    role: Role,
+    role: AccessRole,
     tenant: Option<String>,
 }
 
 fn forbidden(problem: impl Into<String>) -> Rejected {
     Rejected::new(Code::Forbidden, problem)
-}
-
-/// The clusters that a command is about; none where it is about hypervisors, or all.
-fn clusters(asked: &Asked) -> Option<Vec<&str>> {
-    Some(match asked {
-        Asked::RegisterHypervisor(_)
-        | Asked::CordonHypervisor(_)
-        | Asked::SharePorts(_)
-        | Asked::UnregisterHypervisor(_)
-        | Asked::ForgetOrphans(_)
-        | Asked::RaiseFeatureLevel(_) => return None,
-        Asked::CreateCluster(c) => vec![&c.name],
-        Asked::DeleteCluster(c) => vec![&c.name],
-        Asked::ScaleCluster(c) => vec![&c.name],
-        Asked::AddNode(c) => vec![&c.cluster],
-        Asked::RemoveNode(c) => vec![&c.cluster],
-        Asked::ReplaceNode(c) => vec![&c.cluster],
-        Asked::RetryJob(v1::RetryJob { job }) | Asked::CancelJob(v1::CancelJob { job }) => {
-            match JobTarget::parse(&JobId(job.clone())) {
-                Some(target) if target.cluster().is_none() => return None,
-                // The second part of such an id.
-                Some(_) => vec![job.split('.').nth(1).unwrap_or_default()],
-                // No tenant's.
-                None => vec![""],
-            }
-        }
-        Asked::UpgradeCluster(c) => vec![&c.name],
-        Asked::ChangeUpgrade(c) => vec![&c.name],
-        Asked::HibernateCluster(c) => vec![&c.name],
-        Asked::ScheduleDeletion(c) => vec![&c.name],
-        Asked::UndeleteCluster(c) => vec![&c.name],
-        Asked::BackupCluster(c) => vec![&c.name],
-        Asked::ScheduleBackups(c) => vec![&c.name],
-        Asked::DeleteBackup(c) => vec![&c.cluster],
-        Asked::RestoreCluster(c) => vec![&c.name],
-        Asked::CloneCluster(c) => vec![&c.name, &c.source],
-        Asked::RotateCa(c) => vec![&c.name],
-        Asked::SetAddons(c) => vec![&c.cluster],
-        Asked::CreateJoinToken(c) => vec![&c.cluster],
-        Asked::RevokeJoinToken(c) => vec![&c.cluster],
-        Asked::EnableTunnel(c) => vec![&c.cluster],
-        Asked::SetEndpoint(c) => vec![&c.cluster],
-        Asked::SetAuthentication(c) => vec![&c.cluster],
-    })
 }
 
 impl Identity {
@@ -89,7 +54,7 @@ impl Identity {
     /// Where it names nobody, or no role.
     pub fn of<T>(request: &Request<T>) -> Result<Identity, Rejected> {
         let Some(certificates) = request.peer_certs() else {
-            return Ok(Identity { name: None, role: Role::Admin, tenant: None });
+            return Ok(Identity { name: None, role: AccessRole::Admin, tenant: None });
         };
         let unreadable = || forbidden("the client certificate cannot be read");
         let der = certificates.first().ok_or_else(unreadable)?;
@@ -100,22 +65,32 @@ impl Identity {
         Identity::named(name.unwrap_or_default(), organizations)
     }
 
+    /// Who publishes on `oi.submit.<role>.<producer>` or `oi.submit.<role>.<tenant>.<producer>`:
+    /// the broker's permissions say who may.
+    ///
+    /// # Errors
+    /// Where the subject names no role.
+    pub fn of_producer(submission: &Submission) -> Result<Identity, Rejected> {
+        let name = format!("producer:{}", submission.producer);
+        let role = AccessRole::parse(&submission.role).ok_or_else(|| {
+            forbidden(format!(
+                "{name} publishes as {:?}, which is no role: use viewer, operator or admin",
+                submission.role
+            ))
+        })?;
+        Ok(Identity { name: Some(name), role, tenant: submission.tenant.clone() })
+    }
+
     fn named<'a>(
         name: &str,
         organizations: impl Iterator<Item = &'a str>,
     ) -> Result<Identity, Rejected> {
-        let name = crate::command::actor(name).map_err(|_| {
+        let name = crate::convert::actor(name).map_err(|_| {
             forbidden("the client certificate's common name is none that can be recorded")
         })?;
         let (mut role, mut tenant) = (None, None);
         for organization in organizations {
-            let more = match organization {
-                "oi:viewer" => Some(Role::Viewer),
-                "oi:operator" => Some(Role::Operator),
-                "oi:admin" => Some(Role::Admin),
-                _ => None,
-            };
-            role = role.max(more);
+            role = role.max(organization.strip_prefix("oi:").and_then(AccessRole::parse));
             if let Some(name) = organization.strip_prefix("oi:tenant:") {
                 tenant = Some(name.to_owned());
             }
@@ -141,7 +116,7 @@ impl Identity {
     ///
     /// # Errors
     /// [`Code::Forbidden`] where it has not.
-    pub fn needs(&self, role: Role) -> Result<(), Rejected> {
+    pub fn needs(&self, role: AccessRole) -> Result<(), Rejected> {
         if self.role >= role {
             return Ok(());
         }
@@ -153,7 +128,7 @@ impl Identity {
     ///
     /// # Errors
     /// [`Code::Forbidden`] where it is.
-    pub fn needs_all(&self, role: Role) -> Result<(), Rejected> {
+    pub fn needs_all(&self, role: AccessRole) -> Result<(), Rejected> {
         match &self.tenant {
             Some(tenant) => Err(forbidden(format!(
                 "tenant {tenant} sees and changes clusters named {tenant}-… only"
@@ -173,23 +148,29 @@ impl Identity {
     ///
     /// # Errors
     /// [`Code::Forbidden`] where not.
-    pub fn needs_on(&self, role: Role, cluster: &str) -> Result<(), Rejected> {
+    pub fn needs_on(&self, role: AccessRole, cluster: &str) -> Result<(), Rejected> {
         if self.sees(cluster) { self.needs(role) } else { self.needs_all(role) }
     }
 
-    /// Whether it may ask for a command.
+    /// Whether it may ask for a command: of what it is about, a tenant must see all.
     ///
     /// # Errors
     /// [`Code::Forbidden`] where not.
-    pub fn may(&self, request: &v1::SubmitRequest) -> Result<(), Rejected> {
-        match request.command.as_ref().map(clusters) {
-            // What it is about will be missed when it is read.
-            None => self.needs(Role::Operator),
-            Some(None) => self.needs_all(Role::Admin),
-            Some(Some(clusters)) => {
-                clusters.into_iter().try_for_each(|c| self.needs_on(Role::Operator, c))
+    pub fn may(&self, command: &Command) -> Result<(), Rejected> {
+        let CommandFacts { about, asked_by, .. } = command.facts();
+        let role = match asked_by {
+            AskedBy::Operator => AccessRole::Operator,
+            AskedBy::Admin => AccessRole::Admin,
+            AskedBy::Oi => {
+                let kind = command.kind().name;
+                return Err(forbidden(format!("{kind} is for oi itself")));
             }
+        };
+        let mut clusters = about.clusters().peekable();
+        if clusters.peek().is_none() {
+            return self.needs_all(role);
         }
+        clusters.try_for_each(|c| self.needs_on(role, c.as_str()))
     }
 }
 
@@ -197,13 +178,10 @@ impl Identity {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use oi_events::*;
 
     fn identity(organizations: &[&str]) -> Result<Identity, Rejected> {
         Identity::named("alice", organizations.iter().copied())
-    }
-
-    fn request(command: Asked) -> v1::SubmitRequest {
-        v1::SubmitRequest { command: Some(command), ..v1::SubmitRequest::default() }
     }
 
     #[test]
@@ -218,43 +196,52 @@ mod tests {
     fn a_tenant_touches_only_clusters_of_its_name() {
         let tenant = identity(&["oi:operator", "oi:tenant:acme"]).unwrap();
         let delete = |name: &str| {
-            request(Asked::DeleteCluster(v1::DeleteCluster {
-                name: name.to_owned(),
-                forget_orphans: false,
-            }))
+            DeleteClusterV2 { name: name.parse().unwrap(), forget_orphans: false }.into()
         };
         assert!(tenant.may(&delete("acme-blue")).is_ok());
-        for other in ["acme", "acmeblue", "other", "", "x-acme-blue"] {
+        for other in ["acme", "acmeblue", "other", "x-acme-blue"] {
             assert!(tenant.may(&delete(other)).is_err(), "{other}");
         }
-        let clone = v1::CloneCluster {
-            name: "acme-copy".to_owned(),
-            source: "other".to_owned(),
-            backup: String::new(),
+        let clone = CloneClusterV1 {
+            name: "acme-copy".parse().unwrap(),
+            source: "other".parse().unwrap(),
+            backup: BackupId(uuid::Uuid::nil()),
         };
-        assert!(tenant.may(&request(Asked::CloneCluster(clone))).is_err());
+        assert!(tenant.may(&clone.into()).is_err());
         for (job, may) in [
             ("node.acme-blue.cp-1.7.etcd", true),
             ("node.other.cp-1.7.etcd", false),
             ("hypervisor.acme-x.7.probe", false),
             ("", false),
         ] {
-            let retry = request(Asked::RetryJob(v1::RetryJob { job: job.to_owned() }));
+            let retry = RetryJobV1 { job: JobId(job.to_owned()) }.into();
             assert_eq!(tenant.may(&retry).is_ok(), may, "{job}");
         }
     }
 
     #[test]
     fn each_role_may_what_it_is_for() {
-        let cluster = request(Asked::UndeleteCluster(v1::UndeleteCluster { name: "a".to_owned() }));
-        let hypervisor = request(Asked::ForgetOrphans(v1::ForgetOrphans { name: "a".to_owned() }));
+        let cluster = UndeleteClusterV1 { name: "a".parse().unwrap() }.into();
+        let hypervisor = ForgetOrphansV1 { name: "a".parse().unwrap() }.into();
+        let oi_only = RetryJobV1 { job: JobId("hypervisor.a.7.probe".to_owned()) }.into();
         for (role, clusters, hypervisors) in
             [("oi:viewer", false, false), ("oi:operator", true, false), ("oi:admin", true, true)]
         {
             let who = identity(&[role]).unwrap();
             assert_eq!(who.may(&cluster).is_ok(), clusters, "{role}");
             assert_eq!(who.may(&hypervisor).is_ok(), hypervisors, "{role}");
+            assert_eq!(who.may(&oi_only).is_ok(), hypervisors, "{role}");
         }
         assert_eq!(identity(&["oi:viewer"]).unwrap().actor("bob@host"), "alice:bob@host");
+    }
+
+    #[test]
+    fn nobody_may_what_is_for_oi_itself() {
+        let seen = Observation::HypervisorUnreachable {
+            name: "a".parse().unwrap(),
+            reason: "x".to_owned(),
+        };
+        let report = ReportObservationV1 { observation: seen }.into();
+        assert!(identity(&["oi:admin"]).unwrap().may(&report).is_err());
     }
 }

@@ -1,12 +1,12 @@
 //! One job, with why it is owed and what became of each attempt.
 
-use crate::identity::{Identity, Role};
-use crate::query;
+use crate::convert;
+use crate::identity::{AccessRole, Identity};
 use crate::rejected::Rejected;
 use crate::service::Gateway;
-use oi_domain::{JobTarget, Scope, jobs_in};
+use oi_domain::{Scope, jobs_in};
 use oi_events::Code;
-use oi_events::{Event, JobId, JobKind, RecordedCommit};
+use oi_events::{Event, JobEvent, JobId, JobKind, JobTarget, RecordedCommit};
 use oi_journal::ReadError;
 use oi_proto::v1;
 
@@ -16,10 +16,10 @@ const LONGEST: u64 = 100_000;
 /// What an event says about a job; none where it is about something else.
 fn attempt(recorded: &RecordedCommit, event: &Event, id: &JobId) -> Option<v1::JobAttempt> {
     let (job, message, took_ms) = match event {
-        Event::JobSucceeded(e) => (&e.job, String::new(), e.took_ms),
-        Event::JobFailed(e) => (&e.job, e.message.clone(), 0),
-        Event::JobRetried(e) => (&e.job, String::new(), 0),
-        Event::JobDeadLettered(e) => (&e.job, String::new(), 0),
+        Event::Job(JobEvent::JobSucceeded(e)) => (&e.job, String::new(), e.took_ms),
+        Event::Job(JobEvent::JobFailed(e)) => (&e.job, e.message.clone(), 0),
+        Event::Job(JobEvent::JobRetried(e)) => (&e.job, String::new(), 0),
+        Event::Job(JobEvent::JobDeadLettered(e)) => (&e.job, String::new(), 0),
         _ => return None,
     };
     (job == id).then(|| v1::JobAttempt {
@@ -43,15 +43,15 @@ impl Gateway {
         let unknown = || Rejected::new(Code::NotFound, format!("job {id} is not known"));
         let target = JobTarget::parse(&id).ok_or_else(unknown)?;
         match target.cluster() {
-            Some(cluster) => who.needs_on(Role::Viewer, cluster.as_str())?,
-            None => who.needs_all(Role::Viewer)?,
+            Some(cluster) => who.needs_on(AccessRole::Viewer, cluster.as_str())?,
+            None => who.needs_all(AccessRole::Viewer)?,
         }
         let from = target.generation().0;
         // As of one moment: what happens later is not told.
         let (end, owed) = self.view.read(|s| {
             let scope = Scope::of_job(&id);
             let jobs = scope.map(|scope| jobs_in(s, &scope)).unwrap_or_default();
-            let owed = jobs.iter().find(|j| j.id == id).map(|j| query::job(s, j));
+            let owed = jobs.iter().find(|j| j.id == id).map(|j| convert::job::job(s, j));
             (s.position, owed)
         });
         if from == 0 || from > end {

@@ -1,6 +1,6 @@
 //! What machines need to join a cluster.
 
-use crate::command::parse;
+use crate::convert::parse;
 use crate::operation::{no_ingress, unknown};
 use crate::rejected::Rejected;
 use crate::service::Gateway;

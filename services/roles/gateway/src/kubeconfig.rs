@@ -1,6 +1,6 @@
 //! Issuing client certificates: recorded in the log before they are handed out.
 
-use crate::command::{actor, parse};
+use crate::convert::{actor, parse};
 use crate::operation::{no_ingress, unknown};
 use crate::rejected::Rejected;
 use crate::service::Gateway;

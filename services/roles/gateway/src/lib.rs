@@ -5,15 +5,13 @@
 //! position of that view. Other services need no gRPC: their commands come as messages
 //! (`submissions`), and the events go to them as messages (`feed`).
 
-mod authentication;
-mod command;
+mod convert;
 mod feed;
 mod identity;
 mod job;
 mod join;
 mod kubeconfig;
 mod operation;
-mod query;
 mod rejected;
 mod rejections;
 mod service;
@@ -21,7 +19,7 @@ mod submissions;
 mod tls;
 mod watch;
 
-pub use command::envelope;
+pub use convert::envelope;
 pub use rejected::Rejected;
 pub use service::{Gateway, GatewayError};
 pub use tls::{Tls, TlsError, TlsFiles};

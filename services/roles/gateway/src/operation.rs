@@ -1,8 +1,8 @@
 //! How far what a command asked for is.
 
-use crate::command::parse;
-use crate::identity::{Identity, Role};
-use crate::query;
+use crate::convert;
+use crate::convert::parse;
+use crate::identity::{AccessRole, Identity};
 use crate::rejected::Rejected;
 use crate::service::Gateway;
 use oi_domain::{Scope, describe, jobs_in};
@@ -50,7 +50,7 @@ impl Gateway {
         let events = || recorded.iter().flat_map(|r| &r.commit.events);
         for event in events() {
             let cluster = describe(event).cluster.map(|c| c.to_string()).unwrap_or_default();
-            who.needs_on(Role::Viewer, &cluster)?;
+            who.needs_on(AccessRole::Viewer, &cluster)?;
         }
         let scopes: BTreeSet<Scope> = events().map(Scope::of).collect();
         let deadline = Instant::now() + Duration::from_millis(request.wait_ms).min(LONGEST);
@@ -58,7 +58,7 @@ impl Gateway {
         loop {
             let jobs: Vec<v1::Job> = self.view.read(|s| {
                 let jobs = scopes.iter().flat_map(|scope| jobs_in(s, scope));
-                jobs.map(|job| query::job(s, &job)).collect()
+                jobs.map(|job| convert::job::job(s, &job)).collect()
             });
             let moved = tokio::time::timeout_at(deadline, positions.changed());
             if jobs.is_empty() || moved.await.is_err() {

@@ -1,6 +1,6 @@
 //! The record of rejections.
 
-use crate::command::parse;
+use crate::convert::parse;
 use crate::rejected::Rejected;
 use crate::service::Gateway;
 use oi_events::Hash;

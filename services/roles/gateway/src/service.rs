@@ -1,11 +1,11 @@
 //! The service itself, with health and reflection.
 
-use crate::identity::{Identity, Role};
+use crate::identity::{AccessRole, Identity};
 use crate::operation::unknown;
 use crate::rejected::Rejected;
 use crate::rejections::noted;
 use crate::tls::Tls;
-use crate::{command, feed, join, query};
+use crate::{convert, feed, join};
 use oi_domain::Hypervisor;
 use oi_events::Code;
 use oi_events::{ClusterName, CommandEnvelope, NodeName, Outcome};
@@ -62,7 +62,7 @@ pub struct Gateway {
 }
 
 fn cluster_filter(name: &str) -> Result<Option<ClusterName>, Rejected> {
-    if name.is_empty() { Ok(None) } else { command::parse("cluster", name).map(Some) }
+    if name.is_empty() { Ok(None) } else { convert::parse("cluster", name).map(Some) }
 }
 
 impl Gateway {
@@ -243,10 +243,9 @@ impl Oi for Gateway {
         let asking = asking.unwrap_or_default().to_owned();
         let sent = request.into_inner();
         let actor = who.actor(&sent.actor);
-        let asked = who.may(&sent).and_then(|()| {
-            command::envelope(v1::SubmitRequest { actor: actor.clone(), ..sent.clone() })
-        });
-        let kind = asked.as_ref().map_or("", |envelope| envelope.command.kind().name);
+        let read = convert::envelope(v1::SubmitRequest { actor: actor.clone(), ..sent.clone() });
+        let kind = read.as_ref().map_or("", |envelope| envelope.command.kind().name);
+        let asked = read.and_then(|envelope| who.may(&envelope.command).map(|()| envelope));
         let decided = match asked {
             Ok(envelope) => {
                 let span = command_span(&envelope);
@@ -262,7 +261,7 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::GetStatusRequest>,
     ) -> Reply<v1::GetStatusResponse> {
-        Identity::of(&request)?.needs(Role::Viewer)?;
+        Identity::of(&request)?.needs(AccessRole::Viewer)?;
         let (position, hash, head, level) =
             self.view.read(|s| (s.position, s.hash(), s.head, s.level()));
         Ok(Response::new(v1::GetStatusResponse {
@@ -277,16 +276,20 @@ impl Oi for Gateway {
 
     async fn plan(&self, request: Request<v1::PlanRequest>) -> Reply<v1::PlanResponse> {
         let who = Identity::of(&request)?;
-        request.get_ref().commands.iter().try_for_each(|command| who.may(command))?;
         let commands: Vec<CommandEnvelope> = request
             .into_inner()
             .commands
             .into_iter()
-            .map(command::planned)
+            .map(convert::planned)
             .collect::<Result<_, _>>()?;
+        commands.iter().try_for_each(|envelope| who.may(&envelope.command))?;
         // On a copy, so that nobody waits for it.
         let state = self.view.read(Clone::clone);
-        Ok(Response::new(query::plan(&oi_domain::plan(&state, &commands, oi_view::now_ms()))))
+        Ok(Response::new(convert::plan::plan(&oi_domain::plan(
+            &state,
+            &commands,
+            oi_view::now_ms(),
+        ))))
     }
 
     async fn list_backups(
@@ -294,9 +297,9 @@ impl Oi for Gateway {
         request: Request<v1::ListBackupsRequest>,
     ) -> Reply<v1::ListBackupsResponse> {
         let who = Identity::of(&request)?;
-        let name: ClusterName = command::parse("cluster", &request.into_inner().cluster)?;
-        who.needs_on(Role::Viewer, name.as_str())?;
-        let found = self.view.read(|s| s.clusters.get(&name).map(|c| query::backups(c)));
+        let name: ClusterName = convert::parse("cluster", &request.into_inner().cluster)?;
+        who.needs_on(AccessRole::Viewer, name.as_str())?;
+        let found = self.view.read(|s| s.clusters.get(&name).map(|c| convert::backup::backups(c)));
         found.map(Response::new).ok_or_else(|| unknown(&name).into())
     }
 
@@ -305,9 +308,10 @@ impl Oi for Gateway {
         request: Request<v1::ListKubeconfigsRequest>,
     ) -> Reply<v1::ListKubeconfigsResponse> {
         let who = Identity::of(&request)?;
-        let name: ClusterName = command::parse("cluster", &request.into_inner().cluster)?;
-        who.needs_on(Role::Viewer, name.as_str())?;
-        let found = self.view.read(|s| s.clusters.get(&name).map(|c| query::kubeconfigs(c)));
+        let name: ClusterName = convert::parse("cluster", &request.into_inner().cluster)?;
+        who.needs_on(AccessRole::Viewer, name.as_str())?;
+        let found =
+            self.view.read(|s| s.clusters.get(&name).map(|c| convert::cluster::kubeconfigs(c)));
         let kubeconfigs = found.ok_or_else(|| unknown(&name))?;
         Ok(Response::new(v1::ListKubeconfigsResponse { kubeconfigs }))
     }
@@ -317,8 +321,8 @@ impl Oi for Gateway {
         request: Request<v1::ListJoinTokensRequest>,
     ) -> Reply<v1::ListJoinTokensResponse> {
         let who = Identity::of(&request)?;
-        let name: ClusterName = command::parse("cluster", &request.into_inner().cluster)?;
-        who.needs_on(Role::Viewer, name.as_str())?;
+        let name: ClusterName = convert::parse("cluster", &request.into_inner().cluster)?;
+        who.needs_on(AccessRole::Viewer, name.as_str())?;
         let found = self.view.read(|s| s.clusters.get(&name).map(|c| join::tokens(c)));
         let tokens = found.ok_or_else(|| unknown(&name))?;
         Ok(Response::new(v1::ListJoinTokensResponse { tokens }))
@@ -330,7 +334,7 @@ impl Oi for Gateway {
     ) -> Reply<v1::GetJoinTokenResponse> {
         let who = Identity::of(&request)?;
         let sent = request.into_inner();
-        who.needs_on(Role::Operator, &sent.cluster)?;
+        who.needs_on(AccessRole::Operator, &sent.cluster)?;
         Ok(Response::new(self.join_token(&sent).await?))
     }
 
@@ -338,14 +342,17 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::ListHypervisorsRequest>,
     ) -> Reply<v1::ListHypervisorsResponse> {
-        Identity::of(&request)?.needs_all(Role::Viewer)?;
+        Identity::of(&request)?.needs_all(AccessRole::Viewer)?;
         let r = request.into_inner();
         Ok(Response::new(self.view.read(|s| {
             let name = |h: &&Arc<Hypervisor>| h.spec.name.to_string();
             let (found, next) = page(s.hypervisors.values(), name, r.page_size, &r.page_token);
             v1::ListHypervisorsResponse {
                 position: s.position,
-                hypervisors: found.into_iter().map(|h| query::hypervisor(s, h)).collect(),
+                hypervisors: found
+                    .into_iter()
+                    .map(|h| convert::hypervisor::hypervisor(s, h))
+                    .collect(),
                 next_page_token: next,
             }
         })))
@@ -356,17 +363,20 @@ impl Oi for Gateway {
         request: Request<v1::ListClustersRequest>,
     ) -> Reply<v1::ListClustersResponse> {
         let who = Identity::of(&request)?;
-        who.needs(Role::Viewer)?;
+        who.needs(AccessRole::Viewer)?;
         let r = request.into_inner();
         let wanted = cluster_filter(&r.name)?;
         Ok(Response::new(self.view.read(|s| {
-            let clusters =
-                query::clusters(s, wanted.as_ref()).filter(|(name, _)| who.sees(name.as_str()));
+            let clusters = convert::cluster::clusters(s, wanted.as_ref())
+                .filter(|(name, _)| who.sees(name.as_str()));
             let (found, next) =
                 page(clusters, |(name, _)| name.to_string(), r.page_size, &r.page_token);
             v1::ListClustersResponse {
                 position: s.position,
-                clusters: found.into_iter().map(|(n, c)| query::cluster(s, n, c)).collect(),
+                clusters: found
+                    .into_iter()
+                    .map(|(n, c)| convert::cluster::cluster(s, n, c))
+                    .collect(),
                 next_page_token: next,
             }
         })))
@@ -377,12 +387,12 @@ impl Oi for Gateway {
         request: Request<v1::ListNodesRequest>,
     ) -> Reply<v1::ListNodesResponse> {
         let who = Identity::of(&request)?;
-        who.needs(Role::Viewer)?;
+        who.needs(AccessRole::Viewer)?;
         let r = request.into_inner();
         let wanted = cluster_filter(&r.cluster)?;
         Ok(Response::new(self.view.read(|s| {
-            let clusters =
-                query::clusters(s, wanted.as_ref()).filter(|(name, _)| who.sees(name.as_str()));
+            let clusters = convert::cluster::clusters(s, wanted.as_ref())
+                .filter(|(name, _)| who.sees(name.as_str()));
             let nodes =
                 clusters.flat_map(|(cluster, c)| c.nodes.iter().map(move |(n, v)| (cluster, n, v)));
             let key =
@@ -390,7 +400,7 @@ impl Oi for Gateway {
             let (found, next) = page(nodes, key, r.page_size, &r.page_token);
             v1::ListNodesResponse {
                 position: s.position,
-                nodes: found.into_iter().map(|(c, n, v)| query::node(c, n, v)).collect(),
+                nodes: found.into_iter().map(|(c, n, v)| convert::node::node(c, n, v)).collect(),
                 next_page_token: next,
             }
         })))
@@ -401,11 +411,11 @@ impl Oi for Gateway {
         request: Request<v1::ListJobsRequest>,
     ) -> Reply<v1::ListJobsResponse> {
         let who = Identity::of(&request)?;
-        who.needs(Role::Viewer)?;
+        who.needs(AccessRole::Viewer)?;
         let r = request.into_inner();
         let wanted = cluster_filter(&r.cluster)?;
         Ok(Response::new(self.view.read(|s| {
-            let mut jobs = query::jobs(s, wanted.as_ref());
+            let mut jobs = convert::job::jobs(s, wanted.as_ref());
             let wanted =
                 |job: &v1::Job| r.state == v1::JobState::Unspecified as i32 || r.state == job.state;
             jobs.retain(|job| who.sees(&job.cluster) && wanted(job));
@@ -427,7 +437,7 @@ impl Oi for Gateway {
         request: Request<v1::GetOperationRequest>,
     ) -> Reply<v1::GetOperationResponse> {
         let who = Identity::of(&request)?;
-        who.needs(Role::Viewer)?;
+        who.needs(AccessRole::Viewer)?;
         Ok(Response::new(self.operation(request.into_inner(), &who).await?))
     }
 
@@ -435,7 +445,7 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::ListRejectionsRequest>,
     ) -> Reply<v1::ListRejectionsResponse> {
-        Identity::of(&request)?.needs_all(Role::Admin)?;
+        Identity::of(&request)?.needs_all(AccessRole::Admin)?;
         Ok(Response::new(self.rejections(request.into_inner()).await?))
     }
 
@@ -446,7 +456,7 @@ impl Oi for Gateway {
         let who = Identity::of(&request)?;
         let sent = request.into_inner();
         let actor = who.actor(&sent.actor);
-        let issued = match who.needs_on(Role::Operator, &sent.cluster) {
+        let issued = match who.needs_on(AccessRole::Operator, &sent.cluster) {
             Ok(()) => {
                 let request = v1::CreateKubeconfigRequest { actor: actor.clone(), ..sent.clone() };
                 self.issue(request).await
@@ -458,7 +468,7 @@ impl Oi for Gateway {
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Reply<Self::WatchStream> {
         let who = Identity::of(&request)?;
-        who.needs(Role::Viewer)?;
+        who.needs(AccessRole::Viewer)?;
         Ok(Response::new(ReceiverStream::new(self.stream(request.into_inner(), who)?)))
     }
 }

@@ -1,17 +1,18 @@
-//! Commands of producers, which come as messages on `oi.submit.<producer>`.
+//! Commands of producers, which come as messages on `oi.submit.<role>.<producer>`, those
+//! of a tenant on `oi.submit.<role>.<tenant>.<producer>`.
 //!
-//! The broker's permissions say who may publish under which name, so the name is the actor.
+//! The broker's permissions say who may publish on which subject, so the name in it is the
+//! actor, and its role and tenant decide what it may ask for, as over gRPC.
 //! Commands of one producer are decided one after the other, in their order; producers
 //! wait for each other only where one has more than a lane holds. Whatever is wrong with a
 //! message, it is answered, recorded, and gone.
 
-use crate::authentication;
-use crate::command;
+use crate::convert::{self, authentication};
+use crate::identity::Identity;
 use crate::rejected::Rejected;
 use crate::rejections::noted;
 use crate::service::{Gateway, LARGEST, command_span};
-use oi_events::Code;
-use oi_events::{Command, CommandEnvelope, chain};
+use oi_events::{Code, CommandEnvelope, chain};
 use oi_journal::{Delivered, Submission};
 use oi_proto::v1::{self, command_outcome};
 use prost::Message;
@@ -30,19 +31,6 @@ const LANE: usize = 8;
 /// A producer that is silent for so long is forgotten.
 const SILENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(200);
-
-/// Reports of workers and deciders, and what the API itself records.
-fn is_internal(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::ReportJob(_)
-            | Command::ReportObservation(_)
-            | Command::RecordKubeconfig(_)
-            | Command::RenewCertificates(_)
-            // An administrator's, by name: it cannot be taken back.
-            | Command::RaiseFeatureLevel(_)
-    )
-}
 
 fn reply_subject(submission: &Submission) -> Option<String> {
     let subject = submission.reply_to.as_ref()?;
@@ -84,11 +72,8 @@ fn read(submission: &Submission, actor: &str) -> Read {
     match envelope {
         Ok(envelope) => {
             let (id, kind) = (envelope.id.to_string(), envelope.command.kind().name);
-            let envelope = if is_internal(&envelope.command) {
-                Err(Rejected::new(Code::Forbidden, format!("{kind} is for oi itself")))
-            } else {
-                Ok(envelope)
-            };
+            let who = Identity::of_producer(submission);
+            let envelope = who.and_then(|who| who.may(&envelope.command)).map(|()| envelope);
             Read { id, kind, envelope }
         }
         Err(why) => {
@@ -106,7 +91,7 @@ fn protobuf(submission: &Submission, actor: &str) -> Result<CommandEnvelope, Rej
         "" => actor.to_owned(),
         person => format!("{actor}:{person}"),
     };
-    command::envelope(v1::SubmitRequest { actor, ..request })
+    convert::envelope(v1::SubmitRequest { actor, ..request })
 }
 
 impl Gateway {

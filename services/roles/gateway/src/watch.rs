@@ -1,6 +1,6 @@
 //! Pushing events as they happen.
 
-use crate::command::parse;
+use crate::convert::parse;
 use crate::identity::Identity;
 use crate::rejected::Rejected;
 use crate::service::Gateway;
@@ -70,7 +70,7 @@ impl Filter {
             parse::<HypervisorName>("hypervisor", &request.hypervisor)?;
         }
         if let Some(kind) =
-            request.events.iter().find(|kind| Event::KINDS.iter().all(|k| k.name != **kind))
+            request.events.iter().find(|kind| Event::kinds().all(|k| k.name != **kind))
         {
             return Err(Rejected::field("events", format!("there is no event {kind:?}")));
         }

@@ -164,13 +164,13 @@ impl Steward {
             let of = |n: &Arc<Node>| s.hypervisors.get(&n.hypervisor).map(|h| h.spec.address);
             c.nodes.values().filter_map(of).collect()
         });
-        let names = || c.extra_sans.iter().chain(c.endpoint.iter().map(|e| &e.host));
+        let names = || c.spec.extra_sans.iter().chain(c.endpoint.iter().map(|e| &e.host));
         addresses.extend(names().filter_map(|name| name.parse::<IpAddr>().ok()));
         Reserved {
             addresses,
-            services: c.service_cidr.parse().ok(),
+            services: c.spec.service_cidr.parse().ok(),
             names: names().cloned().collect(),
-            domain: c.dns_domain.clone(),
+            domain: c.spec.dns_domain.clone(),
         }
     }
 }

@@ -8,8 +8,8 @@ use crate::steps::{StepError, Steps};
 use crate::steward::Steward;
 use oi_domain::is_owed;
 use oi_events::{
-    Command, CommandEnvelope, CommandId, Job, JobKind, JobResult, Observation, ReportJobV1,
-    ReportObservationV1, chain,
+    Command, CommandEnvelope, CommandId, FailureClass, Job, JobKind, JobOutput, JobResult,
+    Observation, ReportJobV2, ReportObservationV1, chain,
 };
 use oi_journal::{Delivered, Journal};
 use oi_view::{Keyring, View, now_ms};
@@ -167,17 +167,17 @@ impl Worker {
         self.metrics.job_seconds.with_label_values(&[kind]).observe(took.as_secs_f64());
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let result = match &outcome {
-            Ok(_) => {
+            Ok(seen) => {
                 tracing::info!(took_ms, "done");
                 self.metrics.jobs.with_label_values(&[kind, "succeeded"]).inc();
-                JobResult::Succeeded
+                JobResult::Succeeded(output(seen.as_ref()))
             }
             Err(error) => {
                 let message = chain(error);
                 tracing::warn!(took_ms, error = message, "failed");
                 oi_trace::failed(&Span::current(), &message);
                 self.metrics.jobs.with_label_values(&[kind, "failed"]).inc();
-                JobResult::Failed(message)
+                JobResult::Failed { message, class: FailureClass::Transient }
             }
         };
         if let Some(observation) = observation(job, outcome)
@@ -185,13 +185,13 @@ impl Worker {
         {
             return false;
         }
-        let report = ReportJobV1 { job: job.id.clone(), result, took_ms };
-        self.submit(Command::ReportJob(report)).await
+        let report = ReportJobV2 { job: job.id.clone(), result, took_ms };
+        self.submit(report.into()).await
     }
 
     /// Reports what was seen; false where that is not stored.
     async fn observe(&self, observation: Observation) -> bool {
-        self.submit(Command::ReportObservation(ReportObservationV1 { observation })).await
+        self.submit(ReportObservationV1 { observation }.into()).await
     }
 
     /// Reports what was seen, without waiting: the broker may be away.
@@ -219,10 +219,18 @@ impl Worker {
     }
 }
 
+/// What came of a job.
+fn output(seen: Option<&Observation>) -> JobOutput {
+    match seen {
+        Some(Observation::BackupTaken { snapshot, .. }) => JobOutput::Backup(snapshot.clone()),
+        _ => JobOutput::None,
+    }
+}
+
 /// What a job tells of its hypervisor.
 fn observation(job: &Job, outcome: Result<Option<Observation>, StepError>) -> Option<Observation> {
     match outcome {
-        Ok(seen) => seen,
+        Ok(seen) => seen.filter(|o| !matches!(o, Observation::BackupTaken { .. })),
         Err(error) if job.kind == JobKind::ProbeHypervisor => {
             let name = job.hypervisor.clone()?;
             Some(Observation::HypervisorUnreachable { name, reason: chain(&error) })

@@ -128,11 +128,13 @@ impl Platform {
         let cluster: ClusterName = "test".parse().unwrap();
         self.submit(CreateClusterV1 {
             name: cluster.clone(),
-            kubernetes_version: "v1.36.3".parse().unwrap(),
-            pod_cidr: "10.244.0.0/16".to_owned(),
-            service_cidr: "10.96.0.0/12".to_owned(),
-            dns_domain: "cluster.local".to_owned(),
-            extra_sans: Vec::new(),
+            spec: oi_events::ClusterSpec {
+                kubernetes_version: "v1.36.3".parse().unwrap(),
+                pod_cidr: "10.244.0.0/16".to_owned(),
+                service_cidr: "10.96.0.0/12".to_owned(),
+                dns_domain: "cluster.local".to_owned(),
+                extra_sans: Vec::new(),
+            },
         })
         .await;
         self.add("cp-1", Role::ControlPlane).await;

@@ -1,8 +1,10 @@
 //! From a commit back to the order that led to it.
 
-use oi_domain::{JobTarget, State};
+use oi_domain::State;
 use oi_events::{
-    ClusterName, Command, CommandId, Event, HypervisorName, NodeName, Observation, RecordedCommit,
+    BackupCommand, BackupEvent, ClusterCommand, ClusterEvent, ClusterName, Command, CommandId,
+    Event, HypervisorEvent, HypervisorName, JobCommand, JobTarget, NodeCommand, NodeEvent,
+    NodeName, Observation, ObservationCommand, RecordedCommit,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -44,16 +46,16 @@ impl Causes {
         let position = recorded.position;
         for event in &recorded.commit.events {
             match event {
-                Event::HypervisorObserved(e) => {
+                Event::Hypervisor(HypervisorEvent::HypervisorObserved(e)) => {
                     self.observed.insert(e.name.clone(), position);
                 }
-                Event::MemberBroken(e) => {
+                Event::Node(NodeEvent::MemberBroken(e)) => {
                     self.broken.insert((e.cluster.clone(), e.node.clone()), position);
                 }
-                Event::BackupsScheduled(e) => {
+                Event::Backup(BackupEvent::BackupsScheduled(e)) => {
                     self.scheduled.insert(e.cluster.clone(), position);
                 }
-                Event::ClusterDeletionScheduled(e) => {
+                Event::Cluster(ClusterEvent::ClusterDeletionScheduled(e)) => {
                     self.buried.insert(e.name.clone(), position);
                 }
                 _ => {}
@@ -68,10 +70,10 @@ impl Causes {
             state.clusters.get(cluster).and_then(|c| c.nodes.get(node))
         };
         let found = match &recorded.commit.command {
-            Command::ReportJob(c) => {
+            Command::Job(JobCommand::ReportJob(c)) => {
                 (JobTarget::parse(&c.job).map(|t| t.generation().0), Cause::Job)
             }
-            Command::ReportObservation(c) => {
+            Command::Observation(ObservationCommand::ReportObservation(c)) => {
                 let watched = match &c.observation {
                     Observation::PodRestarted { generation, .. }
                     | Observation::MemberBroken { generation, .. }
@@ -80,21 +82,21 @@ impl Causes {
                 };
                 (watched, Cause::Seen)
             }
-            Command::ReplaceNode(c) if by_itself => {
+            Command::Node(NodeCommand::ReplaceNode(c)) if by_itself => {
                 let broken = self.broken.get(&(c.cluster.clone(), c.name.clone()));
                 let away = || self.observed.get(&node(&c.cluster, &c.name)?.hypervisor);
                 (broken.or_else(away).copied(), Cause::Due)
             }
-            Command::RenewCertificates(c) if by_itself => {
+            Command::Node(NodeCommand::RenewCertificates(c)) if by_itself => {
                 let rotation = state.clusters.get(&c.cluster).and_then(|c| c.rotation.as_ref());
                 let rotation = rotation.map(|r| r.generation.0);
                 let issued = || node(&c.cluster, &c.node).map(|n| n.added.0);
                 (rotation.or_else(issued), Cause::Due)
             }
-            Command::BackupCluster(c) if by_itself => {
+            Command::Backup(BackupCommand::BackupCluster(c)) if by_itself => {
                 (self.scheduled.get(&c.name).copied(), Cause::Due)
             }
-            Command::DeleteCluster(c) if by_itself => {
+            Command::Cluster(ClusterCommand::DeleteCluster(c)) if by_itself => {
                 (self.buried.get(&c.name).copied(), Cause::Due)
             }
             _ if by_itself => (None, Cause::Due),

@@ -86,13 +86,13 @@ pub fn documents(state: &State, only: Option<&ClusterName>) -> Vec<Document> {
             continue;
         }
         let spec = ClusterSpec {
-            kubernetes_version: cluster.kubernetes_version.to_string(),
+            kubernetes_version: cluster.spec.kubernetes_version.to_string(),
             networking: Networking {
-                pod_cidr: cluster.pod_cidr.clone(),
-                service_cidr: cluster.service_cidr.clone(),
-                dns_domain: cluster.dns_domain.clone(),
+                pod_cidr: cluster.spec.pod_cidr.clone(),
+                service_cidr: cluster.spec.service_cidr.clone(),
+                dns_domain: cluster.spec.dns_domain.clone(),
             },
-            extra_sans: cluster.extra_sans.clone(),
+            extra_sans: cluster.spec.extra_sans.clone(),
             addons: cluster.addons.as_ref().map(|addons| AddonsSpec {
                 cni: match addons.spec.cni {
                     oi_events::Cni::None => Cni::None,

@@ -2,7 +2,7 @@
 
 use crate::moment::rfc3339;
 use oi_domain::describe;
-use oi_events::{Command, Event, RecordedCommit};
+use oi_events::{Command, Event, JobCommand, RecordedCommit};
 use serde::Serialize;
 
 /// Something with a beginning and an end; a decision has both at once.
@@ -39,7 +39,7 @@ pub fn spans(recorded: &RecordedCommit, cluster: &str) -> Option<Span> {
     let events: Vec<_> = commit.events.iter().filter_map(about).collect();
     let first = events.first()?;
     let (what, took_ms) = match &commit.command {
-        Command::ReportJob(c) => (c.job.to_string(), c.took_ms),
+        Command::Job(JobCommand::ReportJob(c)) => (c.job.to_string(), c.took_ms),
         other => (other.kind().name.to_owned(), 0),
     };
     let start_ms = commit.header.time_ms.saturating_sub(took_ms);

@@ -229,7 +229,9 @@ async fn a_condition_tells_when_it_first_holds() {
     .await
     .unwrap();
     let created = e.world.log.iter().filter_map(|r| match &r.commit.command {
-        Command::CreateCluster(c) if c.name.as_str() == "other" => Some(r.position),
+        Command::Cluster(ClusterCommand::CreateCluster(c)) if c.name.as_str() == "other" => {
+            Some(r.position)
+        }
         _ => None,
     });
     assert_eq!(first_held, created.max());
@@ -257,7 +259,7 @@ async fn each_commit_leads_back_to_an_order() {
             "{} is explained by {command}",
             recorded.position
         );
-        let job = matches!(recorded.commit.command, Command::ReportJob(_));
+        let job = matches!(recorded.commit.command, Command::Job(JobCommand::ReportJob(_)));
         assert_eq!(job, chain.len() > 1, "position {}", recorded.position);
     }
     // cp-3 was added by one command, and has not changed since.

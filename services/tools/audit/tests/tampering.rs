@@ -167,7 +167,7 @@ async fn a_forged_decision_is_found_by_the_rules_and_by_a_checkpoint() {
     let header = header_of(&copies[at]);
     let mut commit = Commit::decode(header, &copies[at].2).unwrap();
     for event in &mut commit.events {
-        if let Event::NodeAdded(e) = event {
+        if let Event::Node(NodeEvent::NodeAdded(e)) = event {
             e.hypervisor = "hv-2".parse().unwrap();
         }
     }

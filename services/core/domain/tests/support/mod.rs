@@ -169,19 +169,16 @@ impl World {
     }
 
     pub fn succeed(&mut self, job: &str) -> Vec<Event> {
-        let id = JobId(job.to_owned());
-        if let Some(JobTarget::Backup { cluster, backup, step: JobKind::TakeBackup, .. }) =
-            JobTarget::parse(&id)
-        {
-            // A worker tells what it took first; that is all there is to say.
-            let observation = Observation::BackupTaken { cluster, backup, snapshot: snapshot() };
-            return self.run(ReportObservationV1 { observation });
-        }
-        self.report(job, JobResult::Succeeded)
+        let taken = matches!(
+            JobTarget::parse(&JobId(job.to_owned())),
+            Some(JobTarget::Backup { step: JobKind::TakeBackup, .. })
+        );
+        let output = if taken { JobOutput::Backup(snapshot()) } else { JobOutput::None };
+        self.report(job, JobResult::Succeeded(output))
     }
 
     pub fn report(&mut self, job: &str, result: JobResult) -> Vec<Event> {
-        self.run(ReportJobV1 { job: JobId(job.to_owned()), result, took_ms: 5 })
+        self.run(ReportJobV2 { job: JobId(job.to_owned()), result, took_ms: 5 })
     }
 
     /// Does all that is owed, until nothing is.
@@ -222,14 +219,21 @@ pub fn hypervisor(n: u8) -> RegisterHypervisorV1 {
 }
 
 pub fn cluster(text: &str) -> CreateClusterV1 {
-    CreateClusterV1 {
-        name: name(text),
+    let spec = ClusterSpec {
         kubernetes_version: name("v1.36.3"),
         pod_cidr: "10.244.0.0/16".to_owned(),
         service_cidr: "10.96.0.0/12".to_owned(),
         dns_domain: "cluster.local".to_owned(),
         extra_sans: Vec::new(),
-    }
+    };
+    CreateClusterV1 { name: name(text), spec }
+}
+
+/// A cluster of another release.
+pub fn cluster_of(text: &str, version: &str) -> CreateClusterV1 {
+    let mut command = cluster(text);
+    command.spec.kubernetes_version = name(version);
+    command
 }
 
 /// An OpenID Connect provider.

@@ -37,8 +37,10 @@ fn replicas(worker_nodes: u64) -> u64 {
 }
 
 pub fn objects(subject: &Subject, worker_nodes: u64) -> Vec<Object> {
-    let Some(address) = service_ip(&subject.cluster.service_cidr, 10) else { return Vec::new() };
-    let corefile = corefile(&subject.cluster.dns_domain);
+    let Some(address) = service_ip(&subject.cluster.spec.service_cidr, 10) else {
+        return Vec::new();
+    };
+    let corefile = corefile(&subject.cluster.spec.dns_domain);
     let labels = json!({"k8s-app": APP});
     let probe = |path: &str, port: u16, delay: u16| {
         json!({

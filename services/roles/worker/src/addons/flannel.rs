@@ -23,7 +23,7 @@ fn cni() -> String {
 
 fn net(subject: &Subject) -> String {
     json!({
-        "Network": subject.cluster.pod_cidr,
+        "Network": subject.cluster.spec.pod_cidr,
         "EnableNFTables": false,
         "Backend": {"Type": "vxlan"},
     })

@@ -67,11 +67,11 @@ fn kubeadm_config(subject: &Subject) -> String {
         "kind": "ClusterConfiguration",
         "clusterName": subject.name.as_str(),
         "controlPlaneEndpoint": subject.endpoint.to_string(),
-        "kubernetesVersion": c.kubernetes_version.to_string(),
+        "kubernetesVersion": c.spec.kubernetes_version.to_string(),
         "imageRepository": "registry.k8s.io",
         "certificatesDir": "/etc/kubernetes/pki",
         "networking": {
-            "dnsDomain": c.dns_domain, "podSubnet": c.pod_cidr, "serviceSubnet": c.service_cidr,
+            "dnsDomain": c.spec.dns_domain, "podSubnet": c.spec.pod_cidr, "serviceSubnet": c.spec.service_cidr,
         },
     })
     .to_string()
@@ -81,7 +81,7 @@ fn kubeadm_config(subject: &Subject) -> String {
 /// knows whom it speaks to.
 fn kubelet_config(subject: &Subject) -> String {
     let c = &subject.cluster;
-    let dns = service_ip(&c.service_cidr, 10).map(|ip| ip.to_string());
+    let dns = service_ip(&c.spec.service_cidr, 10).map(|ip| ip.to_string());
     json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -92,7 +92,7 @@ fn kubelet_config(subject: &Subject) -> String {
         },
         "authorization": {"mode": "Webhook"},
         "clusterDNS": dns.into_iter().collect::<Vec<_>>(),
-        "clusterDomain": c.dns_domain,
+        "clusterDomain": c.spec.dns_domain,
         "healthzBindAddress": "127.0.0.1",
         "healthzPort": 10248,
         "rotateCertificates": true,

@@ -32,7 +32,7 @@ fn config(subject: &Subject) -> String {
         "kind": "KubeProxyConfiguration",
         "bindAddress": "0.0.0.0",
         "clientConnection": {"kubeconfig": format!("{DIR}/kubeconfig.conf")},
-        "clusterCIDR": subject.cluster.pod_cidr,
+        "clusterCIDR": subject.cluster.spec.pod_cidr,
         // The kernel's table of connections is the machine's own business.
         "conntrack": {"maxPerCore": 0, "min": 0, "tcpCloseWaitTimeout": "0s", "tcpEstablishedTimeout": "0s"},
         "healthzBindAddress": "0.0.0.0:10256",
@@ -49,7 +49,7 @@ pub fn digest(text: &str) -> String {
 
 pub fn objects(subject: &Subject) -> Vec<Object> {
     let (kubeconfig, config) = (kubeconfig(subject), config(subject));
-    let version = &subject.cluster.kubernetes_version;
+    let version = &subject.cluster.spec.kubernetes_version;
     let changed = digest(&format!("{kubeconfig}{config}"));
     let labels = json!({"k8s-app": NAME});
     let data = json!({"kubeconfig.conf": kubeconfig, "config.conf": config});

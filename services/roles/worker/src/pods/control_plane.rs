@@ -159,10 +159,10 @@ fn api_server(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part,
         "--requestheader-group-headers=X-Remote-Group".to_owned(),
         "--requestheader-username-headers=X-Remote-User".to_owned(),
         format!("--secure-port={port}"),
-        format!("--service-account-issuer={}", own_issuer(&c.dns_domain)),
+        format!("--service-account-issuer={}", own_issuer(&c.spec.dns_domain)),
         format!("--service-account-key-file={pki}/sa.pub"),
         format!("--service-account-signing-key-file={pki}/sa.key"),
-        format!("--service-cluster-ip-range={}", c.service_cidr),
+        format!("--service-cluster-ip-range={}", c.spec.service_cidr),
         format!("--tls-cert-file={pki}/apiserver.crt"),
         format!("--tls-private-key-file={pki}/apiserver.key"),
     ];
@@ -172,7 +172,7 @@ fn api_server(target: &Target, secrets: &Secrets<'_>, port: u16) -> Result<Part,
             "--endpoint-reconciler-type=none".to_owned(),
             // Serving certificates of kubelets are approved for the right node only.
             format!("--kubelet-certificate-authority={pki}/ca.crt"),
-            format!("--service-account-jwks-uri={}/openid/v1/jwks", own_issuer(&c.dns_domain)),
+            format!("--service-account-jwks-uri={}/openid/v1/jwks", own_issuer(&c.spec.dns_domain)),
         ]);
     }
     if !target.node.issuers.is_empty() {
@@ -242,7 +242,7 @@ fn controller_manager(
         format!("--authorization-kubeconfig={ETC}/kubeconfig"),
         "--bind-address=127.0.0.1".to_owned(),
         format!("--client-ca-file={ETC}/pki/ca.crt"),
-        format!("--cluster-cidr={}", c.pod_cidr),
+        format!("--cluster-cidr={}", c.spec.pod_cidr),
         format!("--cluster-name={}", target.cluster_name),
         format!("--cluster-signing-cert-file={ETC}/pki/signing-ca.crt"),
         format!("--cluster-signing-key-file={ETC}/pki/signing-ca.key"),
@@ -255,7 +255,7 @@ fn controller_manager(
         format!("--requestheader-client-ca-file={ETC}/pki/front-proxy-ca.crt"),
         format!("--root-ca-file={ETC}/pki/ca.crt"),
         format!("--service-account-private-key-file={ETC}/pki/sa.key"),
-        format!("--service-cluster-ip-range={}", c.service_cidr),
+        format!("--service-cluster-ip-range={}", c.spec.service_cidr),
         "--use-service-account-credentials=true".to_owned(),
     ];
     command.extend(LEADER_ELECTION.map(str::to_owned));

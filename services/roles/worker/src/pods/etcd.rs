@@ -67,7 +67,7 @@ pub fn restore_pod(target: &Target) -> Result<(PodSpec, String, String), PodsErr
     ];
     pod.containers = vec![ContainerSpec {
         name: RESTORE.to_owned(),
-        image: names::etcd_image(&target.cluster.kubernetes_version),
+        image: names::etcd_image(&target.cluster.spec.kubernetes_version),
         command,
         mounts: vec![Mount::writable(dir.clone(), ETCD)],
         ..ContainerSpec::default()
@@ -140,7 +140,7 @@ pub fn pod(
     ];
     pod.containers = vec![ContainerSpec {
         name: POD.to_owned(),
-        image: names::etcd_image(&target.cluster.kubernetes_version),
+        image: names::etcd_image(&target.cluster.spec.kubernetes_version),
         command,
         first_start_env: BTreeMap::from([
             ("ETCD_INITIAL_CLUSTER".to_owned(), joining.initial_cluster.clone()),

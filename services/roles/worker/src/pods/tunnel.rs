@@ -97,7 +97,7 @@ fn link_files(target: &Target, secrets: &Secrets<'_>) -> Result<Option<Files>, P
         hub_key: hub_key.public(),
         hub: target.hub,
         // API servers ask webhooks and aggregated ones where they run.
-        routes: cluster.pod_cidr.parse().into_iter().collect(),
+        routes: cluster.spec.pod_cidr.parse().into_iter().collect(),
     };
     let mut files = Files::new(format!("{}/{LINK}", target.dir()));
     files.reread(CONFIG, json(&config));

@@ -4,8 +4,8 @@ use super::{StepError, Steps};
 use crate::names;
 use crate::pods::Target;
 use oi_cri::FileOp;
-use oi_domain::{Backup, JobTarget};
-use oi_events::{BackupId, ClusterUid, Hash, Job, Observation, SnapshotV1};
+use oi_domain::Backup;
+use oi_events::{BackupId, ClusterUid, Hash, Job, JobTarget, Observation, SnapshotV1};
 use std::time::Duration;
 use uuid::Uuid;
 

@@ -45,7 +45,7 @@ impl Steps {
         nodes: &[Value],
     ) -> Result<(), StepError> {
         let cluster = &subject.cluster;
-        let pods = pods_of(nodes, &cluster.pod_cidr);
+        let pods = pods_of(nodes, &cluster.spec.pod_cidr);
         let is_hub = |n: &Node| {
             let at = self.view.read(|s| s.reached_at(n, PortUse::Wireguard));
             at.is_some() && at == subject.hub

@@ -3,7 +3,9 @@
 use super::Context;
 use crate::error::Failure;
 use oi_audit::{ArchiveReader, ArchiveWriter, AuditError, Checker, Source, fold, rfc3339};
-use oi_events::{ClusterUid, Event};
+use oi_events::{
+    AddonsEvent, ClusterEvent, ClusterUid, Event, NodeEvent, RotationEvent, TunnelEvent,
+};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -119,18 +121,20 @@ pub async fn shred(c: &mut Context, only: Option<&str>) -> Result<bool, Failure>
         let (position, time) = (recorded.position, recorded.commit.header.time_ms);
         for event in &recorded.commit.events {
             let (cluster, sealed) = match event {
-                Event::ClusterCreated(e) => {
+                Event::Cluster(ClusterEvent::ClusterCreated(e)) => {
                     let name = e.name.to_string();
                     let life = Life { name, created: position, deleted: None, sealed: 0 };
                     lives.entry(e.uid).or_insert(life).sealed += e.credentials.len();
                     continue;
                 }
-                Event::ClusterDeleted(e) => (&e.name, None),
-                Event::NodeAdded(e) => (&e.cluster, Some(e.credentials.len())),
-                Event::RotationStarted(e) => (&e.cluster, Some(e.credentials.len())),
-                Event::CertificateReplaced(e) => (&e.cluster, Some(1)),
-                Event::JoinTokenCreated(e) => (&e.cluster, Some(1)),
-                Event::TunnelEnabled(e) => (&e.cluster, Some(1)),
+                Event::Cluster(ClusterEvent::ClusterDeleted(e)) => (&e.name, None),
+                Event::Node(NodeEvent::NodeAdded(e)) => (&e.cluster, Some(e.credentials.len())),
+                Event::Rotation(RotationEvent::RotationStarted(e)) => {
+                    (&e.cluster, Some(e.credentials.len()))
+                }
+                Event::Node(NodeEvent::CertificateReplaced(e)) => (&e.cluster, Some(1)),
+                Event::Addons(AddonsEvent::JoinTokenCreated(e)) => (&e.cluster, Some(1)),
+                Event::Tunnel(TunnelEvent::TunnelEnabled(e)) => (&e.cluster, Some(1)),
                 _ => continue,
             };
             let uid = state.clusters.get(cluster).map(|c| c.uid);

@@ -1,0 +1,138 @@
+//! Records of what workers see unasked.
+
+use super::backup::SnapshotV1;
+use crate::command::Command;
+use crate::facts::{About, AskedBy, CommandFacts, Keys};
+use crate::ids::{BackupId, ClusterName, Generation, HypervisorName, NodeName};
+use crate::records;
+use serde::{Deserialize, Serialize};
+
+/// What a worker saw, unasked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Observation {
+    /// The CRI endpoint answers.
+    HypervisorReachable {
+        /// Which one.
+        name: HypervisorName,
+        /// Runtime name and version, for example `containerd v2.3.7`.
+        runtime: String,
+    },
+    /// The CRI endpoint does not answer, or is none.
+    HypervisorUnreachable {
+        /// Which one.
+        name: HypervisorName,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A pod had died and was started again.
+    PodRestarted {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The node.
+        node: NodeName,
+        /// The node's generation.
+        generation: Generation,
+        /// What was restarted, for example `control-plane/kube-apiserver`.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+    /// A node's etcd member does not keep running, however often it is started.
+    MemberBroken {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The node.
+        node: NodeName,
+        /// The node's generation.
+        generation: Generation,
+        /// What its end looked like.
+        reason: String,
+    },
+    /// A snapshot of a cluster's etcd is in the backup store. Logs hold it; since then it is
+    /// the output of the job that takes it.
+    BackupTaken {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The backup.
+        backup: BackupId,
+        /// What it is.
+        snapshot: SnapshotV1,
+    },
+    /// What is kept inside of a cluster was not as it should be, and was put right.
+    DriftRepaired {
+        /// The cluster.
+        cluster: ClusterName,
+        /// Which state of it was put back.
+        generation: Generation,
+        /// The objects, for example `DaemonSet kube-system/kube-proxy`.
+        objects: Vec<String>,
+    },
+    /// A machine that holds a join token asks for a link to its cluster's hub.
+    PeerRequested {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The name that its node is to have.
+        worker: String,
+        /// The public key that it made.
+        public_key: [u8; 32],
+    },
+    /// A cluster has no node any more of a worker that has a link.
+    WorkerGone {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The node's name.
+        worker: String,
+        /// Its public key.
+        public_key: [u8; 32],
+    },
+}
+
+impl Observation {
+    /// What was looked at.
+    pub fn about(&self) -> About {
+        match self {
+            Observation::HypervisorReachable { name, .. }
+            | Observation::HypervisorUnreachable { name, .. } => About::hypervisor(name),
+            Observation::PodRestarted { cluster, node, .. }
+            | Observation::MemberBroken { cluster, node, .. } => About::node(cluster, node),
+            Observation::BackupTaken { cluster, .. }
+            | Observation::DriftRepaired { cluster, .. }
+            | Observation::PeerRequested { cluster, .. }
+            | Observation::WorkerGone { cluster, .. } => About::cluster(cluster),
+        }
+    }
+
+    /// The feature level at which servers read it.
+    pub fn level(&self) -> u16 {
+        match self {
+            Observation::HypervisorReachable { .. }
+            | Observation::HypervisorUnreachable { .. }
+            | Observation::PodRestarted { .. }
+            | Observation::MemberBroken { .. }
+            | Observation::BackupTaken { .. } => 1,
+            Observation::DriftRepaired { .. }
+            | Observation::PeerRequested { .. }
+            | Observation::WorkerGone { .. } => 3,
+        }
+    }
+}
+
+/// A worker tells what it saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportObservationV1 {
+    /// What.
+    pub observation: Observation,
+}
+
+records! {
+    /// Requests about what workers see unasked.
+    ObservationCommand in Command::Observation, CommandFacts {
+        ReportObservation(c) = 8 [; 1 => ReportObservationV1] {
+            about: c.observation.about(),
+            level: c.observation.level(),
+            asked_by: AskedBy::Oi,
+            adds_work: false,
+            keys: Keys::None,
+        },
+    }
+}

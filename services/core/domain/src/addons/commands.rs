@@ -1,0 +1,120 @@
+//! Decisions about add-ons and join tokens.
+
+use crate::addons::InstalledAddons;
+use crate::decide::Context;
+use crate::guards::{known, running, staying};
+use crate::rejection::Rejection;
+use crate::state::State;
+use oi_events::{
+    AddonsCommand, AddonsSetV1, ClusterName, CommandId, CreateJoinTokenV1, DriftRepairedV1, Event,
+    Generation, JoinTokenCreatedV1, JoinTokenEndedV1, RevokeJoinTokenV1, SetAddonsV1, TokenId,
+};
+
+/// Decides a command.
+pub(crate) fn decide(
+    state: &State,
+    id: CommandId,
+    command: &AddonsCommand,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Rejection> {
+    match command {
+        AddonsCommand::SetAddons(c) => set_addons(state, c),
+        AddonsCommand::CreateJoinToken(c) => create_token(state, id, c, context),
+        AddonsCommand::RevokeJoinToken(c) => revoke_token(state, c, context.now_ms),
+    }
+}
+
+/// The name of a token's credential: what binds it to its cluster is the cluster's uid.
+pub const JOIN_TOKEN: &str = "join-token";
+
+/// A token lives no longer: whoever finds it later is a stranger.
+const LONGEST_MS: u64 = 30 * 24 * 3600 * 1000;
+
+/// So many tokens at a time.
+const TOKENS: usize = 100;
+
+const DESCRIPTION: usize = 200;
+
+const OBJECTS: usize = 100;
+
+pub(crate) fn set_addons(state: &State, c: &SetAddonsV1) -> Result<Vec<Event>, Rejection> {
+    let cluster = staying(state, &c.cluster)?;
+    if cluster.addons.as_ref().is_some_and(|addons| addons.spec == c.addons) {
+        return Ok(Vec::new());
+    }
+    Ok(vec![AddonsSetV1 { cluster: c.cluster.clone(), addons: c.addons.clone() }.into()])
+}
+
+fn addons<'a>(state: &'a State, name: &ClusterName) -> Result<&'a InstalledAddons, Rejection> {
+    let absent = || Rejection::NotForWorkers(name.clone());
+    known(state, name)?.addons.as_ref().ok_or_else(absent)
+}
+
+pub(crate) fn create_token(
+    state: &State,
+    id: CommandId,
+    c: &CreateJoinTokenV1,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Rejection> {
+    let uid = running(state, &c.cluster)?.uid;
+    let addons = addons(state, &c.cluster)?;
+    let invalid = |field, value: String, problem: &str| {
+        Err(Rejection::Invalid { field, value, problem: problem.to_owned() })
+    };
+    if c.expires_ms <= context.now_ms || c.expires_ms - context.now_ms > LONGEST_MS {
+        return invalid(
+            "end of the token",
+            c.expires_ms.to_string(),
+            "it must lie ahead, and no more than 30 days",
+        );
+    }
+    if c.description.len() > DESCRIPTION || c.description.chars().any(char::is_control) {
+        return invalid(
+            "description",
+            c.description.clone(),
+            "use at most 200 characters without line breaks",
+        );
+    }
+    let token = TokenId::of(id);
+    if addons.tokens.contains_key(&token) {
+        return invalid("token", token.to_string(), "it exists already: ask under another id");
+    }
+    if addons.tokens.len() >= TOKENS {
+        return invalid("token", token.to_string(), "there are 100 of them already: revoke some");
+    }
+    let credential = context.mint.secret(uid, JOIN_TOKEN)?;
+    let (cluster, expires_ms) = (c.cluster.clone(), c.expires_ms);
+    let description = c.description.clone();
+    Ok(vec![JoinTokenCreatedV1 { cluster, token, credential, expires_ms, description }.into()])
+}
+
+/// Also of a cluster that goes, or sleeps: a token that ends is no harm.
+pub(crate) fn revoke_token(
+    state: &State,
+    c: &RevokeJoinTokenV1,
+    now_ms: u64,
+) -> Result<Vec<Event>, Rejection> {
+    let (cluster, token) = (c.cluster.clone(), c.token.clone());
+    match addons(state, &cluster)?.tokens.get(&token) {
+        None => Err(Rejection::TokenUnknown { cluster, token }),
+        Some(t) => {
+            let expired = t.expires_ms <= now_ms;
+            Ok(vec![JoinTokenEndedV1 { cluster, token, expired }.into()])
+        }
+    }
+}
+
+/// What is told of another state than the present one is of no interest.
+pub(crate) fn repaired(
+    state: &State,
+    cluster: &ClusterName,
+    generation: Generation,
+    objects: &[String],
+) -> Vec<Event> {
+    let addons = state.clusters.get(cluster).and_then(|c| c.addons.as_ref());
+    if objects.is_empty() || addons.is_none_or(|i| i.generation != generation) {
+        return Vec::new();
+    }
+    let objects = objects.iter().take(OBJECTS).cloned().collect();
+    vec![DriftRepairedV1 { cluster: cluster.clone(), objects }.into()]
+}

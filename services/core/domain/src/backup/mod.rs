@@ -1,0 +1,10 @@
+//! Backups of etcd, and restores from them.
+
+pub(crate) mod commands;
+pub(crate) mod events;
+pub(crate) mod jobs;
+pub(crate) mod reactions;
+mod state;
+pub(crate) mod timers;
+
+pub use state::*;

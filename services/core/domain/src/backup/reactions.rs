@@ -1,0 +1,20 @@
+//! Backups that are more than are to be kept.
+
+use crate::cluster::Cluster;
+use oi_events::{BackupExpiredV1, ClusterName, Event, Generation};
+
+/// The oldest one that is more than are to be kept.
+pub(crate) fn expired(
+    cluster: &Cluster,
+    name: &ClusterName,
+    generation: Generation,
+) -> Option<Event> {
+    let keep = cluster.schedule.as_ref().map(|s| s.keep as usize).filter(|&n| n > 0)?;
+    let kept = cluster.backups.iter().filter(|(_, b)| !b.expired && b.snapshot.is_some());
+    let mut kept: Vec<_> = kept.map(|(id, b)| (b.started_ms, *id)).collect();
+    kept.sort();
+    let (_, oldest) = kept.into_iter().rev().nth(keep)?;
+    let in_use = cluster.restore.as_ref().is_some_and(|r| r.backup == oldest);
+    let (cluster, backup) = (name.clone(), oldest);
+    (!in_use).then(|| BackupExpiredV1 { cluster, backup, generation }.into())
+}

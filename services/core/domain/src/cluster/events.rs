@@ -1,0 +1,113 @@
+//! What events about clusters change.
+
+use crate::cluster::{Cluster, ClusterPhase, Kubeconfig};
+use crate::fold::by_name;
+use crate::job::events::forget_failures;
+use crate::node::events::change_node;
+use crate::state::State;
+use oi_events::{ClusterEvent, NodeName};
+use std::sync::Arc;
+
+/// Folds an event into the state.
+pub(crate) fn fold(state: &mut State, event: &ClusterEvent) {
+    match event {
+        ClusterEvent::ClusterCreated(e) => {
+            state.clusters.insert(
+                e.name.clone(),
+                Arc::new(Cluster {
+                    uid: e.uid,
+                    spec: e.spec.clone(),
+                    credentials: by_name(&e.credentials),
+                    phase: ClusterPhase::Creating,
+                    generation: oi_events::Generation(state.position + 1),
+                    nodes: Default::default(),
+                    kubeconfigs: Default::default(),
+                    upgrade: None,
+                    hibernated: false,
+                    delete_at_ms: None,
+                    forget_orphans: false,
+                    backups: Default::default(),
+                    schedule: None,
+                    restore: None,
+                    other_cas: Default::default(),
+                    rotation: None,
+                    addons: None,
+                    tunnel: None,
+                    endpoint: None,
+                    issuers: Default::default(),
+                }),
+            );
+        }
+        ClusterEvent::ClusterDeletionStarted(e) => {
+            if let Some(c) = state.cluster_mut(&e.name) {
+                c.phase = ClusterPhase::Deleting;
+                c.generation = e.generation;
+                c.forget_orphans = e.forget_orphans;
+            }
+        }
+        ClusterEvent::ClusterDeleted(e) => {
+            state.clusters.remove(&e.name);
+            forget_failures(state, |t| t.cluster() == Some(&e.name));
+        }
+        ClusterEvent::ClusterBecameReady(e) => {
+            if let Some(c) = state.cluster_mut(&e.name) {
+                c.phase = ClusterPhase::Ready;
+            }
+        }
+        ClusterEvent::ClusterHibernated(e) => {
+            let Some(c) = state.cluster_mut(&e.name) else { return };
+            c.hibernated = e.hibernated;
+            let nodes: Vec<NodeName> = c.nodes.keys().cloned().collect();
+            for node in nodes {
+                change_node(state, &e.name, &node, e.generation);
+            }
+        }
+        ClusterEvent::ClusterDeletionScheduled(e) => {
+            if let Some(c) = state.cluster_mut(&e.name) {
+                c.delete_at_ms = e.at_ms;
+            }
+        }
+        ClusterEvent::KubeconfigIssued(e) => {
+            let now_ms = state.time_ms;
+            if let Some(c) = state.cluster_mut(&e.cluster) {
+                let kubeconfigs = Arc::make_mut(&mut c.kubeconfigs);
+                kubeconfigs.retain(|_, k| k.not_after_ms > now_ms);
+                kubeconfigs.insert(
+                    e.serial.clone(),
+                    Kubeconfig {
+                        common_name: e.common_name.clone(),
+                        organizations: e.organizations.clone(),
+                        not_after_ms: e.not_after_ms,
+                        issuer: e.issuer,
+                    },
+                );
+            }
+        }
+    }
+}
+
+/// What happened, in a line for people.
+pub(crate) fn summary(event: &ClusterEvent) -> String {
+    match event {
+        ClusterEvent::ClusterCreated(e) => {
+            format!("created with Kubernetes {}", e.spec.kubernetes_version)
+        }
+        ClusterEvent::ClusterDeletionStarted(_) => "deletion started".to_owned(),
+        ClusterEvent::ClusterDeleted(_) => "deleted, its data key destroyed".to_owned(),
+        ClusterEvent::ClusterBecameReady(_) => "ready".to_owned(),
+        ClusterEvent::ClusterHibernated(e) => {
+            let text = if e.hibernated { "to stop, its data stays" } else { "to run again" };
+            text.to_owned()
+        }
+        ClusterEvent::ClusterDeletionScheduled(e) => match e.at_ms {
+            Some(at) => format!("to be deleted at {at} (Unix milliseconds)"),
+            None => "not to be deleted after all".to_owned(),
+        },
+        ClusterEvent::KubeconfigIssued(e) => format!(
+            "kubeconfig issued to {} in {} (serial {})",
+            e.common_name,
+            e.organizations.join(","),
+            e.serial
+        ),
+    }
+}

@@ -1,0 +1,12 @@
+//! Clusters as a whole: creation, hibernation, deletion, kubeconfigs.
+
+pub(crate) mod commands;
+pub(crate) mod events;
+pub(crate) mod jobs;
+pub(crate) mod spec;
+mod state;
+#[cfg(test)]
+mod tests;
+pub(crate) mod timers;
+
+pub use state::*;

@@ -1,0 +1,87 @@
+//! What a cluster can be made with.
+
+use crate::rejection::Rejection;
+use crate::state::State;
+use crate::validate::{is_dns_name, overlap, parse_cidr};
+use ipnet::IpNet;
+use oi_events::{ClusterSpec, KubernetesVersion};
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+/// Minor releases of Kubernetes 1 that can be run.
+pub const SUPPORTED_MINORS: RangeInclusive<u16> = 34..=36;
+
+pub(crate) fn check_version(version: &KubernetesVersion) -> Result<(), Rejection> {
+    if version.major() == 1 && SUPPORTED_MINORS.contains(&version.minor()) {
+        return Ok(());
+    }
+    Err(Rejection::VersionUnsupported {
+        version: version.clone(),
+        supported: format!("v1.{} to v1.{}", SUPPORTED_MINORS.start(), SUPPORTED_MINORS.end()),
+    })
+}
+
+pub(crate) fn check_spec(state: &State, c: &ClusterSpec) -> Result<(), Rejection> {
+    check_version(&c.kubernetes_version)?;
+    let pods = parse_cidr("pod CIDR", &c.pod_cidr)?;
+    let services = parse_cidr("service CIDR", &c.service_cidr)?;
+    let invalid = |field, value: &str, problem: &str| {
+        Err(Rejection::Invalid { field, value: value.to_owned(), problem: problem.to_owned() })
+    };
+    // Each node gets a /24 (IPv4) or a /64 (IPv6) of it: kube-controller-manager's defaults.
+    let node_mask = if matches!(pods, IpNet::V4(_)) { 24 } else { 64 };
+    if pods.prefix_len() > node_mask || node_mask - pods.prefix_len() > 16 {
+        return invalid(
+            "pod CIDR",
+            &c.pod_cidr,
+            "each node takes a /24 (IPv4) or /64 (IPv6) of it: use a prefix of that length, up to 16 bits shorter",
+        );
+    }
+    // The API server takes at most 20 bits of host addresses.
+    let host_bits = services.max_prefix_len() - services.prefix_len();
+    if !(4..=20).contains(&host_bits) {
+        return invalid(
+            "service CIDR",
+            &c.service_cidr,
+            "it must leave 4 to 20 bits for addresses",
+        );
+    }
+    if matches!(pods, IpNet::V4(_)) != matches!(services, IpNet::V4(_)) {
+        return invalid("service CIDR", &c.service_cidr, "it must be of the pod CIDR's family");
+    }
+    if overlap(&pods, &services) {
+        return Err(Rejection::Overlap {
+            a_field: "pod CIDR",
+            a: c.pod_cidr.clone(),
+            b_field: "service CIDR".to_owned(),
+            b: c.service_cidr.clone(),
+        });
+    }
+    for (field, value, net) in
+        [("pod CIDR", &c.pod_cidr, pods), ("service CIDR", &c.service_cidr, services)]
+    {
+        if let Some((name, h)) =
+            state.hypervisors.iter().find(|(_, h)| net.contains(&h.spec.address))
+        {
+            return Err(Rejection::Overlap {
+                a_field: field,
+                a: value.clone(),
+                b_field: format!("the address of hypervisor {name}"),
+                b: h.spec.address.to_string(),
+            });
+        }
+    }
+    if !is_dns_name(&c.dns_domain) {
+        return invalid(
+            "DNS domain",
+            &c.dns_domain,
+            "it is not a DNS name, for example cluster.local",
+        );
+    }
+    for san in &c.extra_sans {
+        if san.parse::<IpAddr>().is_err() && !is_dns_name(san.strip_prefix("*.").unwrap_or(san)) {
+            return invalid("extra SAN", san, "it is neither a DNS name nor an IP address");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! Commands about clusters.
+#![allow(clippy::unwrap_used)]
+
+use crate::support::*;
+use crate::*;
+use oi_events::*;
+
+#[test]
+fn creating_makes_authorities_and_cluster_wide_keys_once() {
+    let mut world = World::with_hypervisors();
+    let events = world.run(cluster("test"));
+    let [Event::Cluster(ClusterEvent::ClusterCreated(created))] = events.as_slice() else {
+        panic!("{events:?}")
+    };
+    let names: Vec<_> = created.credentials.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["ca", "etcd-ca", "front-proxy-ca", "sa", "encryption-key"]);
+    assert_eq!(world.cluster("test").phase, ClusterPhase::Creating);
+    assert_eq!(world.owed(), [] as [String; 0], "a cluster without nodes owes nothing");
+}
+
+#[test]
+fn a_name_is_used_once_and_again_after_deletion() {
+    let mut world = World::with_cluster();
+    let first = world.cluster("test").uid;
+    assert_eq!(world.rejection(cluster("test")), "cluster-exists");
+    world.run(DeleteClusterV2 { name: name("test"), forget_orphans: false });
+    assert_eq!(world.rejection(cluster("test")), "cluster-exists");
+    world.finish_all();
+    world.run(cluster("test"));
+    assert_ne!(world.cluster("test").uid, first, "another life, another uid");
+}
+
+#[test]
+fn unusable_settings_are_refused() {
+    let mut world = World::with_hypervisors();
+    let mut refused = |change: &dyn Fn(&mut CreateClusterV1)| {
+        let mut command = cluster("bad");
+        change(&mut command);
+        world.rejection(command)
+    };
+    assert_eq!(refused(&|c| c.spec.kubernetes_version = name("v1.33.0")), "version-unsupported");
+    assert_eq!(refused(&|c| c.spec.kubernetes_version = name("v1.37.0")), "version-unsupported");
+    assert_eq!(refused(&|c| c.spec.kubernetes_version = name("v2.36.0")), "version-unsupported");
+    for cidr in ["", "10.244.0.0", "10.244.0.0/33", "10.244.1.0/16", "10.0.0.0/4", "10.2.3.0/25"] {
+        assert_eq!(refused(&|c| c.spec.pod_cidr = cidr.to_owned()), "invalid", "pods {cidr}");
+    }
+    for cidr in ["x", "10.96.0.1/12", "10.0.0.0/8", "10.96.0.0/30", "fd00::/112"] {
+        assert_eq!(
+            refused(&|c| c.spec.service_cidr = cidr.to_owned()),
+            "invalid",
+            "services {cidr}"
+        );
+    }
+    assert_eq!(refused(&|c| c.spec.service_cidr = "10.244.128.0/17".to_owned()), "overlap");
+    assert_eq!(refused(&|c| c.spec.pod_cidr = "192.0.0.0/16".to_owned()), "overlap");
+    for domain in ["", "Cluster.local", "-a.b", "a..b"] {
+        assert_eq!(refused(&|c| c.spec.dns_domain = domain.to_owned()), "invalid", "{domain}");
+    }
+    assert_eq!(refused(&|c| c.spec.extra_sans = vec!["not a name".to_owned()]), "invalid");
+}
+
+#[test]
+fn without_keys_nothing_is_created() {
+    let world = World::with_hypervisors();
+    let context = Context { now_ms: world.now_ms, mint: &NoMint, begins: None };
+    let envelope = world.envelope(cluster("test"));
+    let rejection = decide(&world.state, &envelope, &context).unwrap_err();
+    assert_eq!(rejection.code().as_str(), "key-material");
+    assert!(rejection.to_string().contains("no entropy"));
+}
+
+#[test]
+fn a_cluster_is_ready_when_each_node_is_and_both_roles_are_there() {
+    let mut world = World::with_hypervisors();
+    world.run(cluster("test"));
+    world.run(node("test", "cp-1", Role::ControlPlane));
+    world.finish_all();
+    assert_eq!(world.cluster("test").phase, ClusterPhase::Creating, "no way in yet");
+    world.run(node("test", "lb-1", Role::ControlPlaneIngress));
+    let job = world.owed().pop().unwrap();
+    let events = world.succeed(&job);
+    assert_eq!(kinds(&events), ["JobSucceeded", "ClusterBecameReady"]);
+    assert_eq!(world.cluster("test").phase, ClusterPhase::Ready);
+}
+
+#[test]
+fn deleting_removes_each_node_then_the_key_then_the_cluster() {
+    let mut world = World::with_cluster();
+    let events = world.run(DeleteClusterV2 { name: name("test"), forget_orphans: false });
+    assert_eq!(
+        kinds(&events),
+        ["ClusterDeletionStarted", "NodeRemovalStarted", "NodeRemovalStarted"]
+    );
+    assert_eq!(
+        world.run(DeleteClusterV2 { name: name("test"), forget_orphans: false }),
+        [],
+        "again: nothing"
+    );
+    assert_eq!(world.rejection(node("test", "cp-2", Role::ControlPlane)), "cluster-deleting");
+    assert_eq!(world.rejection(kubeconfig("test")), "cluster-deleting");
+    let removals = world.owed();
+    assert!(removals.iter().all(|j| j.ends_with(".remove")), "{removals:?}");
+    world.succeed(&removals[0]);
+    world.succeed(&removals[1]);
+    let shred = world.owed();
+    assert!(shred.len() == 1 && shred[0].ends_with(".shred"), "{shred:?}");
+    assert_eq!(kinds(&world.succeed(&shred[0])), ["JobSucceeded", "ClusterDeleted"]);
+    assert!(world.state.clusters.is_empty() && world.state.failures.is_empty());
+    assert_eq!(
+        world.rejection(DeleteClusterV2 { name: name("test"), forget_orphans: false }),
+        "cluster-unknown"
+    );
+}
+
+fn kubeconfig(cluster: &str) -> RecordKubeconfigV2 {
+    RecordKubeconfigV2 {
+        cluster: name(cluster),
+        common_name: "alice".to_owned(),
+        organizations: vec!["dev".to_owned()],
+        serial: "5f".to_owned(),
+        not_after_ms: 1,
+        issuer: Hash::ZERO,
+    }
+}
+
+#[test]
+fn an_issued_kubeconfig_is_remembered() {
+    let mut world = World::with_cluster();
+    world.run(kubeconfig("test"));
+    assert_eq!(world.cluster("test").kubeconfigs["5f"].common_name, "alice");
+    assert_eq!(world.rejection(kubeconfig("other")), "cluster-unknown");
+}
+
+#[test]
+fn kubeconfigs_that_have_ended_are_forgotten_when_the_next_one_is_issued() {
+    let mut world = World::with_cluster();
+    let mut issue = |serial: &str, not_after_ms: u64| {
+        let serial = serial.to_owned();
+        world.run(RecordKubeconfigV2 { serial, not_after_ms, ..kubeconfig("test") });
+        world.cluster("test").kubeconfigs.keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(issue("ended", 1), ["ended"]);
+    assert_eq!(issue("lasts", 2_000_000_000_000), ["lasts"]);
+    assert_eq!(issue("next", 2_000_000_000_000), ["lasts", "next"]);
+}
+
+#[test]
+fn a_command_that_expects_another_position_is_refused() {
+    let world = World::with_cluster();
+    let mut envelope =
+        world.envelope(DeleteClusterV2 { name: name("test"), forget_orphans: false });
+    envelope.expected_position = Some(world.state.position);
+    world.decide(&envelope).unwrap();
+    envelope.expected_position = Some(world.state.position - 1);
+    assert_eq!(world.decide(&envelope).unwrap_err().code().as_str(), "position-moved");
+}
+
+#[test]
+fn what_is_too_old_to_be_remembered_is_refused() {
+    let mut world = World::with_hypervisors();
+    let cordon = |cordoned| CordonHypervisorV1 { name: name("hv-0"), cordoned };
+    let first = world.envelope(cordon(true));
+    for n in 0..=PROCESSED_HORIZON {
+        world.now_ms += 1;
+        world.run(cordon(n % 2 == 0));
+    }
+    assert_eq!(world.decide(&first).unwrap_err().code().as_str(), "too-old");
+    world.run(cordon(true));
+}

@@ -1,0 +1,43 @@
+//! What decisions ask first: whether a cluster is there, stays, runs.
+
+use crate::cluster::{Cluster, ClusterPhase};
+use crate::rejection::Rejection;
+use crate::state::State;
+use oi_events::{ClusterName, Generation};
+
+/// The generation that a decision gives: the position that its commit will have.
+pub(crate) fn next_generation(state: &State) -> Generation {
+    Generation(state.position + 1)
+}
+
+pub(crate) fn known<'a>(state: &'a State, name: &ClusterName) -> Result<&'a Cluster, Rejection> {
+    state.clusters.get(name).map(|c| &**c).ok_or_else(|| Rejection::ClusterUnknown(name.clone()))
+}
+
+/// A cluster that is to stay.
+pub(crate) fn staying<'a>(state: &'a State, name: &ClusterName) -> Result<&'a Cluster, Rejection> {
+    let cluster = known(state, name)?;
+    if cluster.phase == ClusterPhase::Deleting {
+        return Err(Rejection::ClusterDeleting(name.clone()));
+    }
+    if cluster.delete_at_ms.is_some() {
+        return Err(Rejection::DeletionScheduled(name.clone()));
+    }
+    Ok(cluster)
+}
+
+/// A cluster that runs, and is not being restored.
+pub(crate) fn settled<'a>(state: &'a State, name: &ClusterName) -> Result<&'a Cluster, Rejection> {
+    let cluster = running(state, name)?;
+    if cluster.restore.is_some() {
+        Err(Rejection::RestoreRunning(name.clone()))
+    } else {
+        Ok(cluster)
+    }
+}
+
+/// A cluster whose nodes can be changed.
+pub(crate) fn running<'a>(state: &'a State, name: &ClusterName) -> Result<&'a Cluster, Rejection> {
+    let cluster = staying(state, name)?;
+    if cluster.hibernated { Err(Rejection::ClusterHibernated(name.clone())) } else { Ok(cluster) }
+}

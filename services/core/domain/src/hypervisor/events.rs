@@ -1,0 +1,116 @@
+//! What events about hypervisors change.
+
+use crate::hypervisor::{Hypervisor, Reach};
+use crate::job::events::forget_failures;
+use crate::state::State;
+use oi_events::{ClusterUid, HypervisorEvent, HypervisorName, JobTarget, NodeName};
+use std::sync::Arc;
+
+/// Folds an event into the state.
+pub(crate) fn fold(state: &mut State, event: &HypervisorEvent) {
+    match event {
+        HypervisorEvent::HypervisorRegistered(e) => {
+            state.hypervisors.insert(
+                e.hypervisor.name.clone(),
+                Arc::new(Hypervisor {
+                    spec: e.hypervisor.clone(),
+                    generation: e.generation,
+                    cordoned: false,
+                    reach: Reach::Unknown,
+                    since_ms: state.time_ms,
+                    prepared: false,
+                    orphans: Vec::new(),
+                    shared_ports: Default::default(),
+                }),
+            );
+        }
+        HypervisorEvent::PortsShared(e) => {
+            if let Some(h) = state.hypervisor_mut(&e.name) {
+                h.shared_ports = e.ports.iter().copied().collect();
+            }
+        }
+        HypervisorEvent::HypervisorCordoned(e) => {
+            if let Some(h) = state.hypervisor_mut(&e.name) {
+                h.cordoned = e.cordoned;
+            }
+        }
+        HypervisorEvent::HypervisorObserved(e) => {
+            let time_ms = state.time_ms;
+            if let Some(h) = state.hypervisor_mut(&e.name) {
+                if h.is_away() == e.reachable {
+                    h.since_ms = time_ms;
+                }
+                h.reach = if e.reachable {
+                    Reach::Reachable(e.detail.clone())
+                } else {
+                    Reach::Unreachable(e.detail.clone())
+                };
+            }
+        }
+        HypervisorEvent::HypervisorUnregistered(e) => {
+            state.hypervisors.remove(&e.name);
+            forget_failures(state, |t| t.hypervisor() == Some(&e.name));
+        }
+        HypervisorEvent::OrphanRemoved(e) => {
+            forget_orphan(state, &e.hypervisor, e.cluster_uid, &e.node);
+        }
+        HypervisorEvent::OrphansForgotten(e) => {
+            if let Some(h) = state.hypervisor_mut(&e.name) {
+                h.orphans.clear();
+            }
+            forget_failures(
+                state,
+                |t| matches!(&t, JobTarget::Orphan { hypervisor, .. } if *hypervisor == e.name),
+            );
+        }
+        HypervisorEvent::OrphanForgotten(e) => {
+            forget_orphan(state, &e.hypervisor, e.cluster_uid, &e.node);
+        }
+    }
+}
+
+/// What happened, in a line for people.
+pub(crate) fn summary(event: &HypervisorEvent) -> String {
+    match event {
+        HypervisorEvent::HypervisorRegistered(e) => {
+            let h = &e.hypervisor;
+            let kind = if h.public { "public" } else { "private" };
+            format!("{kind} hypervisor registered at {}", h.cri_endpoint)
+        }
+        HypervisorEvent::HypervisorCordoned(e) if e.cordoned => "takes no new nodes".to_owned(),
+        HypervisorEvent::PortsShared(e) => {
+            let ports: Vec<String> = e.ports.iter().map(ToString::to_string).collect();
+            let text = match ports.as_slice() {
+                [] => "shares no ports beside those of its range".to_owned(),
+                ports => format!("clusters may share its ports {}", ports.join(", ")),
+            };
+            text
+        }
+        HypervisorEvent::HypervisorCordoned(_) => "takes new nodes again".to_owned(),
+        HypervisorEvent::HypervisorObserved(e) if e.reachable => {
+            format!("answers: {}", e.detail)
+        }
+        HypervisorEvent::HypervisorObserved(e) => {
+            format!("does not answer: {}", e.detail)
+        }
+        HypervisorEvent::HypervisorUnregistered(_) => "forgotten".to_owned(),
+        HypervisorEvent::OrphanRemoved(e) => {
+            format!("what was left of node {} is gone", e.node)
+        }
+        HypervisorEvent::OrphansForgotten(_) => "orphans forgotten".to_owned(),
+        HypervisorEvent::OrphanForgotten(e) => {
+            format!("what is left of node {} is forgotten: clear it by hand", e.node)
+        }
+    }
+}
+
+fn forget_orphan(
+    state: &mut State,
+    hypervisor: &HypervisorName,
+    cluster_uid: ClusterUid,
+    node: &NodeName,
+) {
+    if let Some(h) = state.hypervisor_mut(hypervisor) {
+        h.orphans.retain(|l| l.cluster_uid != cluster_uid || l.node != *node);
+    }
+}

@@ -1,0 +1,5 @@
+//! Tests that cross features.
+
+mod lifecycle;
+mod properties;
+mod schedule;

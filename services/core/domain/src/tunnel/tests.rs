@@ -1,0 +1,140 @@
+//! The tunnel between a cluster's worker nodes and its control plane.
+#![allow(clippy::unwrap_used)]
+
+use crate::support::*;
+use crate::*;
+use oi_events::*;
+use std::net::Ipv4Addr;
+
+fn enable(cidr: &str) -> EnableTunnelV1 {
+    EnableTunnelV1 { cluster: name("test"), cidr: cidr.to_owned() }
+}
+
+fn asked(worker: &str, key: u8) -> ReportObservationV1 {
+    let (cluster, worker) = (name("test"), worker.to_owned());
+    let observation = Observation::PeerRequested { cluster, worker, public_key: [key; 32] };
+    ReportObservationV1 { observation }
+}
+
+fn gone(worker: &str, key: u8) -> ReportObservationV1 {
+    let (cluster, worker) = (name("test"), worker.to_owned());
+    let observation = Observation::WorkerGone { cluster, worker, public_key: [key; 32] };
+    ReportObservationV1 { observation }
+}
+
+/// A cluster for worker nodes that runs, without a tunnel.
+fn world() -> World {
+    let mut world = World::with_cluster();
+    world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
+    let addons = Addons { cni: Cni::Flannel, kube_proxy: true, dns: true };
+    world.run(SetAddonsV1 { cluster: name("test"), addons });
+    world.finish_all();
+    world
+}
+
+fn peers(world: &World) -> Vec<(TunnelPeer, Ipv4Addr)> {
+    let tunnel = world.cluster("test").tunnel.clone().unwrap();
+    tunnel.peers.into_iter().map(|(who, peer)| (who, peer.address)).collect()
+}
+
+fn worker(name: &str) -> TunnelPeer {
+    TunnelPeer::Worker(name.to_owned())
+}
+
+#[test]
+fn a_running_cluster_gets_a_hub_and_its_api_servers_get_links() {
+    let mut world = world();
+    let events = world.run(enable("10.254.0.0/24"));
+    assert_eq!(kinds(&events), ["TunnelEnabled", "TunnelPeerAdded"]);
+    assert_eq!(peers(&world), [(TunnelPeer::ControlPlane(name("cp-1")), [10, 254, 0, 2].into())]);
+    let owed = world.owed();
+    assert!(owed.iter().any(|job| job.ends_with(".ingress")), "the hub is to run: {owed:?}");
+    assert!(owed.iter().any(|job| job.ends_with(".control-plane")), "and the link: {owed:?}");
+    world.finish_all();
+    let hub = world.state.tunnel_hub(world.cluster("test")).unwrap();
+    let port = world.node("test", "lb-1").ports[&PortUse::Wireguard];
+    assert_eq!(hub.port(), port);
+    assert_ne!(port, world.node("test", "lb-1").ports[&PortUse::ApiServer]);
+    assert_eq!(world.run(enable("10.254.0.0/24")), [], "it is so already");
+    // What comes later has its part at once.
+    world.run(node("test", "lb-2", Role::ControlPlaneIngress));
+    assert!(world.node("test", "lb-2").ports.contains_key(&PortUse::Wireguard));
+    let events = world.run(node("test", "cp-2", Role::ControlPlane));
+    assert!(kinds(&events).contains(&"TunnelPeerAdded"), "{events:?}");
+    assert_eq!(world.state.tunnel_hub(world.cluster("test")), Some(hub), "all meet at one hub");
+}
+
+#[test]
+fn workers_get_the_lowest_free_address_once() {
+    let mut world = world();
+    world.run(enable("10.254.0.0/24"));
+    world.finish_all();
+    assert_eq!(kinds(&world.run(asked("one", 1))), ["TunnelPeerAdded"]);
+    assert!(world.owed().iter().any(|job| job.ends_with(".configure")), "it is to be told");
+    world.run(asked("two", 2));
+    assert!(peers(&world).contains(&(worker("one"), [10, 254, 0, 3].into())));
+    assert!(peers(&world).contains(&(worker("two"), [10, 254, 0, 4].into())));
+    assert_eq!(world.run(asked("one", 1)), [], "it has one");
+    assert_eq!(world.run(asked("one", 9)), [], "under another key it is somebody else");
+    assert_eq!(world.run(asked("nine", 1)), [], "a key is one machine's");
+    assert_eq!(world.run(gone("one", 9)), [], "of another machine of that name");
+    assert_eq!(kinds(&world.run(gone("one", 1))), ["TunnelPeerRemoved"]);
+    assert_eq!(world.run(gone("one", 1)), []);
+    world.run(asked("three", 3));
+    assert!(peers(&world).contains(&(worker("three"), [10, 254, 0, 3].into())), "used again");
+}
+
+#[test]
+fn there_are_as_many_links_as_addresses() {
+    let mut world = world();
+    world.run(enable("10.254.0.0/28"));
+    for n in 0..20 {
+        world.run(asked(&format!("w{n}"), n + 1));
+    }
+    // 14 of them are hosts, one of which is left to the network.
+    assert_eq!(peers(&world).len(), 13);
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let mut world = world();
+    for bad in ["10.254.0.0", "fd00::/64", "10.254.0.0/29", "10.254.0.1/24", "10.0.0.0/7"] {
+        assert!(world.try_run(enable(bad)).is_err(), "{bad}");
+    }
+    for taken in ["10.244.3.0/24", "10.96.0.0/16"] {
+        assert!(matches!(world.try_run(enable(taken)), Err(Rejection::Overlap { .. })), "{taken}");
+    }
+    world.run(enable("10.254.0.0/24"));
+    assert!(world.try_run(enable("10.253.0.0/24")).is_err(), "it stays what it is");
+    let mut without = World::with_cluster();
+    without.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
+    let refused = without.try_run(enable("10.254.0.0/24"));
+    assert!(matches!(refused, Err(Rejection::NotForWorkers(_))));
+    assert_eq!(without.run(asked("one", 1)), [], "nobody has asked for a tunnel");
+}
+
+#[test]
+fn a_node_that_goes_has_no_link() {
+    let mut world = world();
+    world.run(node("test", "cp-2", Role::ControlPlane));
+    world.finish_all();
+    world.run(enable("10.254.0.0/24"));
+    world.finish_all();
+    assert_eq!(peers(&world).len(), 2);
+    world.run(RemoveNodeV1 { cluster: name("test"), name: name("cp-2") });
+    world.finish_all();
+    assert_eq!(peers(&world), [(TunnelPeer::ControlPlane(name("cp-1")), [10, 254, 0, 2].into())]);
+}
+
+#[test]
+fn links_move_to_the_ingress_that_runs() {
+    let mut world = world();
+    world.run(enable("10.254.0.0/24"));
+    world.run(node("test", "lb-2", Role::ControlPlaneIngress));
+    world.finish_all();
+    let before = world.state.tunnel_hub(world.cluster("test")).unwrap();
+    world.run(RemoveNodeV1 { cluster: name("test"), name: name("lb-1") });
+    let after = world.state.tunnel_hub(world.cluster("test")).unwrap();
+    assert_ne!(before, after);
+    assert!(world.owed().iter().any(|job| job.ends_with(".configure")), "all are told");
+}

@@ -1,0 +1,39 @@
+//! Checks of names and address ranges.
+
+use crate::rejection::Rejection;
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+pub(crate) fn parse_cidr(field: &'static str, value: &str) -> Result<IpNet, Rejection> {
+    let invalid = |problem: String| Rejection::Invalid { field, value: value.to_owned(), problem };
+    let net: IpNet = value
+        .parse()
+        .map_err(|_| invalid("it is not a CIDR, for example 10.96.0.0/12".to_owned()))?;
+    if net.trunc() != net {
+        return Err(invalid(format!("it has host bits set; {} is meant?", net.trunc())));
+    }
+    Ok(net)
+}
+
+pub(crate) fn overlap(a: &IpNet, b: &IpNet) -> bool {
+    a.contains(b) || b.contains(a)
+}
+
+/// The nth address of a Service range: 1 is the API's own, 10 the DNS service's.
+pub fn service_ip(service_cidr: &str, n: u32) -> Option<IpAddr> {
+    match service_cidr.parse::<IpNet>().ok()? {
+        IpNet::V4(net) => Some(IpAddr::V4(u32::from(net.network()).checked_add(n)?.into())),
+        IpNet::V6(net) => Some(IpAddr::V6(u128::from(net.network()).checked_add(n.into())?.into())),
+    }
+}
+
+/// RFC 1123 subdomain.
+pub fn is_dns_name(name: &str) -> bool {
+    let label = |l: &str| {
+        (1..=63).contains(&l.len())
+            && !l.starts_with('-')
+            && !l.ends_with('-')
+            && l.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}

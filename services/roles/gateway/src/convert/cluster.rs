@@ -1,0 +1,117 @@
+//! Clusters and their kubeconfigs, between requests, the state and answers.
+
+use super::{IntoCommand, addons, authentication, endpoint, parse, rotation, tunnel};
+use crate::rejected::Rejected;
+use oi_domain::{Ca, Cluster, ClusterPhase, State};
+use oi_events::{
+    ClusterName, ClusterSpec, Command, CreateClusterV1, DeleteClusterV2, HibernateClusterV1,
+    ScheduleDeletionV1, UndeleteClusterV1,
+};
+use oi_pki::certificate_pem;
+use oi_proto::v1;
+use std::sync::Arc;
+
+impl IntoCommand for v1::CreateCluster {
+    fn into_command(self) -> Result<Command, Rejected> {
+        Ok(CreateClusterV1 {
+            name: parse("name", &self.name)?,
+            spec: ClusterSpec {
+                kubernetes_version: parse("kubernetes_version", &self.kubernetes_version)?,
+                pod_cidr: self.pod_cidr,
+                service_cidr: self.service_cidr,
+                dns_domain: self.dns_domain,
+                extra_sans: self.extra_sans,
+            },
+        }
+        .into())
+    }
+}
+
+impl IntoCommand for v1::DeleteCluster {
+    fn into_command(self) -> Result<Command, Rejected> {
+        Ok(DeleteClusterV2 {
+            name: parse("name", &self.name)?,
+            forget_orphans: self.forget_orphans,
+        }
+        .into())
+    }
+}
+
+impl IntoCommand for v1::HibernateCluster {
+    fn into_command(self) -> Result<Command, Rejected> {
+        Ok(HibernateClusterV1 { name: parse("name", &self.name)?, hibernated: self.hibernated }
+            .into())
+    }
+}
+
+impl IntoCommand for v1::ScheduleDeletion {
+    fn into_command(self) -> Result<Command, Rejected> {
+        Ok(ScheduleDeletionV1 { name: parse("name", &self.name)?, grace_ms: self.grace_ms }.into())
+    }
+}
+
+impl IntoCommand for v1::UndeleteCluster {
+    fn into_command(self) -> Result<Command, Rejected> {
+        Ok(UndeleteClusterV1 { name: parse("name", &self.name)? }.into())
+    }
+}
+
+/// All clusters, or the one of that name.
+pub fn clusters<'a>(
+    state: &'a State,
+    of: Option<&'a ClusterName>,
+) -> impl Iterator<Item = (&'a ClusterName, &'a Arc<Cluster>)> {
+    state.clusters.iter().filter(move |(name, _)| of.is_none_or(|wanted| wanted == *name))
+}
+
+pub fn cluster(state: &State, name: &ClusterName, c: &Cluster) -> v1::Cluster {
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    v1::Cluster {
+        spec: Some(v1::CreateCluster {
+            name: name.to_string(),
+            kubernetes_version: c.spec.kubernetes_version.to_string(),
+            pod_cidr: c.spec.pod_cidr.clone(),
+            service_cidr: c.spec.service_cidr.clone(),
+            dns_domain: c.spec.dns_domain.clone(),
+            extra_sans: c.spec.extra_sans.clone(),
+        }),
+        uid: c.uid.to_string(),
+        phase: match c.phase {
+            ClusterPhase::Deleting => v1::ClusterPhase::Deleting,
+            _ if c.delete_at_ms.is_some() => v1::ClusterPhase::DeletionScheduled,
+            _ if c.hibernated => v1::ClusterPhase::Hibernated,
+            ClusterPhase::Creating => v1::ClusterPhase::Creating,
+            ClusterPhase::Ready => v1::ClusterPhase::Ready,
+        }
+        .into(),
+        upgrade_to: c.upgrade.as_ref().map(|u| u.target().to_string()).unwrap_or_default(),
+        upgrade_paused: c.upgrade.as_ref().is_some_and(|u| u.paused),
+        delete_at_ms: c.delete_at_ms.unwrap_or(0),
+        restoring: c.restore.as_ref().map(|r| r.backup.to_string()).unwrap_or_default(),
+        endpoint: state.endpoint(c).map(|e| e.to_string()).unwrap_or_default(),
+        own_endpoint: c.endpoint.as_ref().map(endpoint::shown),
+        ingresses: state.endpoints(c).iter().map(ToString::to_string).collect(),
+        authentication: authentication::state(c),
+        nodes: count(c.nodes.len()),
+        ready_nodes: count(c.nodes.values().filter(|n| n.is_ready()).count()),
+        ca_certificate: c
+            .trusted(Ca::Kubernetes)
+            .iter()
+            .map(|ca| certificate_pem(&ca.public))
+            .collect(),
+        addons: c.addons.as_ref().map(addons::shown),
+        configured: c.addons.as_ref().is_some_and(|i| i.done),
+        tunnel: tunnel::shown(state, c),
+        rotation: rotation::shown(c),
+    }
+}
+
+pub fn kubeconfigs(c: &Cluster) -> Vec<v1::Kubeconfig> {
+    let one = |(serial, k): (&String, &oi_domain::Kubeconfig)| v1::Kubeconfig {
+        serial: serial.clone(),
+        user: k.common_name.clone(),
+        groups: k.organizations.clone(),
+        not_after_ms: k.not_after_ms,
+    };
+    c.kubeconfigs.iter().map(one).collect()
+}
