@@ -1,6 +1,8 @@
 //! `oi-abuse`: requests that cannot be, over gRPC and as messages. Each must be refused with
-//! its code, change nothing, and be recorded. Started by `tests/e2e/abuse`.
+//! its code, change nothing, and be recorded. Started by `tests/e2e/abuse`; who may ask for what
+//! by `tests/e2e/security`.
 
+mod access;
 mod grpc;
 mod messages;
 mod settings;
@@ -130,11 +132,20 @@ pub fn postcard(command: &Command) -> Result<(String, Vec<u8>), Error> {
 #[tokio::main]
 async fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [server, broker, rounds] = args.as_slice() else {
-        eprintln!("usage: oi-abuse SERVER BROKER ROUNDS");
-        return ExitCode::from(2);
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["access", server, broker, pki] => access::run(server, broker, pki.as_ref()).await,
+        [server, broker, rounds] => {
+            run((*server).to_owned(), broker, rounds.parse().unwrap_or(1)).await
+        }
+        _ => {
+            eprintln!(
+                "usage: oi-abuse SERVER BROKER ROUNDS\n       oi-abuse access SERVER BROKER PKI"
+            );
+            return ExitCode::from(2);
+        }
     };
-    match run(server.clone(), broker, rounds.parse().unwrap_or(1)).await {
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

@@ -122,24 +122,32 @@ fn bad() -> Result<Vec<Sent>, Error> {
 }
 
 /// Publishes as a stock client would, and waits for the outcome.
-async fn outcome(client: &Client, sent: &Sent) -> Result<String, Error> {
+pub async fn publish(
+    client: &Client,
+    subject: String,
+    headers: &[(&'static str, String)],
+    payload: Vec<u8>,
+) -> Result<String, Error> {
     let inbox = client.new_inbox();
     let mut answers = client.subscribe(inbox.clone()).await?;
-    let mut headers = HeaderMap::new();
-    for (name, value) in &sent.headers {
-        headers.insert(*name, value.as_str());
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.insert(*name, value.as_str());
     }
-    headers.insert("Oi-Reply-To", inbox);
+    map.insert("Oi-Reply-To", inbox);
     let context = async_nats::jetstream::new(client.clone());
-    let payload = sent.payload.clone().into();
-    context.publish_with_headers("oi.submit.admin.abuse", headers, payload).await?.await?;
+    context.publish_with_headers(subject, map, payload.into()).await?.await?;
     let answer = tokio::time::timeout(LIMIT, answers.next()).await?.ok_or("no answer")?;
     Ok(match v1::CommandOutcome::decode(answer.payload)?.outcome {
-        Some(Outcome::Rejected(refused)) => refused.code,
+        Some(Outcome::Rejected(rejected)) => rejected.code,
         Some(Outcome::Decided(decided)) if decided.duplicate => "duplicate".to_owned(),
         Some(Outcome::Decided(_)) => "accepted".to_owned(),
         None => "nothing".to_owned(),
     })
+}
+
+async fn outcome(client: &Client, sent: &Sent) -> Result<String, Error> {
+    publish(client, "oi.submit.admin.abuse".to_owned(), &sent.headers, sent.payload.clone()).await
 }
 
 pub async fn rows(client: &Client, decided: &v1::SubmitRequest) -> Result<Vec<Row>, Error> {

@@ -5,8 +5,10 @@ use crate::identity::{AccessRole, Identity};
 use crate::rejected::Rejected;
 use crate::service::Gateway;
 use oi_domain::{Scope, jobs_in};
-use oi_events::Code;
-use oi_events::{Event, JobEvent, JobId, JobKind, JobTarget, RecordedCommit};
+use oi_events::{
+    Code, Command, Event, JobCommand, JobEvent, JobId, JobKind, JobOutput, JobResult, JobTarget,
+    RecordedCommit, ReportJobV2,
+};
 use oi_journal::ReadError;
 use oi_proto::v1;
 
@@ -16,10 +18,10 @@ const LONGEST: u64 = 100_000;
 /// What an event says about a job; none where it is about something else.
 fn attempt(recorded: &RecordedCommit, event: &Event, id: &JobId) -> Option<v1::JobAttempt> {
     let (job, message, took_ms) = match event {
-        Event::Job(JobEvent::JobSucceeded(e)) => (&e.job, String::new(), e.took_ms),
+        Event::Job(JobEvent::JobSucceeded(e)) => (&e.job, output(recorded), e.took_ms),
         Event::Job(JobEvent::JobFailed(e)) => (&e.job, e.message.clone(), 0),
         Event::Job(JobEvent::JobRetried(e)) => (&e.job, String::new(), 0),
-        Event::Job(JobEvent::JobDeadLettered(e)) => (&e.job, String::new(), 0),
+        Event::Job(JobEvent::JobDeadLettered(e)) => (&e.job, e.message.clone(), 0),
         _ => return None,
     };
     (job == id).then(|| v1::JobAttempt {
@@ -30,6 +32,17 @@ fn attempt(recorded: &RecordedCommit, event: &Event, id: &JobId) -> Option<v1::J
         took_ms,
         actor: recorded.commit.header.actor.clone(),
     })
+}
+
+/// What came of a job, as its worker reported it.
+fn output(recorded: &RecordedCommit) -> String {
+    match &recorded.commit.command {
+        Command::Job(JobCommand::ReportJob(ReportJobV2 {
+            result: JobResult::Succeeded(JobOutput::Backup(snapshot)),
+            ..
+        })) => format!("a snapshot of {} bytes in {}", snapshot.bytes, snapshot.object),
+        _ => String::new(),
+    }
 }
 
 impl Gateway {
