@@ -113,7 +113,6 @@ codes! {
         NoUpgrade = "no-upgrade",
         NotForWorkers = "not-for-workers",
         NowhereToRestore = "nowhere-to-restore",
-        OutputMissing = "output-missing",
         PortInUse = "port-in-use",
         PortNotShared = "port-not-shared",
         PortShared = "port-shared",

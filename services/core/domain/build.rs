@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display())) {
         let path = entry.unwrap_or_else(|e| panic!("{}: {e}", dir.display())).path();
+        let name = path.file_name().unwrap_or_default();
+        if name == "tests" || name == "tests.rs" {
+            continue;
+        }
         if path.is_dir() {
             sources(&path, found);
         } else {

@@ -95,7 +95,7 @@ impl Journal {
                 let (role, tenant, producer) = match tokens.as_slice() {
                     [role, producer] => (*role, None, *producer),
                     [role, tenant, producer] => (*role, Some((*tenant).to_owned()), *producer),
-                    _ => ("", None, ""),
+                    other => ("", None, other.last().copied().unwrap_or_default()),
                 };
                 Ok(Submission {
                     producer: producer.to_owned(),

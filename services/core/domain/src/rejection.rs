@@ -142,8 +142,6 @@ pub enum Rejection {
         "level {level} is not known to this release, whose newest is {newest}: upgrade all servers first"
     )]
     FeatureLevelUnknown { level: u16, newest: u16 },
-    #[error("the report on job {0} lacks its output, or has another job's")]
-    OutputMissing(JobId),
     #[error("job {job} cannot be left out: {instead}")]
     JobNeeded { job: JobId, instead: &'static str },
     #[error(
@@ -202,7 +200,6 @@ impl Rejection {
             Rejection::NotForWorkers(_) => Code::NotForWorkers,
             Rejection::TokenUnknown { .. } => Code::TokenUnknown,
             Rejection::JobUnknown(_) => Code::JobUnknown,
-            Rejection::OutputMissing(_) => Code::OutputMissing,
             Rejection::JobNeeded { .. } => Code::JobNeeded,
             Rejection::FeatureLevelTooLow { .. } => Code::FeatureLevelTooLow,
             Rejection::FeatureLevelUnknown { .. } => Code::FeatureLevelUnknown,

@@ -47,6 +47,14 @@ fn forbidden(problem: impl Into<String>) -> Rejected {
     Rejected::new(Code::Forbidden, problem)
 }
 
+/// A producer as it is recorded; the same name in two tenants is two producers.
+pub fn actor_of(submission: &Submission) -> String {
+    match &submission.tenant {
+        None => format!("producer:{}", submission.producer),
+        Some(tenant) => format!("producer:{tenant}:{}", submission.producer),
+    }
+}
+
 impl Identity {
     /// Reads the certificate of a request's connection.
     ///
@@ -71,10 +79,10 @@ impl Identity {
     /// # Errors
     /// Where the subject names no role.
     pub fn of_producer(submission: &Submission) -> Result<Identity, Rejected> {
-        let name = format!("producer:{}", submission.producer);
+        let name = actor_of(submission);
         let role = AccessRole::parse(&submission.role).ok_or_else(|| {
             forbidden(format!(
-                "{name} publishes as {:?}, which is no role: use viewer, operator or admin",
+                "{name} publishes as {:?}, which is no role: use operator or admin",
                 submission.role
             ))
         })?;

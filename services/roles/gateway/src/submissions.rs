@@ -8,7 +8,7 @@
 //! message, it is answered, recorded, and gone.
 
 use crate::convert::{self, authentication};
-use crate::identity::Identity;
+use crate::identity::{Identity, actor_of};
 use crate::rejected::Rejected;
 use crate::rejections::noted;
 use crate::service::{Gateway, LARGEST, command_span};
@@ -108,7 +108,7 @@ impl Gateway {
                     continue;
                 }
             };
-            let producer = delivered.value.producer.clone();
+            let producer = actor_of(&delivered.value);
             if let Some(lane) = lanes.get(&producer) {
                 match lane.send(delivered).await {
                     Ok(()) => continue,
@@ -137,7 +137,7 @@ impl Gateway {
 
     async fn submission(&self, delivered: Delivered<Submission>) {
         let submission = &delivered.value;
-        let actor = format!("producer:{}", submission.producer);
+        let actor = actor_of(submission);
         let Read { id, kind, envelope } = read(submission, &actor);
         let decided = match envelope {
             Ok(envelope) => {

@@ -19,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(Event::decode(now.kind, now.version, &bytes).expect("just written"), event);
     }
     if let Ok(job) = from_bytes_strict::<Job>(body) {
-        let _ = oi_domain::JobTarget::parse(&job.id);
+        let _ = oi_events::JobTarget::parse(&job.id);
         let bytes = to_bytes(&job).expect("it was read");
         assert_eq!(from_bytes_strict::<Job>(&bytes).expect("just written"), job);
     }

@@ -15,8 +15,8 @@ fuzz_target!(|data: &[u8]| {
     let _ = text.parse::<HypervisorName>();
     let _ = text.parse::<KubernetesVersion>();
     let id = JobId(text.to_owned());
-    if let Some(target) = oi_domain::JobTarget::parse(&id) {
-        let written = oi_domain::job_id(&target);
-        assert_eq!(oi_domain::JobTarget::parse(&written), Some(target));
+    if let Some(target) = oi_events::JobTarget::parse(&id) {
+        let written = target.id();
+        assert_eq!(oi_events::JobTarget::parse(&written), Some(target));
     }
 });

@@ -7,6 +7,8 @@ use oi_events::Command;
 
 pub(crate) mod commands;
 pub(crate) mod events;
+#[cfg(test)]
+mod tests;
 
 /// The highest level that this release knows. See docs/upgrading.md for what came with each.
 pub const FEATURE_LEVEL: u16 = 3;

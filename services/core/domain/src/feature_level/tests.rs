@@ -1,10 +1,9 @@
 //! What may be written while servers of an older release still run.
 #![allow(clippy::unwrap_used)]
 
-
+use crate::support::*;
 use crate::*;
 use oi_events::*;
-use crate::support::*;
 
 #[test]
 fn what_is_new_waits_until_all_servers_are() {

@@ -42,35 +42,43 @@ fn report(state: &State, c: &ReportJobV2, now_ms: u64) -> Result<Vec<Event>, Rej
     let attempts = state.failures.get(&c.job).map_or(0, |t| t.attempts);
     let failed = attempts.saturating_add(1);
     let job = c.job.clone();
+    let again = |message: String| {
+        let retry_at_ms = now_ms.saturating_add(pause_ms(failed));
+        JobFailedV1 { job: job.clone(), attempt: failed, message, retry_at_ms }.into()
+    };
     Ok(match &c.result {
-        JobResult::Succeeded(output) => return succeeded(state, c, output),
+        JobResult::Succeeded(output) => match succeeded(state, c, output) {
+            Some(events) => events,
+            None => vec![again("it was reported done without its output".to_owned())],
+        },
         JobResult::Failed { message, class: FailureClass::Transient } => {
-            let retry_at_ms = now_ms.saturating_add(pause_ms(failed));
-            vec![JobFailedV1 { job, attempt: failed, message: message.clone(), retry_at_ms }.into()]
+            vec![again(message.clone())]
         }
         JobResult::Failed { message, class: FailureClass::Permanent } => {
-            vec![JobDeadLetteredV2 { job, attempts: failed, message: message.clone() }.into()]
+            vec![
+                JobDeadLetteredV2 { job: job.clone(), attempts: failed, message: message.clone() }
+                    .into(),
+            ]
         }
         JobResult::DeadLettered => {
             let message = "delivered too often without any outcome".to_owned();
-            vec![JobDeadLetteredV2 { job, attempts, message }.into()]
+            // How often it failed before is known already.
+            vec![JobDeadLetteredV2 { job: job.clone(), attempts: 0, message }.into()]
         }
     })
 }
 
-/// What holds now that a job has succeeded.
-fn succeeded(state: &State, c: &ReportJobV2, output: &JobOutput) -> Result<Vec<Event>, Rejection> {
-    let Some(target) = JobTarget::parse(&c.job) else { return Ok(Vec::new()) };
+/// What holds now that a job has succeeded; none where its output is not what it must be.
+fn succeeded(state: &State, c: &ReportJobV2, output: &JobOutput) -> Option<Vec<Event>> {
+    let target = JobTarget::parse(&c.job)?;
     let mut events: Vec<Event> =
         vec![JobSucceededV1 { job: c.job.clone(), took_ms: c.took_ms }.into()];
     match (target, output) {
         (JobTarget::Backup { cluster, backup, step: JobKind::TakeBackup, .. }, output) => {
-            let JobOutput::Backup(snapshot) = output else {
-                return Err(Rejection::OutputMissing(c.job.clone()));
-            };
+            let JobOutput::Backup(snapshot) = output else { return None };
             events.extend(backup::commands::taken(state, &cluster, backup, snapshot));
         }
-        (_, JobOutput::Backup(_)) => return Err(Rejection::OutputMissing(c.job.clone())),
+        (_, JobOutput::Backup(_)) => return None,
         (JobTarget::Orphan { hypervisor, cluster_uid, node, .. }, JobOutput::None) => {
             events.push(OrphanRemovedV1 { hypervisor, cluster_uid, node }.into());
         }
@@ -93,7 +101,7 @@ fn succeeded(state: &State, c: &ReportJobV2, output: &JobOutput) -> Result<Vec<E
         }
         (JobTarget::Hypervisor { .. }, JobOutput::None) => {}
     }
-    Ok(events)
+    Some(events)
 }
 
 /// A member that is new beside others is made known.

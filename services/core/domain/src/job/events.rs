@@ -43,7 +43,7 @@ pub(crate) fn summary(event: &JobEvent) -> String {
             format!("failed (attempt {}): {}", e.attempt, e.message)
         }
         JobEvent::JobRetried(_) => "due again".to_owned(),
-        JobEvent::JobDeadLettered(_) => "given up by the queue".to_owned(),
+        JobEvent::JobDeadLettered(e) => format!("not tried again: {}", e.message),
     }
 }
 

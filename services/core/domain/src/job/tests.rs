@@ -154,7 +154,9 @@ fn a_backup_succeeds_with_its_snapshot_and_a_duration() {
         result: JobResult::Succeeded(output),
         took_ms: 5,
     };
-    assert_eq!(world.rejection(report(JobOutput::None)), "output-missing");
+    let events = world.run(report(JobOutput::None));
+    assert!(matches!(events.as_slice(), [Event::Job(JobEvent::JobFailed(_))]), "{events:?}");
+    world.run(RetryJobV1 { job: JobId(job.clone()) });
     let events = world.run(report(JobOutput::Backup(snapshot())));
     assert!(matches!(
         events.as_slice(),

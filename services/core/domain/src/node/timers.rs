@@ -2,6 +2,7 @@
 
 use crate::cluster::{Cluster, ClusterPhase};
 use crate::hypervisor::Hypervisor;
+use crate::job::Retry;
 use crate::node::Node;
 use crate::node::replace::can_replace;
 use crate::state::State;
@@ -63,7 +64,10 @@ pub fn lost(state: &State, now_ms: u64, patience_ms: u64) -> Vec<Command> {
 /// Members that were in their cluster and do not come up again, though their hypervisor
 /// answers and all others are well.
 fn broken_by_jobs(state: &State) -> impl Iterator<Item = Command> + '_ {
-    let tried = state.failures.iter().filter(|(_, t)| t.attempts >= MEMBER_TRIES);
+    let tried = state
+        .failures
+        .iter()
+        .filter(|(_, f)| f.attempts >= MEMBER_TRIES || f.retry == Retry::ByHand);
     tried.filter_map(|(job, failure)| {
         let Some(JobTarget::Node { cluster, node, step: JobKind::EnsureEtcd, .. }) =
             JobTarget::parse(job)

@@ -81,8 +81,8 @@ fn check_tunnel(state: &State, cluster: &Cluster, cidr: &str) -> Result<(), Reje
             return overlap_with(field.to_owned(), other.clone());
         }
     }
-    let addons = |h: &Hypervisor| net.contains(&h.spec.address);
-    match state.hypervisors.iter().find(|(_, h)| addons(h)) {
+    let contains = |h: &Hypervisor| net.contains(&h.spec.address);
+    match state.hypervisors.iter().find(|(_, h)| contains(h)) {
         Some((name, h)) => {
             overlap_with(format!("the address of hypervisor {name}"), h.spec.address.to_string())
         }
