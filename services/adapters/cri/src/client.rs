@@ -77,6 +77,12 @@ impl CriError {
         matches!(self, CriError::Call { source, .. } if source.code == Code::NotFound)
     }
 
+    /// Whether the runtime says that the request can never succeed: the name of an image is
+    /// malformed, for example.
+    pub fn is_invalid_argument(&self) -> bool {
+        matches!(self, CriError::Call { source, .. } if source.code == Code::InvalidArgument)
+    }
+
     /// Whether the endpoint itself is the trouble, not the call.
     pub fn is_unreachable(&self) -> bool {
         !matches!(self, CriError::Call { .. })

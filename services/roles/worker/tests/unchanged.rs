@@ -12,9 +12,10 @@ use oi_events::*;
 use oi_pki::DataKey;
 use oi_tunnel::Key;
 use oi_view::Keyring;
-use oi_worker::addons::{Object, OpenToken, Opened, Subject, objects};
-use oi_worker::pods::passthrough::Passthrough;
-use oi_worker::pods::{Secrets, Target, control_plane, etcd, ingress, tunnel};
+use oi_worker::addons::{ClusterContext, ClusterSecrets, JoinToken, Object, objects};
+use oi_worker::desired::shared_port::SharedPort;
+use oi_worker::desired::{NodeContext, Secrets, control_plane, etcd, ingress};
+use oi_worker::tunnel;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 /// The label of add-ons.
-const OWNED: &str = "oi/kept";
+const OWNED: &str = "oi/addon";
 
 /// Makes key material that is the same each time.
 struct FixedMint<'a>(&'a DataKey);
@@ -216,27 +217,27 @@ fn describe(at: &str, (pod, files): &(PodSpec, Vec<FileOp>)) -> Vec<String> {
 }
 
 fn node(world: &World, cluster: &ClusterName, node: &NodeName) -> Vec<String> {
-    let target = Target::find(&world.state, cluster, node).unwrap();
-    let secrets = Secrets { target: &target, key: &world.key };
+    let ctx = NodeContext::find(&world.state, cluster, node).unwrap();
+    let secrets = Secrets { ctx: &ctx, key: &world.key };
     let mut pods = Vec::new();
-    match target.node.role {
+    match ctx.node.role {
         Role::ControlPlane => {
-            let initial_cluster = etcd::member_entry(&target).unwrap();
+            let initial_cluster = etcd::member_entry(&ctx).unwrap();
             let joining = etcd::Joining { initial_cluster, state: "existing" };
-            pods.push(etcd::pod(&target, &secrets, &joining).unwrap());
-            pods.push(control_plane::pod(&target, &secrets).unwrap());
-            pods.push((etcd::restore_pod(&target).unwrap().0, Vec::new()));
+            pods.push(etcd::pod(&ctx, &secrets, &joining).unwrap());
+            pods.push(control_plane::pod(&ctx, &secrets).unwrap());
+            pods.push((etcd::restore_pod(&ctx).unwrap().pod, Vec::new()));
         }
-        Role::ApiServer => pods.push(control_plane::pod(&target, &secrets).unwrap()),
+        Role::ApiServer => pods.push(control_plane::pod(&ctx, &secrets).unwrap()),
         Role::ControlPlaneIngress => {
-            pods.push(ingress::pod(&target, &secrets).unwrap());
-            pods.extend(tunnel::hub(&target, &secrets).unwrap());
+            pods.push(ingress::pod(&ctx, &secrets).unwrap());
+            pods.extend(tunnel::pods::hub(&ctx, &secrets).unwrap());
         }
     }
     let at = format!("{cluster}/{node}");
     let mut lines: Vec<String> = pods.iter().flat_map(|pod| describe(&at, pod)).collect();
     let worker = ("worker-1".to_owned(), vec!["10.244.3.0/24".parse().unwrap()]);
-    let files = tunnel::files(&target, &secrets, &BTreeMap::from([worker])).unwrap();
+    let files = tunnel::files(&ctx, &secrets, &BTreeMap::from([worker])).unwrap();
     lines.push(format!("{at} tunnel files {}", hash(&serde_json::to_vec(&files).unwrap())));
     lines
 }
@@ -246,7 +247,7 @@ fn shared_ports(world: &World) -> Vec<String> {
     let hypervisor = &world.state.hypervisors[&host];
     let routes = world.state.routes(&host);
     assert!(!routes.is_empty());
-    let shared = Passthrough { hypervisor, port: 6443, routes };
+    let shared = SharedPort { hypervisor, port: 6443, routes };
     describe("hv-public", &shared.pod(17).unwrap())
 }
 
@@ -266,16 +267,16 @@ fn canonical(object: &Value) -> Value {
 
 /// Objects by cluster and number of workers.
 fn addons(world: &World, cluster: &str, workers: u64) -> Vec<String> {
-    let subject = Subject::find(&world.state, &name(cluster)).unwrap();
-    let token = OpenToken {
+    let context = ClusterContext::find(&world.state, &name(cluster)).unwrap();
+    let token = JoinToken {
         id: name("abcdef"),
         secret: "0123456789abcdef".to_owned(),
         expires_ms: 1_800_000_000_000,
         description: "a rack".to_owned(),
     };
-    let hub_key = subject.hub.map(|_| Key([9; 32]));
-    let opened = Opened { tokens: vec![token], hub_key };
-    let all = objects(&subject, &opened, workers);
+    let hub_key = context.hub.map(|_| Key([9; 32]));
+    let secrets = ClusterSecrets { tokens: vec![token], hub_key };
+    let all = objects(&context, &secrets, workers).unwrap();
     let line = |object: &Object| {
         let hash = hash(canonical(&object.0).to_string().as_bytes());
         format!("{cluster} with {workers} workers: {} {hash}", object.title())
