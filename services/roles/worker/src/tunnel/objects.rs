@@ -10,23 +10,23 @@ use std::collections::BTreeMap;
 /// The namespace in which machines ask and are answered.
 pub const NAMESPACE: &str = "oi-tunnel";
 /// The label of their requests.
-pub const REQUEST: &str = "oi/ask";
+pub const REQUEST: &str = "oi/tunnel-request";
 
 /// The objects, if the cluster has a tunnel.
 pub fn objects(cluster: &ClusterContext, hub_key: &Key) -> Result<Vec<Object>, TemplateError> {
     let Some(tunnel) = &cluster.cluster.tunnel else { return Ok(Vec::new()) };
-    let mut links = Map::new();
+    let mut peers = Map::new();
     for (who, peer) in &tunnel.peers {
         if let (TunnelPeer::Worker(worker), Some(key)) = (who, peer.public_key) {
-            let link = json!({"address": peer.address, "publicKey": Key(key).to_string()});
-            links.insert(worker.clone(), Value::String(link.to_string()));
+            let peer = json!({"address": peer.address, "publicKey": Key(key).to_string()});
+            peers.insert(worker.clone(), Value::String(peer.to_string()));
         }
     }
     let values = BTreeMap::from([
         ("cidr", json!(tunnel.cidr)),
         ("hub", json!(cluster.hub.map(|hub| hub.to_string()).unwrap_or_default())),
         ("hub_key", json!(hub_key.to_string())),
-        ("links", Value::Object(links)),
+        ("peers", Value::Object(peers)),
         ("bootstrappers", bootstrappers()),
         ("nodes", nodes()),
     ]);
