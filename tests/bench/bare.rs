@@ -9,7 +9,7 @@ use oi_domain::{Context, State, apply, decide};
 use oi_events::*;
 use oi_helper::FileOp;
 use oi_pki::{DataKey, LeafProfile, certificate_pem, private_key_pem};
-use oi_worker::pods::{Secrets, Target, control_plane, etcd, ingress};
+use oi_worker::desired::{NodeContext, Secrets, control_plane, etcd, ingress};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
@@ -91,21 +91,21 @@ impl Bare {
     }
 
     async fn describe(&mut self, node: &NodeName) -> Result<()> {
-        let target = Target::find(&self.state, &self.cluster, node).ok_or("no such node")?;
-        let secrets = Secrets { target: &target, key: &self.key };
-        let described = match target.node.role {
+        let ctx = NodeContext::find(&self.state, &self.cluster, node).ok_or("no such node")?;
+        let secrets = Secrets { ctx: &ctx, key: &self.key };
+        let described = match ctx.node.role {
             Role::ControlPlane => {
-                let initial_cluster = etcd::member_entry(&target)?;
+                let initial_cluster = etcd::member_entry(&ctx)?;
                 let joining = etcd::Joining { initial_cluster, state: "new" };
                 vec![
-                    etcd::pod(&target, &secrets, &joining)?,
-                    control_plane::pod(&target, &secrets)?,
+                    etcd::pod(&ctx, &secrets, &joining)?,
+                    control_plane::pod(&ctx, &secrets)?,
                 ]
             }
-            Role::ControlPlaneIngress => vec![ingress::pod(&target, &secrets)?],
-            Role::ApiServer => vec![control_plane::pod(&target, &secrets)?],
+            Role::ControlPlaneIngress => vec![ingress::pod(&ctx, &secrets)?],
+            Role::ApiServer => vec![control_plane::pod(&ctx, &secrets)?],
         };
-        let spec = &target.hypervisor.spec;
+        let spec = &ctx.hypervisor.spec;
         let client = CriClient::new(&Endpoint::parse(&spec.cri_endpoint, None)?)?;
         for (pod, files) in described {
             oi_helper::apply(Path::new(&spec.data_dir), &files)?;
@@ -141,9 +141,9 @@ impl Bare {
     pub fn entry(&self) -> Result<Entry> {
         let cluster = &self.state.clusters[&self.cluster];
         let (name, _) = cluster.ingresses().first().copied().ok_or("no ingress")?;
-        let target = Target::find(&self.state, &self.cluster, name).ok_or("no ingress")?;
+        let ctx = NodeContext::find(&self.state, &self.cluster, name).ok_or("no ingress")?;
         let ca = &cluster.credentials["ca"];
-        let secrets = Secrets { target: &target, key: &self.key };
+        let secrets = Secrets { ctx: &ctx, key: &self.key };
         let profile = LeafProfile::client("bench", &["system:masters"]);
         let admin =
             oi_pki::issue(&ca.public, &secrets.private("ca")?, &profile, now_ms(), YEAR_MS)?;
@@ -151,7 +151,7 @@ impl Bare {
             certificate: certificate_pem(&admin.certificate),
             key: private_key_pem(&admin.key).to_string(),
         };
-        Entry::new(target.address(PortUse::ApiServer)?, &certificate_pem(&ca.public), Some(&user))
+        Entry::new(ctx.address(PortUse::ApiServer)?, &certificate_pem(&ca.public), Some(&user))
     }
 
     /// Leaves nothing.

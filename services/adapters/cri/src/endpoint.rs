@@ -11,7 +11,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// PEM files for mutual TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The authority that signed the endpoint's certificate.
+    /// The CA of the endpoint's certificate.
     pub ca: PathBuf,
     /// Client certificate.
     pub certificate: PathBuf,
@@ -19,30 +19,30 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// Why an endpoint is not usable.
+/// Why an endpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
-    /// Not one of the two forms.
+    /// It has neither of the two forms.
     #[error("CRI endpoint {0:?} is malformed: write unix:///path or tcp://host:port")]
     Malformed(String),
-    /// TCP without TLS is refused: a CRI endpoint is root on its machine.
+    /// TCP without TLS: a CRI endpoint gives root on its machine.
     #[error("CRI endpoint {0} needs mutual TLS: give the files of authority, certificate and key")]
     NeedsTls(String),
     /// A PEM file cannot be read.
     #[error("cannot read {path}")]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The PEM files are no use.
+    /// The PEM files cannot be used.
     #[error("the TLS files of CRI endpoint {endpoint} are not usable")]
     Tls {
-        /// Which.
+        /// The endpoint.
         endpoint: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: tonic::transport::Error,
     },
@@ -53,7 +53,7 @@ pub enum EndpointError {
 pub enum Endpoint {
     /// A socket on this machine.
     Unix(PathBuf),
-    /// A host elsewhere.
+    /// Another machine.
     Tcp {
         /// `host:port`.
         authority: String,
@@ -75,7 +75,7 @@ impl Endpoint {
     /// Reads `unix:///path` or `tcp://host:port`.
     ///
     /// # Errors
-    /// Where it is neither, or TLS files are missing.
+    /// If it is neither, or TLS files are missing.
     pub fn parse(text: &str, tls: Option<TlsFiles>) -> Result<Endpoint, EndpointError> {
         if let Some(path) = text.strip_prefix("unix://").filter(|p| p.starts_with('/')) {
             return Ok(Endpoint::Unix(path.into()));
@@ -90,10 +90,10 @@ impl Endpoint {
         Ok(Endpoint::Tcp { authority: authority.to_owned(), tls })
     }
 
-    /// A channel that connects when it is first used, and again when it must.
+    /// A channel that connects when it is first used, and reconnects.
     ///
     /// # Errors
-    /// Where the TLS files are no use.
+    /// If the TLS files cannot be used.
     pub fn channel(&self) -> Result<Channel, EndpointError> {
         match self {
             Endpoint::Unix(path) => {

@@ -1,13 +1,12 @@
-//! Running pods on a hypervisor with nothing but its CRI endpoint.
+//! Runs pods on a hypervisor that offers nothing but a CRI endpoint.
 //!
-//! [`CriClient`] speaks the Kubernetes Container Runtime Interface v1 over a unix
-//! socket or over TCP with mutual TLS. On top of it [`ensure_sandbox`],
-//! [`ensure_container`] and [`remove_pods`] are idempotent: called again, by however
-//! many workers, they leave one sandbox for each pod and restart nothing that is as
-//! it should be. [`Helper`] carries files and probes through a container of ours.
+//! [`CriClient`] speaks the Kubernetes Container Runtime Interface v1 over a unix socket, or over
+//! TCP with mutual TLS. On top of it, [`ensure_sandbox`], [`ensure_container`] and [`remove_pods`]
+//! are idempotent: called again, by any number of workers, they leave one sandbox for each pod,
+//! and restart nothing that is as described. [`Helper`] carries files and requests through a
+//! container of ours.
 //!
-//! [`fake`] serves the same gRPC interface from memory, so that tests use the real
-//! client.
+//! [`fake`] serves the same gRPC interface from memory, so that tests use the real client.
 
 mod client;
 mod endpoint;
@@ -28,7 +27,7 @@ pub use pod::{
 };
 pub use spec::{ContainerSpec, Labels, Mount, PodSpec, PortMapping, label};
 
-/// The state of a sandbox that is ready.
+/// The state of a ready sandbox.
 pub const SANDBOX_READY: i32 = k8s_cri::v1::PodSandboxState::SandboxReady as i32;
-/// The state of a container that runs.
+/// The state of a running container.
 pub const CONTAINER_RUNNING: i32 = k8s_cri::v1::ContainerState::ContainerRunning as i32;

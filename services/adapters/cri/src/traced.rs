@@ -35,7 +35,7 @@ impl Service<Request<Body>> for Traced {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        // The keeper looks all the time, on nobody's order: that is no trace.
+        // The supervisor looks all the time, and not for a command: that is no trace.
         if tracing::Span::current().is_none() {
             return self.channel.call(request).instrument(tracing::Span::none());
         }

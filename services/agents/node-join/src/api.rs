@@ -95,7 +95,7 @@ impl Cluster {
 
     /// The link that a worker was given: its public key and address.
     pub fn link(&self, worker: &str) -> Result<Option<(Key, Ipv4Addr)>, JoinError> {
-        let path = "/api/v1/namespaces/oi-tunnel/configmaps/links";
+        let path = "/api/v1/namespaces/oi-tunnel/configmaps/peers";
         let links = self.call(&Request::get(path))?.object()?;
         let link: Value = serde_json::from_str(links["data"][worker].as_str().unwrap_or_default())
             .unwrap_or_default();
@@ -108,7 +108,7 @@ impl Cluster {
     pub fn ask_for_link(&self, worker: &str, key: &Key) -> Result<(), JoinError> {
         let ask = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"generateName": "ask-", "labels": {"oi/ask": "link"}},
+            "metadata": {"generateName": "request-", "labels": {"oi/tunnel-request": "true"}},
             "data": {"worker": worker, "publicKey": key.to_string()},
         });
         let path = "/api/v1/namespaces/oi-tunnel/configmaps".to_owned();

@@ -1,27 +1,28 @@
-//! Jobs to idempotent CRI steps to outcomes.
+//! Makes true what the state owes, and keeps it true.
 //!
-//! A worker takes a job, brings its view of the log to the job's generation, and
-//! makes true what the job is for ([`steps`]); what must run is a pure function of
-//! the state ([`pods`]). The outcome is a command; the job is acknowledged once
-//! that is stored. Doing a job twice, or by two workers at once, leaves the same.
-//!
-//! What has been made true is kept true without jobs, and without the broker
-//! ([`keeper`]): a dead container is started again on the spot. So is what oi keeps inside of
-//! clusters for worker nodes ([`inside`], [`steward`]).
+//! - `job_runner` takes jobs from the queue, and reports their outcomes. [`steps`] has one file
+//!   for each kind of job.
+//! - `supervisor` restarts what died, and `addons` repairs drift inside of clusters: both without
+//!   jobs, and without the broker.
+//! - [`desired`] says what must run, as pure functions of the state, and [`place`] runs it. So
+//!   does [`addons`] for objects inside of clusters, and [`tunnel`] for the tunnel to their worker
+//!   nodes.
+//! - `locks` keeps these apart within one worker. Several workers need no locks: whatever they
+//!   do twice, or at once, leaves the same.
 
 pub mod addons;
-mod exclusion;
-mod hypervisors;
-mod keeper;
-mod links;
+pub mod desired;
+mod job_runner;
+mod locks;
 mod metrics;
-mod names;
-pub mod pods;
-mod serving;
+mod place;
+mod reporter;
+mod settings;
 mod steps;
-mod steward;
+mod supervisor;
+pub mod tunnel;
 mod worker;
 
-pub use hypervisors::WorkerSettings;
 pub use metrics::Metrics;
+pub use settings::WorkerSettings;
 pub use worker::Worker;

@@ -1,106 +1,67 @@
-//! What is kept inside of a cluster through its API, as pure functions of the state: what
-//! machines need to join, and the parts without which pods are of no use.
+//! Add-ons: what a cluster needs for worker nodes. That is everything a machine reads to join,
+//! and kube-proxy, DNS and a pod network where the cluster asks for them.
+//!
+//! The objects are pure functions of the state ([`objects`]). [`reconcile`] makes them so through
+//! the cluster's API, for a job or after drift. [`AddonReconciler`] looks for drift, and for
+//! requests that only a control plane answers: serving certificates of kubelets
+//! ([`serving`]), and peers of the tunnel ([`tunnel`](crate::tunnel)).
 
+mod api;
+mod cluster_context;
 mod dns;
+mod endpoints;
 mod flannel;
 mod join;
 mod object;
 mod proxy;
-mod tunnel;
+mod reconcile;
+mod reconciler;
+mod secrets;
+mod serving;
+mod template;
 
-pub use object::{KINDS, Object, delete, is_ours, is_same, list_kept, listed, title};
-pub use tunnel::{ASK, NAMESPACE as TUNNEL_NAMESPACE};
+pub use api::{ClusterApi, only};
+pub use cluster_context::{ClusterContext, Lookup};
+pub use join::{bootstrappers, nodes};
+pub use object::Object;
+pub use reconcile::Trigger;
+pub use reconciler::{AddonReconciler, RETRY};
+pub use secrets::{ClusterSecrets, JoinToken};
+pub use template::{TemplateError, render};
 
-use oi_domain::{Ca, Cluster, InstalledAddons, State};
-use oi_events::{ClusterName, Cni, Endpoint, TokenId};
-use oi_pki::certificate_pem;
-use oi_tunnel::Key;
-use serde_json::json;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use crate::tunnel::objects as tunnel;
+use oi_events::Cni;
+use sha2::{Digest, Sha256};
 
-/// A cluster with all that its objects depend on, taken out of the state.
-pub struct Subject {
-    /// Its name.
-    pub name: ClusterName,
-    /// The cluster itself.
-    pub cluster: Arc<Cluster>,
-    /// What is to be kept.
-    pub addons: InstalledAddons,
-    /// Where its API is reached.
-    pub endpoint: Endpoint,
-    /// Where pods are told to find it; none where the API servers say that by themselves.
-    pub told: Option<Vec<SocketAddr>>,
-    /// Where the hub of its tunnel is.
-    pub hub: Option<SocketAddr>,
-}
-
-impl Subject {
-    /// Looks a cluster up; none where nothing is to be kept inside of it, or its API cannot
-    /// be asked.
-    pub fn find(state: &State, name: &ClusterName) -> Option<Subject> {
-        let cluster = state.clusters.get(name).filter(|c| c.answers())?;
-        let addons = cluster.addons.clone()?;
-        let endpoint = state.endpoint(cluster)?;
-        let told = state.advertised_endpoints(cluster);
-        let hub = state.tunnel_hub(cluster);
-        let (name, cluster) = (name.clone(), cluster.clone());
-        Some(Subject { name, cluster, addons, endpoint, told, hub })
+/// All add-ons of a cluster, in the order in which they are created.
+pub fn objects(
+    cluster: &ClusterContext,
+    secrets: &ClusterSecrets,
+    worker_nodes: u64,
+) -> Result<Vec<Object>, TemplateError> {
+    let mut all = join::objects(cluster, &secrets.tokens)?;
+    if let Some(hub_key) = &secrets.hub_key {
+        all.extend(tunnel::objects(cluster, hub_key)?);
     }
-
-    /// The certificates by which its API is trusted, PEM.
-    pub fn authorities(&self) -> String {
-        let trusted = self.cluster.trusted(Ca::Kubernetes);
-        trusted.iter().map(|c| certificate_pem(&c.public)).collect()
+    if let Some(advertised) = &cluster.advertised {
+        all.extend(endpoints::objects(advertised));
     }
-
-    /// The environment of what must reach the API before Services work.
-    fn api_environment(&self) -> [serde_json::Value; 2] {
-        [
-            json!({"name": "KUBERNETES_SERVICE_HOST", "value": self.endpoint.host}),
-            json!({"name": "KUBERNETES_SERVICE_PORT", "value": self.endpoint.port.to_string()}),
-        ]
+    let addons = &cluster.addons.spec;
+    if addons.kube_proxy {
+        all.extend(proxy::objects(cluster)?);
     }
-}
-
-/// A join token in the clear.
-pub struct OpenToken {
-    /// Its id.
-    pub id: TokenId,
-    /// Its secret part.
-    pub secret: String,
-    /// When it ends, Unix milliseconds.
-    pub expires_ms: u64,
-    /// What it is for.
-    pub description: String,
-}
-
-/// What was sealed, in the clear.
-pub struct Opened {
-    /// Join tokens.
-    pub tokens: Vec<OpenToken>,
-    /// The public key of the tunnel's hub.
-    pub hub_key: Option<Key>,
-}
-
-/// All that is to be there, in the order in which it is made.
-pub fn objects(subject: &Subject, opened: &Opened, worker_nodes: u64) -> Vec<Object> {
-    let mut all = join::objects(subject, &opened.tokens);
-    if let Some(hub_key) = &opened.hub_key {
-        all.extend(tunnel::objects(subject, hub_key));
+    if addons.dns {
+        all.extend(dns::objects(cluster, worker_nodes)?);
     }
-    if let Some(told) = &subject.told {
-        all.extend(join::endpoints(told));
-    }
-    if subject.addons.spec.kube_proxy {
-        all.extend(proxy::objects(subject));
-    }
-    if subject.addons.spec.dns {
-        all.extend(dns::objects(subject, worker_nodes));
-    }
-    match subject.addons.spec.cni {
+    match addons.cni {
         Cni::None => {}
-        Cni::Flannel => all.extend(flannel::objects(subject)),
+        Cni::Flannel => all.extend(flannel::objects(cluster)?),
     }
-    all
+    Ok(all)
+}
+
+/// A digest of a configuration. It is an annotation of the pods that read the configuration, so
+/// that they restart when it changes.
+fn digest(text: &str) -> String {
+    hex::encode(&Sha256::digest(text)[..8])
 }

@@ -1,0 +1,137 @@
+//! An in-memory CRI behind a real socket, for unit and scale tests.
+//!
+//! Like a real runtime it rejects a second sandbox or container of the same name. `ExecSync` does
+//! what the helper would, in a directory of the test.
+
+mod calls;
+mod etcd;
+mod exec;
+mod images;
+mod runtime;
+mod state;
+
+use k8s_cri::v1 as cri;
+use k8s_cri::v1::image_service_server::ImageServiceServer;
+use k8s_cri::v1::runtime_service_server::RuntimeServiceServer;
+use oi_helper::Opener;
+use state::Inner;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::broadcast;
+use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
+use tonic::Status;
+
+/// When an injected failure happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum When {
+    /// Before the call has any effect.
+    Before,
+    /// After it had its effect: the caller does not hear of it.
+    After,
+}
+
+/// The fake runtime. Clones share everything.
+#[derive(Clone)]
+pub struct FakeCri {
+    inner: Arc<Mutex<Inner>>,
+    events: broadcast::Sender<cri::ContainerEventResponse>,
+    opener: Arc<Opener>,
+    root: PathBuf,
+}
+
+/// A served fake; it stops when this is dropped.
+pub struct Serving(tokio::task::JoinHandle<()>);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl FakeCri {
+    /// An empty runtime. Its helper writes below `root` only.
+    pub fn new(root: &Path) -> FakeCri {
+        FakeCri {
+            inner: Arc::default(),
+            events: broadcast::channel(1024).0,
+            opener: Arc::default(),
+            root: root.to_owned(),
+        }
+    }
+
+    /// Serves it on a unix socket.
+    ///
+    /// # Errors
+    /// If the socket cannot be created.
+    pub fn serve(&self, socket: &Path) -> std::io::Result<Serving> {
+        let listener = tokio::net::UnixListener::bind(socket)?;
+        let server = tonic::transport::Server::builder()
+            .add_service(RuntimeServiceServer::new(self.clone()))
+            .add_service(ImageServiceServer::new(self.clone()));
+        Ok(Serving(tokio::spawn(async move {
+            let _ = server.serve_with_incoming(UnixListenerStream::new(listener)).await;
+        })))
+    }
+
+    /// Serves it on a TCP port with mutual TLS.
+    ///
+    /// # Errors
+    /// If the TLS settings cannot be used.
+    pub fn serve_tls(
+        &self,
+        listener: tokio::net::TcpListener,
+        tls: tonic::transport::ServerTlsConfig,
+    ) -> Result<Serving, tonic::transport::Error> {
+        let server = tonic::transport::Server::builder()
+            .tls_config(tls)?
+            .add_service(RuntimeServiceServer::new(self.clone()))
+            .add_service(ImageServiceServer::new(self.clone()));
+        Ok(Serving(tokio::spawn(async move {
+            let _ = server.serve_with_incoming(TcpListenerStream::new(listener)).await;
+        })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the next call of a method fail, once, however often this is called.
+    pub fn fail_once(&self, method: &'static str, when: When) {
+        self.lock().failures.insert((method, when), 1);
+    }
+
+    /// How often each method was called.
+    pub fn calls(&self) -> BTreeMap<&'static str, u64> {
+        self.lock().calls.clone()
+    }
+
+    /// All sandboxes.
+    pub fn sandboxes(&self) -> Vec<cri::PodSandbox> {
+        self.lock().sandboxes.values().cloned().collect()
+    }
+
+    /// All containers.
+    pub fn containers(&self) -> Vec<cri::Container> {
+        self.lock().containers.values().cloned().collect()
+    }
+
+    /// Lets a container die.
+    pub fn kill_container(&self, id: &str) {
+        if let Some(c) = self.lock().containers.get_mut(id) {
+            c.state = cri::ContainerState::ContainerExited.into();
+        }
+        let _ = self.events.send(cri::ContainerEventResponse {
+            container_id: id.to_owned(),
+            container_event_type: cri::ContainerEventType::ContainerStoppedEvent.into(),
+            ..Default::default()
+        });
+    }
+
+    fn enter(&self, method: &'static str) -> Result<MutexGuard<'_, Inner>, Status> {
+        let mut inner = self.lock();
+        *inner.calls.entry(method).or_default() += 1;
+        inner.inject(method, When::Before)?;
+        Ok(inner)
+    }
+}

@@ -1,0 +1,50 @@
+//! Pods that are as described, however often and by however many workers this is asked for.
+
+mod container;
+mod remove;
+mod sandbox;
+
+pub use container::{ensure_container, is_outdated, prepare_container, remove_others};
+pub use remove::remove_pods;
+pub use sandbox::{Sandbox, ensure_sandbox};
+
+use crate::client::CriError;
+use std::time::Duration;
+
+/// How often a name is tried that another call holds.
+const TRIES: u32 = 12;
+/// How long a container that is replaced may take to end. An API server would wait 12 s for its
+/// watches to end by themselves; clients start them again elsewhere.
+pub const GRACE: Duration = Duration::from_secs(6);
+
+/// Why a pod is not as described.
+#[derive(Debug, thiserror::Error)]
+pub enum PodError {
+    /// A CRI call failed.
+    #[error(transparent)]
+    Cri(#[from] CriError),
+    /// The runtime cannot remove a container or sandbox, because it lost track of its processes.
+    /// See [`Helper::kill`](crate::Helper::kill).
+    #[error("the runtime cannot remove {id}")]
+    Stuck {
+        /// The container or sandbox.
+        id: String,
+        /// The cause.
+        #[source]
+        source: CriError,
+    },
+    /// A later decision was carried out already.
+    #[error("pod {pod} serves generation {found} already; generation {ours} must not touch it")]
+    StaleGeneration {
+        /// The pod.
+        pod: String,
+        /// The generation that it serves.
+        found: u64,
+        /// The generation of the caller.
+        ours: u64,
+    },
+}
+
+async fn pause(attempt: u32) {
+    tokio::time::sleep(Duration::from_millis(25 << attempt.min(5))).await;
+}

@@ -1,0 +1,144 @@
+//! The API of a cluster, as its add-ons need it. Requests go through the hypervisor of an API
+//! server: a worker need not reach API servers itself.
+
+use super::ClusterContext;
+use crate::place::{ApiIdentity, ApiServer, KubeError, Place, Reply, Request, Verb};
+use crate::steps::{StepError, Steps};
+use oi_domain::{Hypervisor, Node};
+use oi_events::{Component, NodeName, PortUse};
+use oi_pki::{DataKey, LeafProfile, certificate_pem, private_key_pem};
+use oi_view::{Keyring, now_ms};
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The user that oi is in clusters; their audit logs name it.
+const USER: &str = "oi:addon-reconciler";
+const CREDENTIAL_LIFE_MS: u64 = 3600 * 1000;
+const LIMIT: Duration = Duration::from_secs(30);
+/// How long one watch lasts, and how much longer its answer may take.
+const WATCH: Duration = Duration::from_secs(50);
+const WATCH_SLACK: Duration = Duration::from_secs(10);
+/// The number of Nodes in one answer: each has some 10 KiB.
+const PAGE: usize = 200;
+
+/// A way to a cluster's API.
+#[derive(Clone)]
+pub struct ClusterApi {
+    place: Place,
+    server: ApiServer,
+}
+
+impl ClusterApi {
+    /// Sends requests; the replies come in the same order.
+    pub async fn call(&self, requests: Vec<Request>) -> Result<Vec<Reply>, StepError> {
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.place.kube(&self.server, requests).await?)
+    }
+
+    /// Gets an object or a list.
+    pub async fn get(&self, path: &str) -> Result<Value, StepError> {
+        Ok(only(self.call(vec![Request::get(path)]).await?)?.object()?)
+    }
+
+    /// Deletes objects, some of which may be gone already.
+    pub async fn delete(&self, paths: Vec<String>) -> Result<(), StepError> {
+        let delete = |path| Request { verb: Verb::Delete, path, body: Vec::new() };
+        for reply in self.call(paths.into_iter().map(delete).collect()).await? {
+            if reply.status != 404 {
+                reply.object()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All Nodes of the cluster.
+    pub async fn nodes(&self) -> Result<Vec<Value>, StepError> {
+        let (mut all, mut next) = (Vec::new(), String::new());
+        loop {
+            let list = self.get(&format!("/api/v1/nodes?limit={PAGE}&continue={next}")).await?;
+            all.extend(list["items"].as_array().cloned().unwrap_or_default());
+            match list["metadata"]["continue"].as_str() {
+                Some(token) if !token.is_empty() => next = token.to_owned(),
+                _ => return Ok(all),
+            }
+        }
+    }
+
+    /// Waits until something in a list changes, or for as long as one watch lasts.
+    pub async fn wait_for_change(&self, path: &str, list: &Value) -> Result<(), StepError> {
+        let since = list["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+        let seconds = WATCH.as_secs();
+        let path = format!("{path}&watch=1&resourceVersion={since}&timeoutSeconds={seconds}");
+        let watch = Request { verb: Verb::First, path, body: Vec::new() };
+        let reply = only(self.with_limit(WATCH + WATCH_SLACK).call(vec![watch]).await?)?;
+        if !reply.is_success() {
+            // An error with the API's own message.
+            reply.object()?;
+        }
+        Ok(())
+    }
+
+    fn with_limit(&self, limit: Duration) -> ClusterApi {
+        let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let server = ApiServer { limit_ms, ..self.server.clone() };
+        ClusterApi { place: self.place.clone(), server }
+    }
+}
+
+/// The reply to a single request.
+pub fn only(replies: Vec<Reply>) -> Result<Reply, StepError> {
+    replies.into_iter().next().ok_or(StepError::NoAnswer)
+}
+
+impl Steps {
+    /// A way to the cluster's API: the first API server that answers.
+    pub async fn api(&self, cluster: &ClusterContext) -> Result<ClusterApi, StepError> {
+        let key = self.keyring.key(cluster.cluster.uid).await?;
+        let mut last = StepError::NoAnswer;
+        for (hypervisor, address) in self.api_servers(cluster) {
+            let server = ApiServer {
+                address: address.to_string(),
+                authorities: cluster.ca_bundle(),
+                identity: identity(cluster, &key)?,
+                limit_ms: u64::try_from(LIMIT.as_millis()).unwrap_or(u64::MAX),
+            };
+            let api = ClusterApi { place: self.places.at(&hypervisor), server };
+            match api.get("/readyz?verbose=false").await {
+                // The answer is a word, not an object.
+                Ok(_) | Err(StepError::Kube(KubeError::Json(_))) => return Ok(api),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// The cluster's API servers with their hypervisors, ready ones first.
+    fn api_servers(&self, cluster: &ClusterContext) -> Vec<(Arc<Hypervisor>, SocketAddr)> {
+        let mut carriers = cluster.cluster.carriers(Component::ApiServer);
+        carriers.sort_by_key(|(_, n)| !n.is_ready());
+        let address = |(_, n): (&NodeName, &Node)| {
+            let h = self.view.read(|s| s.hypervisors.get(&n.hypervisor).cloned());
+            let h = h.filter(|h| !h.is_away())?;
+            let port = n.ports.get(&PortUse::ApiServer)?;
+            let address = SocketAddr::new(h.spec.address, *port);
+            Some((h, address))
+        };
+        carriers.into_iter().filter_map(address).collect()
+    }
+}
+
+/// A client certificate for an hour. It is made here and stored nowhere.
+fn identity(cluster: &ClusterContext, key: &DataKey) -> Result<ApiIdentity, StepError> {
+    let ca = cluster.cluster.signs_users().ok_or(StepError::NoCa)?;
+    let ca_key = Keyring::open(key, cluster.cluster.uid, ca)?;
+    let profile = LeafProfile::client(USER, &["system:masters"]);
+    let made = oi_pki::issue(&ca.public, &ca_key, &profile, now_ms(), CREDENTIAL_LIFE_MS)?;
+    Ok(ApiIdentity::Certificate {
+        certificate: certificate_pem(&made.certificate),
+        key: private_key_pem(&made.key).to_string(),
+    })
+}

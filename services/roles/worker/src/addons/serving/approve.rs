@@ -1,0 +1,112 @@
+//! Answers requests for serving certificates.
+
+use super::judge::{Reserved, Verdict, judge};
+use super::request::{PATH, SIGNER, decided, is_pending};
+use crate::addons::reconciler::RETRY;
+use crate::addons::{ClusterApi, ClusterContext, Lookup, only};
+use crate::place::{Request, Verb};
+use crate::steps::{StepError, Steps};
+use oi_domain::Node;
+use oi_events::{ClusterName, ClusterUid, chain};
+use serde_json::Value;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// The pause between two rounds. An API server that ends each watch at once would otherwise be
+/// asked without end.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Approves and denies the requests of kubelets.
+pub struct ServingCertificates {
+    steps: Steps,
+}
+
+impl ServingCertificates {
+    pub fn new(steps: Steps) -> ServingCertificates {
+        ServingCertificates { steps }
+    }
+
+    /// Answers the requests of a cluster until it is gone. Notifies `joined` when it answers one:
+    /// a node has joined.
+    pub async fn run(&self, name: &ClusterName, uid: ClusterUid, joined: &Notify) {
+        loop {
+            let pause = match self.steps.view.read(|s| ClusterContext::lookup(s, name, uid)) {
+                Lookup::Gone => return,
+                Lookup::Unavailable => RETRY,
+                Lookup::Found(cluster) => match self.round(&cluster, joined).await {
+                    Ok(()) => PAUSE,
+                    Err(error) => {
+                        let error = chain(&error);
+                        tracing::debug!(cluster = %name, error, "certificates not looked at");
+                        RETRY
+                    }
+                },
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Judges what is pending, then waits until there is more.
+    async fn round(&self, cluster: &ClusterContext, joined: &Notify) -> Result<(), StepError> {
+        let api = self.steps.api(cluster).await?;
+        let signer = SIGNER.replace('/', "%2F");
+        let path = format!("{PATH}?fieldSelector=spec.signerName%3D{signer}");
+        let list = api.get(&path).await?;
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        let pending: Vec<&Value> = items.iter().filter(|r| is_pending(r)).collect();
+        if !pending.is_empty() && answer(&api, cluster, &self.reserved(cluster), &pending).await? {
+            joined.notify_one();
+        }
+        api.wait_for_change(&path, &list).await
+    }
+
+    /// What no node may have a certificate for.
+    fn reserved(&self, cluster: &ClusterContext) -> Reserved {
+        let c = &cluster.cluster;
+        let mut addresses: Vec<IpAddr> = self.steps.view.read(|s| {
+            let of = |n: &Arc<Node>| s.hypervisors.get(&n.hypervisor).map(|h| h.spec.address);
+            c.nodes.values().filter_map(of).collect()
+        });
+        let names = || c.spec.extra_sans.iter().chain(c.endpoint.iter().map(|e| &e.host));
+        addresses.extend(names().filter_map(|name| name.parse::<IpAddr>().ok()));
+        Reserved {
+            addresses,
+            services: c.spec.service_cidr.parse().ok(),
+            names: names().cloned().collect(),
+            domain: c.spec.dns_domain.clone(),
+        }
+    }
+}
+
+/// Answers requests. Returns whether any was answered.
+async fn answer(
+    api: &ClusterApi,
+    cluster: &ClusterContext,
+    reserved: &Reserved,
+    pending: &[&Value],
+) -> Result<bool, StepError> {
+    let mut answered = false;
+    let nodes = api.nodes().await?;
+    for request in pending {
+        let verdict = judge(request, &nodes, reserved);
+        let title = request["metadata"]["name"].as_str().unwrap_or_default();
+        let by = request["spec"]["username"].as_str().unwrap_or_default();
+        let Some(object) = decided(request, &verdict) else {
+            if let Verdict::Wait(why) = &verdict {
+                tracing::debug!(cluster = %cluster.name, request = title, by, why, "waits");
+            }
+            continue;
+        };
+        let path = format!("{PATH}/{title}/approval");
+        let reply = only(api.call(vec![Request::with(Verb::Put, path, &object)]).await?)?;
+        // Another worker may have been faster.
+        if reply.status != 409 {
+            reply.object()?;
+            answered = true;
+            tracing::info!(cluster = %cluster.name, request = title, by, ?verdict, "judged");
+        }
+    }
+    Ok(answered)
+}

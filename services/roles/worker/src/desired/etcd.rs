@@ -1,0 +1,183 @@
+//! The etcd member of a control-plane node, with the flags of kubeadm 1.36.
+
+use super::{
+    ContainerSpec, DesiredError, Files, Mount, NodeContext, PodAndFiles, PodSpec, PortMapping,
+    Secrets, names,
+};
+use oi_domain::Ca;
+use oi_events::{PortUse, Role};
+use std::collections::BTreeMap;
+
+/// The name of the pod among the pods of a node, and of its container.
+pub const POD: &str = "etcd";
+/// Ports in the pod.
+const CLIENT_PORT: u16 = 2379;
+const PEER_PORT: u16 = 2380;
+/// The pod that restores a snapshot, and where it mounts the member's directory.
+const RESTORE: &str = "restore";
+const ETCD: &str = "/etcd";
+const PKI: &str = "/etc/kubernetes/pki/etcd";
+const DATA: &str = "/var/lib/etcd";
+
+/// The flags of a client in the member's own container.
+pub fn client_flags() -> [String; 4] {
+    [
+        format!("--endpoints=https://127.0.0.1:{CLIENT_PORT}"),
+        format!("--cacert={PKI}/ca.crt"),
+        format!("--cert={PKI}/healthcheck-client.crt"),
+        format!("--key={PKI}/healthcheck-client.key"),
+    ]
+}
+
+/// The directory of the member's certificates on the hypervisor.
+pub fn pki_dir(ctx: &NodeContext) -> String {
+    format!("{}/etcd/pki", ctx.dir())
+}
+
+fn data_dir(ctx: &NodeContext) -> String {
+    format!("{}/etcd/data", ctx.dir())
+}
+
+/// A file in the member's data directory: its path on the hypervisor, and in the container.
+pub fn data_file(ctx: &NodeContext, name: &str) -> (String, String) {
+    (format!("{}/{name}", data_dir(ctx)), format!("{DATA}/{name}"))
+}
+
+/// How a member finds the others at its first start. Later its own data says so.
+pub struct Joining {
+    /// `name=url,…`, including the new member.
+    pub initial_cluster: String,
+    /// `new` or `existing`.
+    pub state: &'static str,
+}
+
+/// `name=url` of a node's member.
+pub fn member_entry(ctx: &NodeContext) -> Result<String, DesiredError> {
+    Ok(format!("{}=https://{}", ctx.name, ctx.address(PortUse::EtcdPeer)?))
+}
+
+/// A restore of a member.
+pub struct RestorePod {
+    /// Turns the snapshot into the data of the only member of a new cluster.
+    pub pod: PodSpec,
+    /// The data directory, which must not exist when the pod starts.
+    pub data: String,
+    /// The file of the snapshot.
+    pub snapshot: String,
+}
+
+/// The pod that restores a member, with its paths on the hypervisor.
+pub fn restore_pod(ctx: &NodeContext) -> Result<RestorePod, DesiredError> {
+    let dir = format!("{}/etcd", ctx.dir());
+    let mut pod = ctx.pod(RESTORE);
+    let command = vec![
+        "etcdutl".to_owned(),
+        "snapshot".to_owned(),
+        "restore".to_owned(),
+        format!("{ETCD}/restore.snapshot"),
+        format!("--data-dir={ETCD}/data"),
+        format!("--name={}", ctx.name),
+        format!("--initial-cluster={}", member_entry(ctx)?),
+        format!("--initial-advertise-peer-urls=https://{}", ctx.address(PortUse::EtcdPeer)?),
+        format!("--initial-cluster-token={}", ctx.cluster.uid),
+        // Clients that watched events after the backup must not take an older revision for a
+        // newer one: compaction makes them list again.
+        "--bump-revision=1000000000".to_owned(),
+        "--mark-compacted".to_owned(),
+    ];
+    pod.containers = vec![ContainerSpec {
+        name: RESTORE.to_owned(),
+        image: names::etcd_image(&ctx.cluster.spec.kubernetes_version),
+        command,
+        mounts: vec![Mount::writable(dir.clone(), ETCD)],
+        ..ContainerSpec::default()
+    }];
+    let (data, snapshot) = (data_dir(ctx), format!("{dir}/restore.snapshot"));
+    Ok(RestorePod { pod, data, snapshot })
+}
+
+/// The etcd endpoints of the node's API server: the member beside it, or else all members.
+pub fn servers(ctx: &NodeContext) -> Result<String, DesiredError> {
+    if ctx.node.role == Role::ControlPlane {
+        return Ok(format!("https://{}", ctx.address(PortUse::EtcdClient)?));
+    }
+    let members = ctx.cluster.control_planes();
+    let urls = members
+        .into_iter()
+        .filter(|(_, n)| n.joined)
+        .map(|(name, n)| Ok(format!("https://{}", ctx.address_of(name, n, PortUse::EtcdClient)?)));
+    Ok(urls.collect::<Result<Vec<_>, DesiredError>>()?.join(","))
+}
+
+/// The pod of a member. etcd reloads certificates with each connection, and CA certificates only
+/// at its start.
+pub fn pod(
+    ctx: &NodeContext,
+    secrets: &Secrets<'_>,
+    joining: &Joining,
+) -> Result<PodAndFiles, DesiredError> {
+    let mut pod = ctx.pod(POD);
+    let mut files = files(ctx, secrets)?;
+    files.directory(data_dir(ctx));
+    files.directory(pod.log_directory.clone());
+    let (operations, files_hash) = files.finish();
+    pod.ports = vec![
+        PortMapping::tcp(CLIENT_PORT, ctx.port(PortUse::EtcdClient)?),
+        PortMapping::tcp(PEER_PORT, ctx.port(PortUse::EtcdPeer)?),
+    ];
+    pod.containers = vec![ContainerSpec {
+        name: POD.to_owned(),
+        image: names::etcd_image(&ctx.cluster.spec.kubernetes_version),
+        command: command(ctx)?,
+        first_start_env: BTreeMap::from([
+            ("ETCD_INITIAL_CLUSTER".to_owned(), joining.initial_cluster.clone()),
+            ("ETCD_INITIAL_CLUSTER_STATE".to_owned(), joining.state.to_owned()),
+        ]),
+        mounts: vec![Mount::read_only(pki_dir(ctx), PKI), Mount::writable(data_dir(ctx), DATA)],
+        files_hash,
+        ..ContainerSpec::default()
+    }];
+    Ok((pod, operations))
+}
+
+fn files(ctx: &NodeContext, secrets: &Secrets<'_>) -> Result<Files, DesiredError> {
+    let mut files = Files::new(pki_dir(ctx));
+    files.at_start("ca.crt", secrets.trusted(Ca::Etcd)?);
+    for (name, file) in [
+        ("etcd-server", "server"),
+        ("etcd-peer", "peer"),
+        ("etcd-healthcheck-client", "healthcheck-client"),
+    ] {
+        files.reloaded(&format!("{file}.crt"), secrets.certificate(name)?);
+        files.reloaded(&format!("{file}.key"), secrets.private_key(name)?);
+    }
+    Ok(files)
+}
+
+fn command(ctx: &NodeContext) -> Result<Vec<String>, DesiredError> {
+    let (client, peer) = (ctx.address(PortUse::EtcdClient)?, ctx.address(PortUse::EtcdPeer)?);
+    Ok(vec![
+        "etcd".to_owned(),
+        format!("--advertise-client-urls=https://{client}"),
+        format!("--cert-file={PKI}/server.crt"),
+        "--client-cert-auth=true".to_owned(),
+        format!("--data-dir={DATA}"),
+        "--feature-gates=InitialCorruptCheck=true".to_owned(),
+        format!("--initial-advertise-peer-urls=https://{peer}"),
+        format!("--key-file={PKI}/server.key"),
+        format!("--listen-client-urls=https://0.0.0.0:{CLIENT_PORT}"),
+        "--listen-metrics-urls=http://127.0.0.1:2381".to_owned(),
+        format!("--listen-peer-urls=https://0.0.0.0:{PEER_PORT}"),
+        format!("--name={}", ctx.name),
+        format!("--peer-cert-file={PKI}/peer.crt"),
+        "--peer-client-cert-auth=true".to_owned(),
+        format!("--peer-key-file={PKI}/peer.key"),
+        // A member on the same hypervisor connects from the bridge's address, which no
+        // certificate names. Its certificate is still verified.
+        "--peer-skip-client-san-verification=true".to_owned(),
+        format!("--peer-trusted-ca-file={PKI}/ca.crt"),
+        "--snapshot-count=10000".to_owned(),
+        format!("--trusted-ca-file={PKI}/ca.crt"),
+        "--watch-progress-notify-interval=5s".to_owned(),
+    ])
+}

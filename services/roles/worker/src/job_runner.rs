@@ -1,0 +1,171 @@
+//! Takes jobs from the queue, runs them, and reports their outcomes.
+
+use crate::metrics::Metrics;
+use crate::settings::WorkerSettings;
+use crate::steps::{StepError, Steps};
+use oi_domain::is_owed;
+use oi_events::{Job, JobOutput, JobResult, ReportJobV2, chain};
+use oi_journal::{Delivered, Journal};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
+
+/// How long to look for the command that made a job owed.
+const LOOK_UP: Duration = Duration::from_secs(1);
+/// The interval of progress reports: a third of the time after which the queue delivers again.
+const PROGRESS: Duration = Duration::from_secs(3);
+/// The pause before a job is delivered again whose outcome is not stored.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Runs jobs. Clones share everything.
+#[derive(Clone)]
+pub struct JobRunner {
+    pub journal: Journal,
+    pub steps: Steps,
+    pub settings: Arc<WorkerSettings>,
+    pub metrics: Arc<Metrics>,
+}
+
+impl JobRunner {
+    /// Runs jobs until it is told to stop. Jobs in progress are then given back, so that another
+    /// worker takes them at once.
+    pub async fn run(&self, stop: &CancellationToken) {
+        let mut jobs = self.journal.jobs();
+        let permits = Arc::new(Semaphore::new(self.settings.concurrency));
+        let mut running = tokio::task::JoinSet::new();
+        loop {
+            let next = async {
+                let permit = permits.clone().acquire_owned().await;
+                (permit, jobs.next().await)
+            };
+            let (permit, job) = tokio::select! {
+                next = next => next,
+                () = stop.cancelled() => break,
+            };
+            let (runner, stop) = (self.clone(), stop.clone());
+            running.spawn(async move {
+                runner.traced(job, &stop).await;
+                drop(permit);
+            });
+            while running.try_join_next().is_some() {}
+        }
+        while running.join_next().await.is_some() {}
+    }
+
+    /// Handles a job within its span.
+    async fn traced(&self, job: Delivered<Job>, stop: &CancellationToken) {
+        let span = tracing::info_span!(
+            "job",
+            otel.name = Empty,
+            otel.kind = Empty,
+            id = %job.value.id,
+            cluster = job.value.cluster.as_ref().map(tracing::field::display),
+            node = job.value.node.as_ref().map(tracing::field::display),
+            hypervisor = job.value.hypervisor.as_ref().map(tracing::field::display),
+        );
+        self.join_trace(&span, &job.value).await;
+        self.metrics.running.inc();
+        self.handle(job, stop).instrument(span).await;
+        self.metrics.running.dec();
+    }
+
+    /// Puts a job into the trace of the command that made it owed.
+    async fn join_trace(&self, span: &Span, job: &Job) {
+        oi_trace::name(span, job.kind.token(), "consumer");
+        if !oi_trace::is_on() {
+            return;
+        }
+        // The job does not wait for its trace.
+        let cause = self.journal.commit_at(job.generation.0);
+        if let Ok(Ok(Some(cause))) = tokio::time::timeout(LOOK_UP, cause).await {
+            oi_trace::within(span, cause.commit.header.command_id);
+        }
+    }
+
+    /// Runs a job, keeps it from being delivered again meanwhile, and acknowledges it.
+    async fn handle(&self, delivered: Delivered<Job>, stop: &CancellationToken) {
+        let job = delivered.value.clone();
+        let keep = async {
+            let mut tick = tokio::time::interval(PROGRESS);
+            loop {
+                tick.tick().await;
+                // If this is lost, another worker runs the job too, which is harmless.
+                let _ = delivered.progress().await;
+            }
+        };
+        let settled = tokio::select! {
+            settled = self.settle(&job) => Some(settled),
+            () = keep => None,
+            () = stop.cancelled() => None,
+        };
+        let acknowledged = match settled {
+            Some(true) => delivered.ack().await,
+            Some(false) => delivered.nak(AGAIN).await,
+            None => delivered.nak(Duration::ZERO).await,
+        };
+        if let Err(error) = acknowledged {
+            tracing::debug!(%error, "job is delivered again");
+        }
+    }
+
+    /// Runs a job and stores its outcome. Returns false when the outcome is not stored.
+    async fn settle(&self, job: &Job) -> bool {
+        match self.is_owed(job).await {
+            None => return false,
+            Some(false) => {
+                tracing::debug!("no longer owed");
+                return true;
+            }
+            Some(true) => {}
+        }
+        let started = Instant::now();
+        let mut outcome = self.steps.run(job).await;
+        for _ in 1..self.settings.times {
+            outcome = outcome.and(self.steps.run(job).await);
+        }
+        self.report(job, outcome, started.elapsed()).await
+    }
+
+    /// Whether a job is owed; none when the log cannot be read.
+    async fn is_owed(&self, job: &Job) -> Option<bool> {
+        let view = &self.steps.view;
+        view.wait_for(job.generation.0).await.ok()?;
+        let is_owed = || view.read(|s| is_owed(s, &job.id));
+        if is_owed() {
+            return Some(true);
+        }
+        // A commit that this view has not folded yet may make it owed.
+        let end = self.journal.last_position().await.ok()?;
+        view.wait_for(end).await.ok()?;
+        Some(is_owed())
+    }
+
+    async fn report(
+        &self,
+        job: &Job,
+        outcome: Result<JobOutput, StepError>,
+        took: Duration,
+    ) -> bool {
+        let kind = job.kind.token();
+        self.metrics.job_seconds.with_label_values(&[kind]).observe(took.as_secs_f64());
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let result = match outcome {
+            Ok(output) => {
+                tracing::info!(took_ms, "done");
+                self.metrics.jobs.with_label_values(&[kind, "succeeded"]).inc();
+                JobResult::Succeeded(output)
+            }
+            Err(error) => {
+                let (message, class) = (chain(&error), error.class());
+                tracing::warn!(took_ms, error = message, ?class, "failed");
+                oi_trace::failed(&Span::current(), &message);
+                self.metrics.jobs.with_label_values(&[kind, "failed"]).inc();
+                JobResult::Failed { message, class }
+            }
+        };
+        self.steps.reporter.job(ReportJobV2 { job: job.id.clone(), result, took_ms }).await
+    }
+}

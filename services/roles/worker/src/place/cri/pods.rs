@@ -1,0 +1,176 @@
+//! Pods on a hypervisor: sandboxes and containers.
+
+use super::{CriPlace, CriPlaceError};
+use crate::desired::{ContainerSpec, FileOp, Labels, PodSpec};
+use futures::future::try_join_all;
+use oi_cri::{
+    CONTAINER_RUNNING, ExecOutput, PodError, SANDBOX_READY, Sandbox, ensure_container,
+    ensure_sandbox, is_outdated, prepare_container, remove_others, remove_pods,
+};
+use std::time::{Duration, Instant};
+
+/// How many containers of a node may need a kill before the runtime can remove them.
+const KILLS: usize = 8;
+/// The pause between two looks at a container that must end.
+const POLL: Duration = Duration::from_millis(100);
+
+type Result<T> = std::result::Result<T, CriPlaceError>;
+
+/// A container on a hypervisor.
+#[derive(Debug, Clone)]
+pub struct CriContainer {
+    /// The runtime's id.
+    pub id: String,
+    /// Its name in its pod.
+    pub name: String,
+    /// Its labels.
+    pub labels: Labels,
+    /// Whether it runs.
+    pub runs: bool,
+}
+
+/// A sandbox on a hypervisor.
+#[derive(Debug, Clone)]
+pub struct CriSandbox {
+    /// The runtime's id.
+    pub id: String,
+    /// Its labels.
+    pub labels: Labels,
+    /// Whether it is ready.
+    pub ready: bool,
+}
+
+impl CriPlace {
+    /// Makes sandbox, images and files of a pod.
+    pub async fn prepare(&self, pod: &PodSpec, files: &[FileOp]) -> Result<Sandbox> {
+        let client = self.client()?;
+        let images = try_join_all(pod.containers.iter().map(|c| client.ensure_image(&c.image)));
+        let (sandbox, _, changed) = tokio::try_join!(
+            async { Ok::<_, CriPlaceError>(ensure_sandbox(&client, pod).await?) },
+            async { Ok(images.await?) },
+            self.put(files),
+        )?;
+        tracing::debug!(pod = pod.name, changed = changed.len(), "prepared");
+        Ok(sandbox)
+    }
+
+    /// Prepares a pod and starts its first container. Returns whether it started just now.
+    pub async fn start(&self, pod: &PodSpec, files: &[FileOp]) -> Result<bool> {
+        let sandbox = self.prepare(pod, files).await?;
+        self.ensure_container(&sandbox, pod, &pod.containers[0]).await
+    }
+
+    /// Starts a container unless it runs as described. Returns whether it started just now.
+    pub async fn ensure_container(
+        &self,
+        sandbox: &Sandbox,
+        pod: &PodSpec,
+        container: &ContainerSpec,
+    ) -> Result<bool> {
+        Ok(ensure_container(&self.client()?, sandbox, pod, container).await?.1)
+    }
+
+    /// Creates a container ahead of its start, if the sandbox is new.
+    pub async fn prepare_container(
+        &self,
+        sandbox: &Sandbox,
+        pod: &PodSpec,
+        container: &ContainerSpec,
+    ) -> Result<()> {
+        Ok(prepare_container(&self.client()?, sandbox, pod, container).await?)
+    }
+
+    /// Whether a container runs, but not as described.
+    pub async fn is_outdated(&self, pod: &PodSpec, container: &ContainerSpec) -> Result<bool> {
+        Ok(is_outdated(&self.client()?, pod, container).await?)
+    }
+
+    /// Removes containers of a pod that its description no longer has.
+    pub async fn remove_others(&self, pod: &PodSpec) -> Result<()> {
+        Ok(remove_others(&self.client()?, pod).await?)
+    }
+
+    /// Runs the first container of a pod to its end. Returns its exit code, or none when it does
+    /// not end within `limit`.
+    pub async fn run_to_end(&self, pod: &PodSpec, limit: Duration) -> Result<Option<i32>> {
+        let client = self.client()?;
+        client.ensure_image(&pod.containers[0].image).await?;
+        let sandbox = ensure_sandbox(&client, pod).await?;
+        let (id, _) = ensure_container(&client, &sandbox, pod, &pod.containers[0]).await?;
+        let end = Instant::now() + limit;
+        loop {
+            match client.exit_code(&id).await? {
+                Some(code) => return Ok(Some(code)),
+                None if Instant::now() >= end => return Ok(None),
+                None => tokio::time::sleep(POLL).await,
+            }
+        }
+    }
+
+    /// Removes all pods with these labels. A container may take `grace` to end.
+    pub async fn end_pods(&self, labels: &Labels, grace: Duration) -> Result<()> {
+        let client = self.client()?;
+        let mut removed = remove_pods(&client, labels, grace).await;
+        for _ in 0..KILLS {
+            let Err(PodError::Stuck { id, .. }) = &removed else { break };
+            tracing::warn!(id, "killing processes that the runtime lost track of");
+            self.kill(id).await?;
+            removed = remove_pods(&client, labels, grace).await;
+        }
+        Ok(removed?)
+    }
+
+    /// The containers with these labels.
+    pub async fn containers(&self, labels: &Labels) -> Result<Vec<CriContainer>> {
+        let all = self.client()?.containers(labels).await?.into_iter();
+        let all = all.map(|c| CriContainer {
+            id: c.id,
+            name: c.metadata.map(|m| m.name).unwrap_or_default(),
+            labels: c.labels.into_iter().collect(),
+            runs: c.state == CONTAINER_RUNNING,
+        });
+        Ok(all.collect())
+    }
+
+    /// Removes a container, killing it when it does not end within `grace`.
+    pub async fn remove_container(&self, id: &str, grace: Duration) -> Result<()> {
+        Ok(self.client()?.remove_container(id, grace).await?)
+    }
+
+    /// The sandboxes with these labels.
+    pub async fn sandboxes(&self, labels: &Labels) -> Result<Vec<CriSandbox>> {
+        let all = self.client()?.sandboxes(labels).await?.into_iter();
+        let all = all.map(|s| CriSandbox {
+            id: s.id,
+            labels: s.labels.into_iter().collect(),
+            ready: s.state == SANDBOX_READY,
+        });
+        Ok(all.collect())
+    }
+
+    /// Removes a sandbox with its containers.
+    pub async fn remove_sandbox(&self, id: &str) -> Result<()> {
+        Ok(self.client()?.remove_sandbox(id).await?)
+    }
+
+    /// Runs a command in a container. Its arguments are visible on the hypervisor.
+    pub async fn exec(
+        &self,
+        id: &str,
+        command: Vec<String>,
+        limit: Duration,
+    ) -> Result<ExecOutput> {
+        Ok(self.client()?.exec(id, command, limit).await?)
+    }
+
+    /// Calls `notify` once the runtime accepts to report events, and for each event, until the
+    /// stream breaks.
+    pub async fn watch_events(&self, notify: impl Fn()) -> Result<()> {
+        let mut events = self.client()?.events().await?;
+        notify();
+        while let Ok(Some(_)) = events.message().await {
+            notify();
+        }
+        Ok(())
+    }
+}

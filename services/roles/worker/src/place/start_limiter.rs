@@ -1,0 +1,48 @@
+//! How many things start at a time in a place.
+
+use super::{Place, PlaceError};
+use oi_events::{Generation, HypervisorName};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What starts. Each kind has its own limit, because one kind may wait for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StartKind {
+    /// etcd.
+    Etcd,
+    /// API server, controller manager and scheduler.
+    ControlPlane,
+    /// haproxy.
+    Ingress,
+}
+
+type Key = (HypervisorName, Generation, StartKind);
+
+/// Lets as many start at a time as the place has processors: a start is mostly computation, and
+/// too many at once would all miss their deadlines.
+#[derive(Clone, Default)]
+pub struct StartLimiter(Arc<Mutex<BTreeMap<Key, Arc<Semaphore>>>>);
+
+impl StartLimiter {
+    /// Waits for a permit, which lasts until it is dropped.
+    pub async fn permit(
+        &self,
+        place: &Place,
+        kind: StartKind,
+    ) -> Result<Option<OwnedSemaphorePermit>, PlaceError> {
+        let h = &place.hypervisor;
+        let key = (h.spec.name.clone(), h.generation, kind);
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let permits = match known {
+            Some(permits) => permits,
+            None => {
+                let permits = Arc::new(Semaphore::new(place.cpus().await?.max(1)));
+                let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                all.entry(key).or_insert(permits).clone()
+            }
+        };
+        // The semaphore is never closed.
+        Ok(permits.acquire_owned().await.ok())
+    }
+}

@@ -1,0 +1,63 @@
+//! The node's etcd member runs, is healthy, and votes.
+
+use super::{StepError, Steps};
+use crate::desired::{control_plane, etcd, names};
+use crate::place::{GRACE, NodeSession, StartKind};
+use oi_events::{Job, PortUse};
+use std::time::Duration;
+
+const HEALTHY: Duration = Duration::from_secs(30);
+
+impl Steps {
+    pub(super) async fn ensure_etcd(&self, job: &Job) -> Result<(), StepError> {
+        let session = self.session(job).await?;
+        let _permit = self.start_permit(&session, StartKind::Etcd).await?;
+        let (ctx, place) = (&session.ctx, &session.place);
+        let joining = self.join(ctx).await?;
+        let (pod, files) = etcd::pod(ctx, &session.secrets(), &joining)?;
+        if place.is_outdated(&pod, &pod.containers[0]).await? {
+            self.stop_api_server(&session).await?;
+        }
+        place.start(&pod, &files).await?;
+        self.wait_for_health(&session).await?;
+        self.promote(ctx).await
+    }
+
+    async fn wait_for_health(&self, session: &NodeSession) -> Result<(), StepError> {
+        let address = session.ctx.address(PortUse::EtcdClient)?;
+        let pki = etcd::pki_dir(&session.ctx);
+        let ca = format!("{pki}/ca.crt");
+        let client =
+            (format!("{pki}/healthcheck-client.crt"), format!("{pki}/healthcheck-client.key"));
+        session.place.probe(address, "/health", &ca, Some(&client), HEALTHY).await?;
+        Ok(())
+    }
+
+    /// Stops the API server beside a member that is about to be replaced. It is of no use
+    /// meanwhile, and its watches would keep the member from a clean shutdown, in which it hands
+    /// over the leadership. The next job starts it again.
+    async fn stop_api_server(&self, session: &NodeSession) -> Result<(), StepError> {
+        let ctx = &session.ctx;
+        let pod = names::pod_labels(ctx.cluster.uid, &ctx.name, control_plane::POD);
+        for container in session.place.containers(&pod).await? {
+            if container.name != control_plane::API_SERVER {
+                continue;
+            }
+            if container.runs {
+                self.drain(ctx).await;
+            }
+            session.place.remove_container(&container.id, GRACE).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts the member. Returns whether it started just now.
+    pub async fn start_etcd(
+        &self,
+        session: &NodeSession,
+        joining: &etcd::Joining,
+    ) -> Result<bool, StepError> {
+        let (pod, files) = etcd::pod(&session.ctx, &session.secrets(), joining)?;
+        Ok(session.place.start(&pod, &files).await?)
+    }
+}

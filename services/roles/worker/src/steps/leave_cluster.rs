@@ -1,0 +1,16 @@
+//! The etcd member of a node that goes is out of the cluster.
+
+use super::{StepError, Steps};
+use oi_events::{Job, PortUse};
+
+impl Steps {
+    pub(super) async fn leave_cluster(&self, job: &Job) -> Result<(), StepError> {
+        let ctx = self.node(job)?;
+        let voter = self
+            .voter(&ctx)
+            .await?
+            .ok_or_else(|| StepError::Membership("no other member answers".to_owned()))?;
+        let url = format!("https://{}", ctx.address(PortUse::EtcdPeer)?);
+        voter.remove_member(&url).await
+    }
+}

@@ -1,0 +1,92 @@
+//! A snapshot of the cluster's etcd is in the backup store: etcdctl writes it beside a member's
+//! data, and the worker uploads it, sealed with the cluster's data key.
+
+use super::shared::backups::{backup_of, prefix};
+use super::{StepError, Steps, required};
+use crate::desired::{FileOp, NodeContext, etcd};
+use oi_backup_store::Written;
+use oi_events::{BackupId, ClusterName, Hash, Job, JobOutput, SnapshotV1};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// The limit for a snapshot of a large etcd.
+const SNAPSHOT: Duration = Duration::from_secs(300);
+/// The size of a piece of the file. Sealed and in base64 it fits into one CRI answer.
+const PIECE: u64 = 2 << 20;
+
+impl Steps {
+    pub(super) async fn take_backup(&self, job: &Job) -> Result<JobOutput, StepError> {
+        let (cluster, backup) = backup_of(job)?;
+        let known = |s: &oi_domain::State| s.clusters.get(&cluster)?.backups.get(&backup).cloned();
+        if self.view.read(known).is_none_or(|b| b.snapshot.is_some()) {
+            return Ok(JobOutput::None);
+        }
+        let uid = required(job, job.cluster_uid)?;
+        let (position, voters) = self.voters(required(job, job.cluster.as_ref())?);
+        let mut last = StepError::Membership("no member answers".to_owned());
+        for ctx in voters {
+            // A name of its own: an earlier attempt may have left half of an object.
+            let object = format!("{}{}", prefix(uid, Some(backup)), Uuid::now_v7());
+            match self.snapshot(&ctx, backup, &object, position).await {
+                Ok(snapshot) => return Ok(JobOutput::Backup(snapshot)),
+                // Another member may do it.
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// The members that vote, and the position of the log.
+    fn voters(&self, cluster: &ClusterName) -> (u64, Vec<NodeContext>) {
+        self.view.read(|s| {
+            let nodes = s.clusters.get(cluster).map(|c| c.nodes.iter()).into_iter().flatten();
+            let voters = nodes.filter(|(_, n)| n.is_voter());
+            let found = voters.filter_map(|(name, _)| NodeContext::find(s, cluster, name));
+            (s.position, found.collect())
+        })
+    }
+
+    async fn snapshot(
+        &self,
+        ctx: &NodeContext,
+        backup: BackupId,
+        object: &str,
+        position: u64,
+    ) -> Result<SnapshotV1, StepError> {
+        let member = self.member(ctx, &ctx.name).await?;
+        let member = member.ok_or_else(|| StepError::Membership("it does not run".to_owned()))?;
+        let (path, inside) = etcd::data_file(ctx, &format!("oi-{backup}.snapshot"));
+        let saved = member.run(&["snapshot", "save", &inside], SNAPSHOT).await;
+        let uploaded = match saved {
+            Ok(_) => self.upload(ctx, &path, object).await,
+            Err(error) => Err(error),
+        };
+        let leftovers = [FileOp::Remove { path: format!("{path}.part") }, FileOp::Remove { path }];
+        let removed = self.place_of(ctx).put(&leftovers).await;
+        let written = uploaded?;
+        removed?;
+        let (object, bytes, sha256) = (object.to_owned(), written.bytes, Hash(written.sha256));
+        Ok(SnapshotV1 { position, object, bytes, sha256 })
+    }
+
+    /// Uploads a file of a hypervisor to the store.
+    async fn upload(
+        &self,
+        ctx: &NodeContext,
+        path: &str,
+        object: &str,
+    ) -> Result<Written, StepError> {
+        let key = self.keyring.key(ctx.cluster.uid).await?;
+        let place = self.place_of(ctx);
+        let mut writer = self.store()?.writer(object, key);
+        let mut offset = 0;
+        loop {
+            let piece = place.read(path, offset, PIECE).await?;
+            offset += piece.len() as u64;
+            writer.push(&piece).await?;
+            if (piece.len() as u64) < PIECE {
+                return Ok(writer.finish().await?);
+            }
+        }
+    }
+}

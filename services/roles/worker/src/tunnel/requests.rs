@@ -1,0 +1,191 @@
+//! Peers of a tunnel that come and go: machines with a join token ask for an address in their
+//! cluster, and workers whose Nodes are gone lose theirs. Both become observations, on which the
+//! domain decides.
+
+use super::objects::{NAMESPACE, REQUEST};
+use crate::addons::{ClusterApi, ClusterContext, Lookup, RETRY};
+use crate::reporter::Reporter;
+use crate::steps::{StepError, Steps};
+use oi_domain::{Tunnel, is_dns_name};
+use oi_events::{ClusterName, ClusterUid, Observation, TunnelPeer, chain};
+use oi_tunnel::Key;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// How long a machine with an address may take to become a node, or its Node may be gone.
+const GRACE: Duration = Duration::from_secs(180);
+/// The pause between two rounds: time for a decision.
+const PAUSE: Duration = Duration::from_millis(250);
+/// The number of requests that are read at a time. Each may be as large as an object can be, and
+/// answers of an API are read up to 8 MiB.
+const PAGE: usize = 7;
+/// How long a request that was reported is not reported again.
+const REPORT_AGAIN: Duration = Duration::from_secs(10);
+
+/// A machine's request.
+struct PeerRequest {
+    /// The ConfigMap's name.
+    title: String,
+    worker: String,
+    public_key: Option<[u8; 32]>,
+}
+
+impl PeerRequest {
+    fn read(object: &Value) -> PeerRequest {
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        PeerRequest {
+            title: text(&object["metadata"]["name"]),
+            worker: text(&object["data"]["worker"]),
+            public_key: Key::parse(&text(&object["data"]["publicKey"])).map(|key| key.0),
+        }
+    }
+
+    /// The key, if a decision is due; none where it was made, or can never be.
+    fn due(&self, tunnel: &Tunnel) -> Option<[u8; 32]> {
+        let key = self.public_key?;
+        let named = tunnel.peers.contains_key(&TunnelPeer::Worker(self.worker.clone()));
+        let used = tunnel.peers.values().any(|p| p.public_key == Some(key));
+        let can_be = is_dns_name(&self.worker) && tunnel.free_address().is_some();
+        (can_be && !named && !used).then_some(key)
+    }
+}
+
+/// Reports the requests of machines, and the workers that are gone.
+pub struct PeerRequests {
+    steps: Steps,
+    reporter: Reporter,
+}
+
+/// What is remembered of a cluster between two rounds.
+#[derive(Default)]
+struct Memory {
+    /// When requests were reported, by the names of their ConfigMaps.
+    reported: BTreeMap<String, Instant>,
+    /// Since when workers with an address have no Node.
+    absent: BTreeMap<TunnelPeer, Instant>,
+}
+
+impl PeerRequests {
+    /// Reports through the reporter of these steps.
+    pub fn new(steps: Steps) -> PeerRequests {
+        let reporter = steps.reporter.clone();
+        PeerRequests { steps, reporter }
+    }
+
+    /// Looks after the peers of a cluster until it is gone.
+    pub async fn run(&self, name: &ClusterName, uid: ClusterUid) {
+        let mut memory = Memory::default();
+        loop {
+            let pause = match self.steps.view.read(|s| ClusterContext::lookup(s, name, uid)) {
+                Lookup::Gone => return,
+                Lookup::Unavailable => RETRY,
+                Lookup::Found(cluster) => match &cluster.cluster.tunnel {
+                    None => RETRY,
+                    Some(tunnel) => self.round_or_retry(&cluster, tunnel, &mut memory).await,
+                },
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn round_or_retry(
+        &self,
+        cluster: &ClusterContext,
+        tunnel: &Tunnel,
+        memory: &mut Memory,
+    ) -> Duration {
+        match self.round(cluster, tunnel, memory).await {
+            Ok(()) => PAUSE,
+            Err(error) => {
+                tracing::debug!(cluster = %cluster.name, error = chain(&error), "peers not looked at");
+                RETRY
+            }
+        }
+    }
+
+    /// Looks once, then waits until there is a new request. Does not wait while one is due.
+    async fn round(
+        &self,
+        cluster: &ClusterContext,
+        tunnel: &Tunnel,
+        memory: &mut Memory,
+    ) -> Result<(), StepError> {
+        let api = self.steps.api(cluster).await?;
+        let all = format!("/api/v1/namespaces/{NAMESPACE}/configmaps");
+        let path = format!("{all}?labelSelector={}", REQUEST.replace('/', "%2F"));
+        let list = api.get(&format!("{path}&limit={PAGE}")).await?;
+        let requests = list["items"].as_array().into_iter().flatten().map(PeerRequest::read);
+        let (mut answered, mut waits) = (Vec::new(), false);
+        for request in requests {
+            match request.due(tunnel) {
+                Some(public_key) => {
+                    waits = true;
+                    self.report(cluster, request, public_key, memory);
+                }
+                None => answered.push(format!("{all}/{}", request.title)),
+            }
+        }
+        api.delete(answered).await?;
+        memory.reported.retain(|_, at| at.elapsed() < REPORT_AGAIN);
+        self.report_gone(&api, cluster, tunnel, memory).await?;
+        if waits { Ok(()) } else { api.wait_for_change(&path, &list).await }
+    }
+
+    fn report(
+        &self,
+        cluster: &ClusterContext,
+        request: PeerRequest,
+        public_key: [u8; 32],
+        memory: &mut Memory,
+    ) {
+        if memory.reported.get(&request.title).is_some_and(|at| at.elapsed() < REPORT_AGAIN) {
+            return;
+        }
+        memory.reported.insert(request.title, Instant::now());
+        let (cluster, worker) = (cluster.name.clone(), request.worker);
+        tracing::info!(%cluster, worker, "asks for an address in the tunnel");
+        self.reporter.observe_later(Observation::PeerRequested { cluster, worker, public_key });
+    }
+
+    /// Reports workers that had time to become nodes, and are none.
+    async fn report_gone(
+        &self,
+        api: &ClusterApi,
+        cluster: &ClusterContext,
+        tunnel: &Tunnel,
+        memory: &mut Memory,
+    ) -> Result<(), StepError> {
+        if tunnel.peers.keys().all(|who| matches!(who, TunnelPeer::ControlPlane(_))) {
+            memory.absent.clear();
+            return Ok(());
+        }
+        let nodes = node_names(&api.nodes().await?);
+        let is_absent =
+            |who: &TunnelPeer| matches!(who, TunnelPeer::Worker(worker) if !nodes.contains(worker));
+        memory.absent.retain(|who, _| tunnel.peers.contains_key(who) && is_absent(who));
+        for (who, peer) in tunnel.peers.iter().filter(|(who, _)| is_absent(who)) {
+            let since = memory.absent.entry(who.clone()).or_insert_with(Instant::now);
+            if let (TunnelPeer::Worker(worker), Some(public_key)) = (who, peer.public_key)
+                && since.elapsed() >= GRACE
+            {
+                *since = Instant::now();
+                let (cluster, worker) = (cluster.name.clone(), worker.clone());
+                tracing::info!(%cluster, worker, "is gone: its address becomes free");
+                self.reporter.observe_later(Observation::WorkerGone {
+                    cluster,
+                    worker,
+                    public_key,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The names of Nodes, without those whose machines have left.
+fn node_names(nodes: &[Value]) -> BTreeSet<String> {
+    let left = |n: &&Value| n["metadata"]["labels"].get("oi/left").is_some();
+    let stay = nodes.iter().filter(|n| !left(n));
+    stay.filter_map(|n| n["metadata"]["name"].as_str()).map(str::to_owned).collect()
+}
