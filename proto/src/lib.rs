@@ -14,3 +14,14 @@ pub mod v1 {
     /// The compiled descriptors, for server reflection.
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/oi.v1.bin"));
 }
+
+macro_rules! command_from {
+    ($($name:ident),*) => { $(
+        impl From<v1::$name> for v1::submit_request::Command {
+            fn from(command: v1::$name) -> Self {
+                v1::submit_request::Command::$name(command)
+            }
+        }
+    )* };
+}
+each_command!(command_from);

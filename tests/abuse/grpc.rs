@@ -1,7 +1,7 @@
 //! Bad requests over gRPC.
 
 use crate::settings::settings;
-use crate::{Api, Error, HYPERVISOR, NOWHERE, Row, THERE, cluster, hypervisor, submit};
+use crate::{Api, Error, HYPERVISOR, NOWHERE, Row, THERE, changed, cluster, hypervisor, submit};
 use oi_proto::v1::{self, submit_request::Command as Asked};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -34,37 +34,32 @@ fn commands() -> Vec<(&'static str, String, Asked)> {
     for version in
         ["", "1.36.3", "v1", "v1.36", "vx.y.z", "v-1.2.3", "v1.36.3 ", "v99999999999.1.1"]
     {
-        let command =
-            v1::CreateCluster { kubernetes_version: version.to_owned(), ..cluster("new") };
+        let command = changed("new", |s| s.kubernetes_version = version.to_owned());
         add("malformed", format!("Kubernetes {version:?}"), Asked::CreateCluster(command));
     }
     for version in ["v1.20.0", "v1.99.0", "v2.0.0"] {
-        let command =
-            v1::CreateCluster { kubernetes_version: version.to_owned(), ..cluster("new") };
+        let command = changed("new", |s| s.kubernetes_version = version.to_owned());
         add("version-unsupported", format!("Kubernetes {version}"), Asked::CreateCluster(command));
     }
     for cidr in ["", "banana", "10.244.0.7/16", "10.0.0.0/33", "300.0.0.0/8", "10.0.0.0", "/8"] {
-        let pods = v1::CreateCluster { pod_cidr: cidr.to_owned(), ..cluster("new") };
+        let pods = changed("new", |s| s.pod_cidr = cidr.to_owned());
         add("invalid", format!("pods in {cidr:?}"), Asked::CreateCluster(pods));
-        let services = v1::CreateCluster { service_cidr: cidr.to_owned(), ..cluster("new") };
+        let services = changed("new", |s| s.service_cidr = cidr.to_owned());
         add("invalid", format!("Services in {cidr:?}"), Asked::CreateCluster(services));
     }
-    let same = v1::CreateCluster { service_cidr: "10.244.128.0/17".to_owned(), ..cluster("new") };
+    let same = changed("new", |s| s.service_cidr = "10.244.128.0/17".to_owned());
     add("overlap", "ranges that overlap".to_owned(), Asked::CreateCluster(same));
     let much = "a.".repeat(150);
     for domain in ["", "a b", "-x", "a..b", &much] {
-        let command = v1::CreateCluster { dns_domain: domain.to_owned(), ..cluster("new") };
+        let command = changed("new", |s| s.dns_domain = domain.to_owned());
         add("invalid", format!("the domain {:.20?}", domain), Asked::CreateCluster(command));
     }
     for san in ["", "bad san", "a\nb"] {
-        let command = v1::CreateCluster { extra_sans: vec![san.to_owned()], ..cluster("new") };
+        let command = changed("new", |s| s.extra_sans = vec![san.to_owned()]);
         add("invalid", format!("the name {san:?} in certificates"), Asked::CreateCluster(command));
     }
     add("cluster-exists", "a cluster that there is".to_owned(), {
-        Asked::CreateCluster(v1::CreateCluster {
-            dns_domain: "other.local".to_owned(),
-            ..cluster(THERE)
-        })
+        Asked::CreateCluster(changed(THERE, |s| s.dns_domain = "other.local".to_owned()))
     });
     all.extend(hypervisors());
     all.extend(about_clusters());

@@ -43,14 +43,21 @@ pub fn submit(command: Asked) -> v1::SubmitRequest {
 
 /// A cluster that could be.
 pub fn cluster(name: &str) -> v1::CreateCluster {
-    v1::CreateCluster {
-        name: name.to_owned(),
+    let spec = v1::ClusterSpec {
         kubernetes_version: "v1.36.3".to_owned(),
         pod_cidr: "10.244.0.0/16".to_owned(),
         service_cidr: "10.96.0.0/12".to_owned(),
         dns_domain: "cluster.local".to_owned(),
         extra_sans: Vec::new(),
-    }
+    };
+    v1::CreateCluster { name: name.to_owned(), spec: Some(spec) }
+}
+
+/// The same with another spec.
+pub fn changed(name: &str, change: impl FnOnce(&mut v1::ClusterSpec)) -> v1::CreateCluster {
+    let mut cluster = cluster(name);
+    change(cluster.spec.get_or_insert_default());
+    cluster
 }
 
 /// A hypervisor that could be.

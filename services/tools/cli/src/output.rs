@@ -79,7 +79,7 @@ pub fn role(role: v1::Role) -> &'static str {
 pub fn cluster(c: &v1::Cluster) -> Value {
     let spec = c.spec.clone().unwrap_or_default();
     json!({
-        "name": spec.name, "version": spec.kubernetes_version,
+        "name": c.name, "version": spec.kubernetes_version,
         "phase": phase(c.phase().as_str_name(), "CLUSTER_PHASE_"),
         "endpoint": c.endpoint, "ingresses": c.ingresses, "ready": format!("{}/{}", c.ready_nodes, c.nodes),
         "podCidr": spec.pod_cidr, "serviceCidr": spec.service_cidr,
@@ -121,12 +121,6 @@ pub fn hypervisor(h: &v1::Hypervisor) -> Value {
         "address": spec.address, "ports": format!("{}-{}", spec.port_low, spec.port_high),
         "endpoint": spec.cri_endpoint, "detail": h.detail,
     })
-}
-
-/// Ports as the log has them: each once.
-pub fn in_order(ports: &[u16]) -> Vec<u32> {
-    let all: BTreeSet<u16> = ports.iter().copied().collect();
-    all.into_iter().map(u32::from).collect()
 }
 
 /// A way through a port that clusters share.
@@ -181,10 +175,10 @@ pub fn links(cluster: &str, tunnel: &v1::Tunnel) -> Vec<Value> {
 /// The ways to a cluster through a hypervisor's shared ports, with who else shares them.
 pub fn routes(h: &v1::Hypervisor, cluster: &v1::Cluster) -> Vec<Value> {
     let spec = h.spec.clone().unwrap_or_default();
-    let name = cluster.spec.as_ref().map(|s| s.name.clone()).unwrap_or_default();
-    let own = h.routes.iter().filter(|r| r.cluster == name);
+    let name = &cluster.name;
+    let own = h.routes.iter().filter(|r| r.cluster == *name);
     let row = |r: &v1::Route| {
-        let others = h.routes.iter().filter(|o| o.port == r.port && o.cluster != name);
+        let others = h.routes.iter().filter(|o| o.port == r.port && o.cluster != *name);
         let others: BTreeSet<_> = others.map(|o| o.cluster.as_str()).collect();
         let others: Vec<_> = others.into_iter().collect();
         json!({
@@ -252,7 +246,6 @@ pub fn issuers(c: &v1::Cluster) -> Vec<Value> {
 
 /// What is kept inside of a cluster, as a row.
 pub fn addons(c: &v1::Cluster) -> Value {
-    let name = c.spec.as_ref().map(|s| s.name.clone()).unwrap_or_default();
     let kept = c.addons.unwrap_or_default();
     let cni = match c.addons.map(|a| a.cni()) {
         None => "",
@@ -260,7 +253,7 @@ pub fn addons(c: &v1::Cluster) -> Value {
         Some(_) => "none",
     };
     json!({
-        "cluster": name, "workers": c.addons.is_some(), "cni": cni, "kubeProxy": kept.kube_proxy,
+        "cluster": c.name, "workers": c.addons.is_some(), "cni": cni, "kubeProxy": kept.kube_proxy,
         "dns": kept.dns, "configured": c.configured,
     })
 }

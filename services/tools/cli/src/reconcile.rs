@@ -6,7 +6,7 @@ use crate::flags::Format;
 use crate::settings::{Setting, settings};
 use crate::{documents, output};
 use indicatif::{ProgressBar, ProgressStyle};
-use oi_proto::manifest::{ClusterSpec, Document, HypervisorSpec, Metadata, NodeRole, NodeSpec};
+use oi_proto::manifest::{Document, NodeRole, sorted_ports};
 use oi_proto::v1::{self, submit_request::Command};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
@@ -47,49 +47,6 @@ impl Progress {
     }
 }
 
-fn hypervisor_command(m: &Metadata, s: &HypervisorSpec) -> v1::RegisterHypervisor {
-    v1::RegisterHypervisor {
-        name: m.name.clone(),
-        cri_endpoint: s.cri_endpoint.clone(),
-        tls: s.tls.as_ref().map(|t| v1::TlsFiles {
-            ca_file: t.ca_file.clone(),
-            certificate_file: t.certificate_file.clone(),
-            key_file: t.key_file.clone(),
-        }),
-        public: s.public,
-        address: s.address.clone(),
-        port_low: s.port_range.low.into(),
-        port_high: s.port_range.high.into(),
-        data_dir: s.data_dir.clone(),
-        max_nodes: s.max_nodes.unwrap_or(0),
-    }
-}
-
-fn cluster_command(m: &Metadata, s: &ClusterSpec) -> v1::CreateCluster {
-    v1::CreateCluster {
-        name: m.name.clone(),
-        kubernetes_version: s.kubernetes_version.clone(),
-        pod_cidr: s.networking.pod_cidr.clone(),
-        service_cidr: s.networking.service_cidr.clone(),
-        dns_domain: s.networking.dns_domain.clone(),
-        extra_sans: s.extra_sans.clone(),
-    }
-}
-
-fn node_command(m: &Metadata, s: &NodeSpec) -> v1::AddNode {
-    let role = match s.role {
-        NodeRole::ControlPlane => v1::Role::ControlPlane,
-        NodeRole::ControlPlaneIngress => v1::Role::ControlPlaneIngress,
-        NodeRole::ApiServer => v1::Role::ApiServer,
-    };
-    v1::AddNode {
-        cluster: s.cluster.clone(),
-        name: m.name.clone(),
-        role: role.into(),
-        hypervisor: s.hypervisor.clone().unwrap_or_default(),
-    }
-}
-
 /// The fields in which two messages of a kind differ, of the one and of the other.
 fn difference(have: &impl std::fmt::Debug, want: &impl std::fmt::Debug) -> (String, String) {
     let (have, want) = (format!("{have:#?}"), format!("{want:#?}"));
@@ -113,7 +70,7 @@ impl Known {
         let hypervisors = client.hypervisors().await?.into_iter();
         let hypervisors = hypervisors.filter_map(|h| Some((h.spec.as_ref()?.name.clone(), h)));
         let clusters = client.clusters("").await?.into_iter();
-        let clusters = clusters.filter_map(|c| Some((c.spec.as_ref()?.name.clone(), c)));
+        let clusters = clusters.map(|c| (c.name.clone(), c));
         let nodes = client.nodes("").await?;
         Ok(Known {
             hypervisors: hypervisors.collect(),
@@ -131,7 +88,7 @@ impl Known {
             }
             Document::Hypervisor(m, s) => s.shared_ports.as_ref().is_none_or(|wanted| {
                 let have = self.hypervisors.get(&m.name).map(|h| h.shared_ports.as_slice());
-                have == Some(&output::in_order(wanted))
+                have == Some(&sorted_ports(wanted))
             }),
             Document::Node(..) => true,
         };
@@ -151,7 +108,7 @@ impl Known {
         match document {
             Document::Hypervisor(m, s) => {
                 let have = self.hypervisors.get(&m.name).and_then(|h| h.spec.as_ref());
-                match (have, hypervisor_command(m, s)) {
+                match (have, s.register(&m.name)) {
                     (None, _) => Ok(false),
                     (Some(have), want) if *have == want => Ok(true),
                     (Some(have), want) => {
@@ -161,7 +118,7 @@ impl Known {
             }
             Document::Cluster(m, s) => {
                 let have = self.clusters.get(&m.name).and_then(|c| c.spec.as_ref());
-                match (have, cluster_command(m, s)) {
+                match (have, v1::ClusterSpec::from(s)) {
                     (None, _) => Ok(false),
                     (Some(have), want) if *have == want => Ok(true),
                     (Some(have), want) => {
@@ -170,7 +127,7 @@ impl Known {
                 }
             }
             Document::Node(m, s) => {
-                let want = node_command(m, s);
+                let want = s.add(&m.name);
                 match self.nodes.get(&(s.cluster.clone(), m.name.clone())) {
                     None => Ok(false),
                     Some(have)
@@ -257,7 +214,7 @@ pub async fn run(
         wait_for_clusters(client, &clusters, position, limit, &progress).await?;
     }
     let shown = client.clusters("").await?;
-    let named = |c: &&v1::Cluster| c.spec.as_ref().is_some_and(|s| clusters.contains(&s.name));
+    let named = |c: &&v1::Cluster| clusters.contains(&c.name);
     output::rows(format, shown.iter().filter(named).map(output::cluster).collect(), false)
 }
 
@@ -304,11 +261,10 @@ pub fn commands(document: &Document) -> Vec<(String, Command)> {
         Document::Hypervisor(m, s) => {
             let registered = (
                 format!("hypervisor {} registered", m.name),
-                Command::RegisterHypervisor(hypervisor_command(m, s)),
+                Command::RegisterHypervisor(s.register(&m.name)),
             );
             let shared = s.shared_ports.as_ref().map(|ports| {
-                let command =
-                    v1::SharePorts { name: m.name.clone(), ports: output::in_order(ports) };
+                let command = v1::SharePorts { name: m.name.clone(), ports: sorted_ports(ports) };
                 (format!("hypervisor {}: ports to share", m.name), Command::SharePorts(command))
             });
             std::iter::once(registered).chain(shared).collect()
@@ -316,14 +272,17 @@ pub fn commands(document: &Document) -> Vec<(String, Command)> {
         Document::Cluster(m, s) => {
             let created = (
                 format!("cluster {} created", m.name),
-                Command::CreateCluster(cluster_command(m, s)),
+                Command::CreateCluster(v1::CreateCluster {
+                    name: m.name.clone(),
+                    spec: Some(s.into()),
+                }),
             );
             let set = |s: Setting| (format!("cluster {}: {}", m.name, s.said()), s.command());
             std::iter::once(created).chain(settings(m, s).into_iter().map(set)).collect()
         }
         Document::Node(m, s) => vec![(
             format!("node {} added to cluster {}", m.name, s.cluster),
-            Command::AddNode(node_command(m, s)),
+            Command::AddNode(s.add(&m.name)),
         )],
     }
 }
@@ -427,7 +386,7 @@ async fn all_ready(
     let (found, position) = (answer.clusters, answer.position);
     let mut ready = true;
     for name in clusters {
-        let cluster = found.iter().find(|c| c.spec.as_ref().is_some_and(|s| s.name == *name));
+        let cluster = found.iter().find(|c| c.name == *name);
         let cluster =
             cluster.ok_or_else(|| Failure::NotFound(format!("cluster {name} was deleted")))?;
         progress.now(format!(

@@ -11,19 +11,30 @@ use oi_pki::certificate_pem;
 use oi_proto::v1;
 use std::sync::Arc;
 
+fn parse_spec(spec: v1::ClusterSpec) -> Result<ClusterSpec, Rejected> {
+    Ok(ClusterSpec {
+        kubernetes_version: parse("spec.kubernetes_version", &spec.kubernetes_version)?,
+        pod_cidr: spec.pod_cidr,
+        service_cidr: spec.service_cidr,
+        dns_domain: spec.dns_domain,
+        extra_sans: spec.extra_sans,
+    })
+}
+
+fn show_spec(spec: &ClusterSpec) -> v1::ClusterSpec {
+    v1::ClusterSpec {
+        kubernetes_version: spec.kubernetes_version.to_string(),
+        pod_cidr: spec.pod_cidr.clone(),
+        service_cidr: spec.service_cidr.clone(),
+        dns_domain: spec.dns_domain.clone(),
+        extra_sans: spec.extra_sans.clone(),
+    }
+}
+
 impl IntoCommand for v1::CreateCluster {
     fn into_command(self) -> Result<Command, Rejected> {
-        Ok(CreateClusterV1 {
-            name: parse("name", &self.name)?,
-            spec: ClusterSpec {
-                kubernetes_version: parse("kubernetes_version", &self.kubernetes_version)?,
-                pod_cidr: self.pod_cidr,
-                service_cidr: self.service_cidr,
-                dns_domain: self.dns_domain,
-                extra_sans: self.extra_sans,
-            },
-        }
-        .into())
+        let spec = self.spec.ok_or_else(|| Rejected::field("spec", "is absent"))?;
+        Ok(CreateClusterV1 { name: parse("name", &self.name)?, spec: parse_spec(spec)? }.into())
     }
 }
 
@@ -67,14 +78,8 @@ pub fn clusters<'a>(
 pub fn cluster(state: &State, name: &ClusterName, c: &Cluster) -> v1::Cluster {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     v1::Cluster {
-        spec: Some(v1::CreateCluster {
-            name: name.to_string(),
-            kubernetes_version: c.spec.kubernetes_version.to_string(),
-            pod_cidr: c.spec.pod_cidr.clone(),
-            service_cidr: c.spec.service_cidr.clone(),
-            dns_domain: c.spec.dns_domain.clone(),
-            extra_sans: c.spec.extra_sans.clone(),
-        }),
+        name: name.to_string(),
+        spec: Some(show_spec(&c.spec)),
         uid: c.uid.to_string(),
         phase: match c.phase {
             ClusterPhase::Deleting => v1::ClusterPhase::Deleting,

@@ -4,6 +4,7 @@ use crate::client::Client;
 use crate::error::Failure;
 use crate::flags::Hypervisor;
 use crate::output;
+use oi_proto::manifest::sorted_ports;
 use oi_proto::v1::{self, submit_request::Command};
 
 pub async fn run(client: Client, command: Hypervisor) -> Result<(), Failure> {
@@ -26,7 +27,7 @@ pub async fn run(client: Client, command: Hypervisor) -> Result<(), Failure> {
         Hypervisor::Cordon { name } => cordon(name, true).await,
         Hypervisor::Uncordon { name } => cordon(name, false).await,
         Hypervisor::Share { name, port, none: _ } => {
-            let command = v1::SharePorts { name, ports: output::in_order(&port) };
+            let command = v1::SharePorts { name, ports: sorted_ports(&port) };
             client.submit(Command::SharePorts(command)).await.map(drop)
         }
         Hypervisor::Abandon { name } => {
