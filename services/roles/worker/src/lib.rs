@@ -24,4 +24,4 @@ mod worker;
 
 pub use hypervisors::WorkerSettings;
 pub use metrics::Metrics;
-pub use worker::Worker;
+pub use worker::{Worker, WorkerHandles};

@@ -6,13 +6,15 @@ use crate::keeper::Keeper;
 use crate::metrics::Metrics;
 use crate::steps::{StepError, Steps};
 use crate::steward::Steward;
+use oi_clock::now_ms;
 use oi_domain::is_owed;
 use oi_events::{
     Command, CommandEnvelope, CommandId, FailureClass, Job, JobKind, JobOutput, JobResult,
     Observation, ReportJobV2, ReportObservationV1, chain,
 };
-use oi_journal::{Delivered, Journal};
-use oi_view::{Keyring, View, now_ms};
+use oi_journal::{CommandOutbox, Delivered, JobInbox, Log};
+use oi_keyring::{KeyShredder, Keyring};
+use oi_view::View;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -27,31 +29,48 @@ const LOOK_UP: Duration = Duration::from_secs(1);
 /// How often a job is said to be worked on: a third of the queue's patience.
 const PROGRESS: Duration = Duration::from_secs(3);
 
+/// What a worker may do beside reading the state.
+pub struct WorkerHandles {
+    /// Reads the log.
+    pub log: Log,
+    /// Takes jobs.
+    pub jobs: JobInbox,
+    /// Stores reports.
+    pub commands: CommandOutbox,
+    /// Opens key material.
+    pub keyring: Keyring,
+    /// Destroys the keys of deleted clusters.
+    pub key_shredder: KeyShredder,
+}
+
 /// Does jobs and reports their outcomes. Clones share everything.
 #[derive(Clone)]
 pub struct Worker {
-    journal: Journal,
+    log: Log,
+    jobs: JobInbox,
+    commands: CommandOutbox,
     steps: Steps,
     settings: Arc<WorkerSettings>,
     metrics: Arc<Metrics>,
 }
 
 impl Worker {
-    /// A worker over a log and its view.
+    /// A worker over the view of a log.
     pub fn new(
-        journal: Journal,
+        handles: WorkerHandles,
         view: View,
-        keyring: Keyring,
         settings: WorkerSettings,
         metrics: Arc<Metrics>,
     ) -> Worker {
+        let WorkerHandles { log, jobs, commands, keyring, key_shredder } = handles;
         let settings = Arc::new(settings);
         let hypervisors = Hypervisors::new(settings.clone());
         let backups = settings.backups.clone();
         let nodes = Nodes::default();
         let (passes, passages) = (Turns::default(), Turns::default());
-        let steps = Steps { view, keyring, hypervisors, nodes, backups, passes, passages };
-        Worker { journal, steps, settings, metrics }
+        let steps =
+            Steps { view, keyring, key_shredder, hypervisors, nodes, backups, passes, passages };
+        Worker { log, jobs, commands, steps, settings, metrics }
     }
 
     /// Works until it is told to stop. Jobs in hand are then given back, for another
@@ -67,7 +86,7 @@ impl Worker {
     }
 
     async fn work(&self, stop: &CancellationToken) {
-        let mut jobs = self.journal.jobs();
+        let mut jobs = self.jobs.queue();
         let permits = Arc::new(Semaphore::new(self.settings.concurrency));
         let mut running = tokio::task::JoinSet::new();
         loop {
@@ -108,7 +127,7 @@ impl Worker {
             return;
         }
         // The job does not wait for its trace.
-        let cause = self.journal.commit_at(job.generation.0);
+        let cause = self.log.commit_at(job.generation.0);
         if let Ok(Ok(Some(cause))) = tokio::time::timeout(LOOK_UP, cause).await {
             oi_trace::within(span, cause.commit.header.command_id);
         }
@@ -148,7 +167,7 @@ impl Worker {
         let is_owed = || view.read(|s| is_owed(s, &job.id));
         if !is_owed() {
             // It may be owed by something that is not folded here yet.
-            let Ok(end) = self.journal.last_position().await else { return false };
+            let Ok(end) = self.log.last_position().await else { return false };
             if view.wait_for(end).await.is_err() {
                 return false;
             }
@@ -209,7 +228,7 @@ impl Worker {
         let id = CommandId(Uuid::now_v7());
         let actor = format!("system:worker:{}", self.settings.name);
         let envelope = CommandEnvelope::new(id, actor, now_ms(), command);
-        match self.journal.submit(&envelope).await {
+        match self.commands.submit(&envelope).await {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(%error, "outcome not stored");

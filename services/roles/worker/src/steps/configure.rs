@@ -7,11 +7,12 @@ use crate::addons::{
     objects, title,
 };
 use crate::pods::tunnel_key;
+use oi_clock::now_ms;
 use oi_cri::{Helper, Reply, Request, Verb};
 use oi_domain::{Hypervisor, TUNNEL_KEY};
 use oi_events::{ClusterName, ClusterUid, Component, Generation, Job, PortUse, token_letters};
+use oi_keyring::Keyring;
 use oi_pki::{DataKey, LeafProfile, certificate_pem, private_key_pem};
-use oi_view::{Keyring, now_ms};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -27,8 +27,9 @@ use oi_cri::{
 };
 use oi_domain::Hypervisor;
 use oi_events::{ClusterUid, HypervisorName, Job, JobKind, Observation};
+use oi_keyring::{KeyShredder, Keyring, KeyringError};
 use oi_pki::DataKey;
-use oi_view::{Keyring, KeyringError, View};
+use oi_view::View;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -142,6 +143,7 @@ pub enum StepError {
 pub struct Steps {
     pub view: View,
     pub keyring: Keyring,
+    pub key_shredder: KeyShredder,
     pub hypervisors: Hypervisors,
     pub nodes: Nodes,
     pub backups: Option<Store>,
@@ -215,7 +217,7 @@ impl Steps {
                 let uid =
                     job.cluster_uid.ok_or_else(|| StepError::Malformed(job.id.to_string()))?;
                 self.drop_all_backups(uid).await?;
-                self.keyring.destroy(uid).await?;
+                self.key_shredder.destroy(uid).await?;
                 return Ok(None);
             }
             JobKind::ReconcileAddons => return self.configure(job).await.map(|()| None),
