@@ -59,7 +59,7 @@ async fn put_back(path: &Path, journal: &Journal) -> Result<()> {
         if batch.is_empty() {
             return Ok(());
         }
-        journal.import(&batch).await?;
+        journal.importer().import(&batch).await?;
     }
 }
 
@@ -132,7 +132,7 @@ pub async fn run(events: &str, url: &str, dir: &str) -> Result<()> {
     let start = Instant::now();
     put_back(&path, &journal).await?;
     println!("import: {:.0} commits/s", commits as f64 / start.elapsed().as_secs_f64());
-    let broker = Source::from(journal);
+    let broker = Source::from(journal.log());
     let bare = jetstream::new(async_nats::connect(url).await?);
     let (mut drained, mut verified, mut replayed) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=ROUNDS {

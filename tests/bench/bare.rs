@@ -97,10 +97,7 @@ impl Bare {
             Role::ControlPlane => {
                 let initial_cluster = etcd::member_entry(&ctx)?;
                 let joining = etcd::Joining { initial_cluster, state: "new" };
-                vec![
-                    etcd::pod(&ctx, &secrets, &joining)?,
-                    control_plane::pod(&ctx, &secrets)?,
-                ]
+                vec![etcd::pod(&ctx, &secrets, &joining)?, control_plane::pod(&ctx, &secrets)?]
             }
             Role::ControlPlaneIngress => vec![ingress::pod(&ctx, &secrets)?],
             Role::ApiServer => vec![control_plane::pod(&ctx, &secrets)?],

@@ -25,11 +25,11 @@ const REGISTRATIONS: usize = 300;
 const PAUSE: Duration = Duration::from_millis(20);
 
 fn envelope(command: impl Into<Command>) -> CommandEnvelope {
-    CommandEnvelope::new(CommandId(Uuid::now_v7()), "oi-bench", oi_view::now_ms(), command)
+    CommandEnvelope::new(CommandId(Uuid::now_v7()), "oi-bench", oi_clock::now_ms(), command)
 }
 
 async fn decided(journal: &Journal, command: impl Into<Command>) -> Result<()> {
-    match journal.request(&envelope(command), LIMIT).await? {
+    match journal.command_client().request(&envelope(command), LIMIT).await? {
         Outcome::Committed { .. } => Ok(()),
         other => Err(format!("{other:?}").into()),
     }
@@ -103,7 +103,7 @@ pub async fn throughput(what: &str, bare_url: &str, url: &str) -> Result<()> {
     for n in 0..HYPERVISORS {
         register(&journal, n, Path::new("/nowhere")).await?;
     }
-    let from = journal.last_position().await?;
+    let from = journal.log().last_position().await?;
     for n in 0..TEMPLATES {
         decided(&journal, cordon(usize::try_from(n)?, true)?).await?;
     }
@@ -162,7 +162,7 @@ pub async fn throughput(what: &str, bare_url: &str, url: &str) -> Result<()> {
 
 /// Whether it changes something or not.
 async fn settled(journal: &Journal, command: CordonHypervisorV1) -> Result<()> {
-    match journal.request(&envelope(command), LIMIT).await? {
+    match journal.command_client().request(&envelope(command), LIMIT).await? {
         Outcome::Rejected { message, .. } => Err(message.into()),
         _ => Ok(()),
     }

@@ -39,11 +39,11 @@ fn commit(n: u64, previous: Hash) -> Result<Commit> {
     })
 }
 
-/// What [`append`](Journal::append) costs, one after the other.
+/// What [`append`](oi_journal::Appender::append) costs, one after the other.
 async fn append(journal: &Journal, from: u64, head: &mut Hash) -> Result<Duration> {
     let start = Instant::now();
     for n in from..from + COMMITS {
-        *head = journal.append(&commit(n + 1, *head)?, n).await?.hash;
+        *head = journal.appender().append(&commit(n + 1, *head)?, n).await?.hash;
     }
     Ok(start.elapsed())
 }
@@ -83,7 +83,7 @@ async fn publish(context: &jetstream::Context, from: u64, raw: &[Raw]) -> Result
 /// Reads all, decodes and hashes each.
 async fn replay(journal: &Journal) -> Result<Duration> {
     let start = Instant::now();
-    let mut log = journal.replay(1, journal.last_position().await?).await?;
+    let mut log = journal.log().replay(1, journal.log().last_position().await?).await?;
     let mut count = 0;
     while log.next().await?.is_some() {
         count += 1;

@@ -4,12 +4,13 @@
 use crate::Result;
 use futures::{StreamExt, stream};
 use oi_cri::fake::{FakeCri, Serving};
-use oi_decider::{Decider, DeciderSettings};
+use oi_decider::{Decider, DeciderHandles, DeciderSettings};
 use oi_events::*;
 use oi_journal::{Journal, JournalConfig};
+use oi_keyring::Keys;
 use oi_pki::KeyEncryptionKey;
-use oi_view::{Keyring, View};
-use oi_worker::{Worker, WorkerSettings};
+use oi_view::View;
+use oi_worker::{Worker, WorkerHandles, WorkerSettings};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,14 +38,20 @@ impl Platform {
         let journal = Journal::connect(JournalConfig::new(url, "bench")).await?;
         journal.ensure_streams().await?;
         let key = KeyEncryptionKey::load_or_create(&dir.join("kek"))?;
-        let keyring = Keyring::new(journal.clone(), Arc::new(key));
-        let view = View::load(&journal).await?;
+        let keys = Keys::new(journal.key_store(), Arc::new(key));
+        let view = View::load(&journal.log(), &journal.snapshots()).await?;
         let registry = prometheus::Registry::new();
         let mut tasks = JoinSet::new();
         let metrics = Arc::new(oi_decider::Metrics::new(&registry)?);
         let settings = DeciderSettings::new("bench");
-        let decider =
-            Decider::new(journal.clone(), view.clone(), keyring.clone(), metrics, settings);
+        let handles = DeciderHandles {
+            appender: journal.appender(),
+            commands: journal.command_inbox(),
+            jobs: journal.job_queue(),
+            keyring: keys.keyring(),
+            key_maker: keys.maker(),
+        };
+        let decider = Decider::new(handles, view.clone(), metrics, settings);
         tasks.spawn(async move { decider.run(CancellationToken::new()).await });
         let settings = WorkerSettings {
             name: "bench".to_owned(),
@@ -55,17 +62,24 @@ impl Platform {
             times: 1,
         };
         let metrics = Arc::new(oi_worker::Metrics::new(&registry)?);
-        let worker = Worker::new(journal.clone(), view.clone(), keyring, settings, metrics);
+        let handles = WorkerHandles {
+            log: journal.log(),
+            jobs: journal.job_inbox(),
+            commands: journal.command_outbox(),
+            keyring: keys.keyring(),
+            key_shredder: keys.shredder(),
+        };
+        let worker = Worker::new(handles, view.clone(), settings, metrics);
         tasks.spawn(async move { worker.run(CancellationToken::new()).await });
-        let (follow, log) = (view.clone(), journal.clone());
-        tasks.spawn(async move { drop(follow.keep(&log, false).await) });
+        let (follow, log) = (view.clone(), journal.log());
+        tasks.spawn(async move { drop(follow.keep(&log, None).await) });
         Ok(Platform { journal, view, tasks, hypervisors: Vec::new() })
     }
 
     async fn submit(&self, command: impl Into<Command>) -> Result<()> {
         let envelope =
-            CommandEnvelope::new(CommandId(Uuid::now_v7()), "bench", oi_view::now_ms(), command);
-        match self.journal.request(&envelope, LIMIT).await? {
+            CommandEnvelope::new(CommandId(Uuid::now_v7()), "bench", oi_clock::now_ms(), command);
+        match self.journal.command_client().request(&envelope, LIMIT).await? {
             Outcome::Rejected { message, .. } => Err(message.into()),
             Outcome::Committed { .. } | Outcome::Unchanged { .. } => Ok(()),
         }
@@ -167,8 +181,8 @@ pub async fn run(clusters: &str, url: &str, dir: &str) -> Result<()> {
     );
     platform.tasks.shutdown().await;
     let start = Instant::now();
-    let end = platform.journal.last_position().await?;
-    let mut log = platform.journal.replay(1, end).await?;
+    let end = platform.journal.log().last_position().await?;
+    let mut log = platform.journal.log().replay(1, end).await?;
     let mut state = oi_domain::State::default();
     while let Some(recorded) = log.next().await? {
         oi_domain::apply(&mut state, &recorded);

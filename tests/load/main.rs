@@ -71,8 +71,8 @@ async fn run(
 /// Reads the whole log.
 async fn compare(brokers: &str, acknowledged: &Acknowledged) -> Result<bool, Error> {
     let journal = Journal::connect(JournalConfig::new(brokers, "oi-load")).await?;
-    let end = journal.last_position().await?;
-    let mut log = journal.replay(1, end).await?;
+    let end = journal.log().last_position().await?;
+    let mut log = journal.log().replay(1, end).await?;
     let (mut decided, mut twice, mut last, mut messages) = (BTreeMap::new(), 0, 0, 0);
     let mut previous = oi_events::Hash::ZERO;
     let mut sequence = 0;

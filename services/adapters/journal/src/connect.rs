@@ -1,23 +1,26 @@
 //! Connecting to the broker.
 
-use crate::append::Tail;
+use crate::connection::Connection;
 use crate::credentials::{Credentials, CredentialsError};
+use async_nats::ConnectOptions;
 use async_nats::jetstream;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Below this, lost acknowledgements and conflicts look different: see `append`.
+/// Older releases report lost acknowledgements and conflicts differently: see `appender`.
 const FLOOR: (u32, u32) = (2, 12);
+/// How long the broker may take to answer a request.
+const ANSWER: Duration = Duration::from_secs(5);
 
-/// Where the broker is and how streams are made.
+/// Where the broker is and how streams are created.
 #[derive(Debug, Clone)]
 pub struct JournalConfig {
     /// `nats://host:port`, several separated by commas.
     pub url: String,
     /// The connection's name, as the broker's monitoring shows it.
     pub name: String,
-    /// Who this is to the broker.
+    /// How this process authenticates.
     pub credentials: Credentials,
     /// Replicas of each stream.
     pub replicas: usize,
@@ -44,7 +47,7 @@ impl JournalConfig {
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// Who this is cannot be said.
+    /// The credentials cannot be used.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
     /// The broker does not know this process.
@@ -58,8 +61,8 @@ pub enum ConnectError {
         #[source]
         source: async_nats::ConnectError,
     },
-    /// The broker is not to be trusted.
-    #[error("the broker at {url} is not one of the authority that was named, or speaks no TLS")]
+    /// The broker is not trusted.
+    #[error("the broker at {url} has no certificate of the given CA, or does not speak TLS")]
     Tls {
         /// Where.
         url: String,
@@ -76,15 +79,15 @@ pub enum ConnectError {
         #[source]
         source: async_nats::ConnectError,
     },
-    /// Too old to be safe.
+    /// The broker is too old to be safe.
     #[error(
-        "the broker at {url} is nats-server {version}; oi needs {}.{} or later, for its order of the sequence check",
+        "the broker at {url} is nats-server {version}; oi needs {}.{} or later, which checks sequences before duplicates",
         FLOOR.0, FLOOR.1
     )]
     TooOld {
         /// Where.
         url: String,
-        /// What it says of itself.
+        /// The version that it reports.
         version: String,
     },
     /// No JetStream.
@@ -96,8 +99,9 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    fn of(url: String, source: async_nats::ConnectError) -> ConnectError {
+    fn of(url: &str, source: async_nats::ConnectError) -> ConnectError {
         use async_nats::ConnectErrorKind as Kind;
+        let url = url.to_owned();
         match source.kind() {
             Kind::Authentication | Kind::AuthorizationViolation => {
                 ConnectError::Rejected { url, source }
@@ -106,19 +110,6 @@ impl ConnectError {
             _ => ConnectError::Unreachable { url, source },
         }
     }
-}
-
-/// A connection to the event log and its queues. Cheap to clone.
-#[derive(Clone)]
-pub struct Journal {
-    pub(crate) client: async_nats::Client,
-    pub(crate) context: jetstream::Context,
-    pub(crate) config: JournalConfig,
-    /// Counts connections: readers start anew after each, without waiting for a
-    /// missed heartbeat.
-    pub(crate) connections: watch::Receiver<u64>,
-    /// The end of the log as far as it is known here.
-    pub(crate) tail: Arc<Mutex<Tail>>,
 }
 
 /// Whether a version such as `2.12.1` or `2.15.0-preview.1` is new enough.
@@ -131,59 +122,48 @@ fn is_new_enough(version: &str) -> bool {
     }
 }
 
-impl Journal {
-    /// Connects, and waits for a broker that is still starting. Afterwards lost
-    /// connections are made again without end.
-    ///
-    /// # Errors
-    /// Where nothing answers in time, or what answers is not fit.
-    pub async fn connect(config: JournalConfig) -> Result<Journal, ConnectError> {
-        config.credentials.check()?;
-        let deadline = tokio::time::Instant::now() + config.connect_timeout;
-        let (count, connections) = watch::channel(0);
-        let servers: Vec<String> = config.url.split(',').map(str::to_owned).collect();
-        let client = loop {
-            let count = count.clone();
-            let options = config
-                .credentials
-                .options()
-                .name(&config.name)
-                .connection_timeout(Duration::from_secs(5))
-                .request_timeout(Some(Duration::from_secs(5)))
-                .reconnect_delay_callback(|attempts| {
-                    Duration::from_millis((20 << attempts.min(5)) as u64)
-                })
-                .event_callback(move |event| {
-                    if matches!(event, async_nats::Event::Connected) {
-                        count.send_modify(|n| *n += 1);
-                    }
-                    async move { tracing::info!(%event, "broker connection") }
-                });
-            match options.connect(servers.clone()).await {
-                Ok(client) => break client,
-                Err(source) if tokio::time::Instant::now() >= deadline => {
-                    return Err(ConnectError::of(config.url, source));
-                }
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+fn options(config: &JournalConfig, count: watch::Sender<u64>) -> ConnectOptions {
+    config
+        .credentials
+        .options()
+        .name(&config.name)
+        .connection_timeout(ANSWER)
+        .request_timeout(Some(ANSWER))
+        .reconnect_delay_callback(|attempts| Duration::from_millis((20 << attempts.min(5)) as u64))
+        .event_callback(move |event| {
+            if matches!(event, async_nats::Event::Connected) {
+                count.send_modify(|n| *n += 1);
             }
-        };
-        let info = client.server_info();
-        if !is_new_enough(&info.version) {
-            return Err(ConnectError::TooOld { url: config.url, version: info.version });
-        }
-        if !info.jetstream {
-            return Err(ConnectError::NoJetStream { url: config.url });
-        }
-        let context = jetstream::context::ContextBuilder::new()
-            .timeout(Duration::from_secs(5))
-            .build(client.clone());
-        Ok(Journal { client, context, config, connections, tail: Arc::default() })
-    }
+            async move { tracing::info!(%event, "broker connection") }
+        })
+}
 
-    /// Whether the connection stands right now.
-    pub fn is_connected(&self) -> bool {
-        self.client.connection_state() == async_nats::connection::State::Connected
+/// Connects, and waits for a broker that is still starting.
+pub(crate) async fn connect(config: JournalConfig) -> Result<Arc<Connection>, ConnectError> {
+    config.credentials.check()?;
+    let deadline = tokio::time::Instant::now() + config.connect_timeout;
+    let (count, mut connections) = watch::channel(0);
+    let servers: Vec<String> = config.url.split(',').map(str::to_owned).collect();
+    let client = loop {
+        match options(&config, count.clone()).connect(servers.clone()).await {
+            Ok(client) => break client,
+            Err(source) if tokio::time::Instant::now() >= deadline => {
+                return Err(ConnectError::of(&config.url, source));
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    };
+    let info = client.server_info();
+    if !is_new_enough(&info.version) {
+        return Err(ConnectError::TooOld { url: config.url, version: info.version });
     }
+    if !info.jetstream {
+        return Err(ConnectError::NoJetStream { url: config.url });
+    }
+    // Otherwise readers would take the first connection for a reconnect.
+    let _ = tokio::time::timeout(ANSWER, connections.wait_for(|count| *count > 0)).await;
+    let context = jetstream::context::ContextBuilder::new().timeout(ANSWER).build(client.clone());
+    Ok(Arc::new(Connection { client, context, config, connections, tail: Default::default() }))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use oi_events::*;
 use oi_journal::testing::{Broker, free_port};
-use oi_journal::{AppendError, Enqueued, Entry, Journal, SetupError};
+use oi_journal::{AppendError, Appender, Enqueued, Entry, Journal, SetupError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
@@ -50,9 +50,9 @@ fn job(id: &str) -> Job {
     }
 }
 
-async fn fill(journal: &Journal, from: u64, count: u64) {
+async fn fill(appender: &Appender, from: u64, count: u64) {
     for n in from..from + count {
-        journal.append(&commit(u128::from(n) + 1, Hash::ZERO), n).await.unwrap();
+        appender.append(&commit(u128::from(n) + 1, Hash::ZERO), n).await.unwrap();
     }
 }
 
@@ -63,13 +63,14 @@ async fn what_is_appended_is_replayed_with_the_same_hashes() {
     let mut previous = Hash::ZERO;
     let mut written = Vec::new();
     for n in 0..50_u64 {
-        let recorded = journal.append(&commit(u128::from(n) + 1, previous), n).await.unwrap();
+        let recorded =
+            journal.appender().append(&commit(u128::from(n) + 1, previous), n).await.unwrap();
         assert_eq!(recorded.position, n + 1);
         previous = recorded.hash;
         written.push(recorded);
     }
-    let end = journal.last_position().await.unwrap();
-    let mut replay = journal.replay(1, end).await.unwrap();
+    let end = journal.log().last_position().await.unwrap();
+    let mut replay = journal.log().replay(1, end).await.unwrap();
     let mut read = Vec::new();
     while let Some(recorded) = replay.next().await.unwrap() {
         read.push(recorded);
@@ -83,7 +84,7 @@ async fn of_many_writers_one_wins_a_position() {
     let journal = broker.journal().await;
     let writers = (1..=64_u128).map(|n| {
         let journal = journal.clone();
-        tokio::spawn(async move { journal.append(&commit(n, Hash::ZERO), 0).await })
+        tokio::spawn(async move { journal.appender().append(&commit(n, Hash::ZERO), 0).await })
     });
     let mut won = 0;
     for writer in writers.collect::<Vec<_>>() {
@@ -93,7 +94,7 @@ async fn of_many_writers_one_wins_a_position() {
             Err(e) => panic!("{e}"),
         }
     }
-    assert_eq!((won, journal.last_position().await.unwrap()), (1, 1));
+    assert_eq!((won, journal.log().last_position().await.unwrap()), (1, 1));
 }
 
 /// Passes bytes on, and on demand stops passing the broker's answers.
@@ -128,7 +129,7 @@ async fn unheard(broker: &Broker) -> (Journal, tokio::sync::watch::Sender<bool>)
     config.url = format!("nats://127.0.0.1:{port}");
     let journal = Journal::connect(config).await.unwrap();
     // It knows where the log ends.
-    assert_eq!(journal.last_position().await.unwrap(), 3);
+    assert_eq!(journal.log().last_position().await.unwrap(), 3);
     swallow.send(true).unwrap();
     (journal, swallow)
 }
@@ -136,15 +137,15 @@ async fn unheard(broker: &Broker) -> (Journal, tokio::sync::watch::Sender<bool>)
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_killed_between_publish_and_acknowledgement_doubles_nothing() {
     let mut broker = Broker::start();
-    fill(&broker.journal().await, 0, 3).await;
+    fill(&broker.journal().await.appender(), 0, 3).await;
     let (journal, swallow) = unheard(&broker).await;
     let writing = tokio::spawn({
         let journal = journal.clone();
-        async move { journal.append(&commit(99, Hash::ZERO), 3).await }
+        async move { journal.appender().append(&commit(99, Hash::ZERO), 3).await }
     });
     // Stored, and the acknowledgement is on its way to nowhere.
     let direct = broker.journal().await;
-    while direct.last_position().await.unwrap() < 4 {
+    while direct.log().last_position().await.unwrap() < 4 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     broker.kill();
@@ -152,7 +153,7 @@ async fn a_broker_killed_between_publish_and_acknowledgement_doubles_nothing() {
     broker.restart();
     let recorded = writing.await.unwrap().unwrap();
     assert_eq!(recorded.position, 4);
-    assert_eq!(broker.journal().await.last_position().await.unwrap(), 4);
+    assert_eq!(broker.journal().await.log().last_position().await.unwrap(), 4);
 }
 
 /// Commits `from + 1` to `from + count`, each after the one before it.
@@ -172,16 +173,16 @@ async fn commits_of_one_message_have_positions_of_their_own() {
     let (mut end, mut head) = (0, Hash::ZERO);
     for count in [1, 5, 1, 1, 7, 2] {
         let entries = chained(end, count, head);
-        journal.append_all(&entries, end).await.unwrap();
-        let again = journal.append_all(&entries, end).await;
+        journal.appender().append_all(&entries, end).await.unwrap();
+        let again = journal.appender().append_all(&entries, end).await;
         assert!(matches!(again, Err(AppendError::Conflict { .. })), "it knows the end by now");
         (end, head) = (end + count, entries.last().unwrap().hash());
     }
     let fresh = broker.journal().await;
-    assert_eq!(fresh.last_position().await.unwrap(), 17);
+    assert_eq!(fresh.log().last_position().await.unwrap(), 17);
     for from in 1..=17 {
-        let mut replay = fresh.replay(from, 17).await.unwrap();
-        let mut follower = fresh.follow(from);
+        let mut replay = fresh.log().replay(from, 17).await.unwrap();
+        let mut follower = fresh.log().follow(from);
         for position in from..=17 {
             let read = replay.next().await.unwrap().unwrap();
             assert_eq!(read.commit.header.command_id.0.as_u128(), u128::from(position));
@@ -190,26 +191,26 @@ async fn commits_of_one_message_have_positions_of_their_own() {
         assert!(replay.next().await.unwrap().is_none());
     }
     // A single commit after them stands at the right place, too.
-    let recorded = fresh.append(&commit(18, head), 17).await.unwrap();
+    let recorded = fresh.appender().append(&commit(18, head), 17).await.unwrap();
     assert_eq!(recorded.position, 18);
-    assert_eq!(fresh.last_position().await.unwrap(), 18);
+    assert_eq!(fresh.log().last_position().await.unwrap(), 18);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_killed_amid_several_commits_stores_all_of_them_once_or_none() {
     let mut broker = Broker::start();
-    fill(&broker.journal().await, 0, 3).await;
+    fill(&broker.journal().await.appender(), 0, 3).await;
     let (journal, swallow) = unheard(&broker).await;
     let writing = tokio::spawn({
         let journal = journal.clone();
-        async move { journal.append_all(&chained(98, 20, Hash::ZERO), 3).await }
+        async move { journal.appender().append_all(&chained(98, 20, Hash::ZERO), 3).await }
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
     broker.kill();
     swallow.send(false).unwrap();
     broker.restart();
     writing.await.unwrap().unwrap();
-    assert_eq!(broker.journal().await.last_position().await.unwrap(), 23);
+    assert_eq!(broker.journal().await.log().last_position().await.unwrap(), 23);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,11 +219,13 @@ async fn a_question_is_heard_by_a_decider_and_stored_where_there_is_none() {
     let journal = broker.journal().await;
     let asking = {
         let journal = journal.clone();
-        tokio::spawn(async move { journal.request(&envelope(9), Duration::from_secs(20)).await })
+        tokio::spawn(async move {
+            journal.command_client().request(&envelope(9), Duration::from_secs(20)).await
+        })
     };
     tokio::time::sleep(Duration::from_millis(300)).await;
     let (sender, mut asked) = tokio::sync::mpsc::channel(1);
-    let taking = tokio::spawn(journal.clone().take_commands(sender));
+    let taking = tokio::spawn(journal.command_inbox().take_commands(sender));
     let first = asked.recv().await.unwrap();
     assert_eq!(first.envelope, envelope(9));
     first.settle(&Outcome::Committed { position: 1 }).await;
@@ -230,7 +233,9 @@ async fn a_question_is_heard_by_a_decider_and_stored_where_there_is_none() {
     // Directly now. The second waits, and there is no room for the third.
     let ask = |n| {
         let journal = journal.clone();
-        tokio::spawn(async move { journal.request(&envelope(n), Duration::from_secs(20)).await })
+        tokio::spawn(async move {
+            journal.command_client().request(&envelope(n), Duration::from_secs(20)).await
+        })
     };
     let second = ask(10);
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -278,7 +283,7 @@ async fn setting_up_twice_changes_nothing() {
 async fn a_follower_misses_and_doubles_nothing_across_a_restart() {
     let mut broker = Broker::start();
     let journal = broker.journal().await;
-    let mut follower = journal.follow(1);
+    let mut follower = journal.log().follow(1);
     let reader = tokio::spawn(async move {
         let mut positions = Vec::new();
         while positions.len() < 40 {
@@ -286,11 +291,11 @@ async fn a_follower_misses_and_doubles_nothing_across_a_restart() {
         }
         positions
     });
-    fill(&journal, 0, 20).await;
+    fill(&journal.appender(), 0, 20).await;
     broker.kill();
     tokio::time::sleep(Duration::from_millis(300)).await;
     broker.restart();
-    fill(&journal, 20, 20).await;
+    fill(&journal.appender(), 20, 20).await;
     let positions = tokio::time::timeout(Duration::from_secs(20), reader).await.unwrap().unwrap();
     assert_eq!(positions, (1..=40).collect::<Vec<_>>());
 }
@@ -302,10 +307,13 @@ async fn a_job_is_queued_once_and_comes_again_until_it_is_acknowledged() {
     config.job_ack_wait = Duration::from_secs(1);
     let journal = Journal::connect(config).await.unwrap();
     journal.ensure_streams().await.unwrap();
-    assert_eq!(journal.enqueue(&job("hypervisor.a.1.probe")).await.unwrap(), Enqueued::Queued);
-    let again = journal.enqueue(&job("hypervisor.a.1.probe")).await.unwrap();
+    assert_eq!(
+        journal.job_queue().enqueue(&job("hypervisor.a.1.probe")).await.unwrap(),
+        Enqueued::Queued
+    );
+    let again = journal.job_queue().enqueue(&job("hypervisor.a.1.probe")).await.unwrap();
     assert_eq!(again, Enqueued::AlreadyQueued);
-    let mut jobs = journal.jobs();
+    let mut jobs = journal.job_inbox().queue();
     drop(jobs.next().await);
     let second = jobs.next().await;
     assert_eq!((second.value.id.0.as_str(), second.attempt), ("hypervisor.a.1.probe", 2));
@@ -313,7 +321,10 @@ async fn a_job_is_queued_once_and_comes_again_until_it_is_acknowledged() {
     let third = jobs.next().await;
     assert_eq!(third.attempt, 3);
     third.ack().await.unwrap();
-    assert_eq!(journal.enqueue(&job("hypervisor.a.1.probe")).await.unwrap(), Enqueued::Queued);
+    assert_eq!(
+        journal.job_queue().enqueue(&job("hypervisor.a.1.probe")).await.unwrap(),
+        Enqueued::Queued
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -324,8 +335,8 @@ async fn junk_among_the_commands_blocks_nothing() {
     for junk in ["", "junk"] {
         client.request("oi.commands.Junk", junk.into()).await.unwrap();
     }
-    journal.submit(&envelope(7)).await.unwrap();
-    let got = journal.commands().next().await;
+    journal.command_outbox().submit(&envelope(7)).await.unwrap();
+    let got = journal.command_inbox().queue().next().await;
     assert_eq!(got.value, envelope(7));
     got.ack().await.unwrap();
 }
@@ -334,16 +345,17 @@ async fn junk_among_the_commands_blocks_nothing() {
 async fn an_answer_that_was_lost_is_asked_for_again() {
     let broker = Broker::start();
     let journal = broker.journal().await;
-    let decider = journal.clone();
+    let decider = journal.command_inbox();
     tokio::spawn(async move {
-        let mut commands = decider.commands();
+        let mut commands = decider.queue();
         // The first time it dies before it answers.
         commands.next().await.ack().await.unwrap();
         let second = commands.next().await;
         decider.answer(second.value.id, &Outcome::Committed { position: 5 }).await.unwrap();
         second.ack().await.unwrap();
     });
-    let outcome = journal.request(&envelope(9), Duration::from_secs(10)).await.unwrap();
+    let outcome =
+        journal.command_client().request(&envelope(9), Duration::from_secs(10)).await.unwrap();
     assert_eq!(outcome, Outcome::Committed { position: 5 });
 }
 
@@ -353,7 +365,7 @@ async fn a_line_break_in_an_actor_is_refused_before_it_is_sent() {
     let journal = broker.journal().await;
     let mut bad = envelope(3);
     bad.actor = "me\r\nOi-Actor: you".to_owned();
-    assert!(journal.submit(&bad).await.is_err());
+    assert!(journal.command_outbox().submit(&bad).await.is_err());
 }
 
 #[tokio::test]
@@ -361,11 +373,12 @@ async fn a_destroyed_key_leaves_no_trace_on_disk() {
     let mut broker = Broker::start();
     let journal = broker.journal().await;
     let uid = ClusterUid(Uuid::from_u128(5));
-    let first = journal.put_key_if_absent(uid, b"CANARY-wrapped-key".to_vec()).await.unwrap();
-    let second = journal.put_key_if_absent(uid, b"another".to_vec()).await.unwrap();
+    let keys = journal.key_store();
+    let first = keys.put_if_absent(uid, b"CANARY-wrapped-key".to_vec()).await.unwrap();
+    let second = keys.put_if_absent(uid, b"another".to_vec()).await.unwrap();
     assert_eq!(first, second);
-    journal.destroy_key(uid).await.unwrap();
-    assert_eq!(journal.get_key(uid).await.unwrap(), None);
+    keys.destroy(uid).await.unwrap();
+    assert_eq!(keys.get(uid).await.unwrap(), None);
     broker.kill();
     assert!(!contains(&broker.store(), b"CANARY-wrapped-key"));
 }
@@ -383,10 +396,10 @@ fn contains(dir: &std::path::Path, needle: &[u8]) -> bool {
 #[tokio::test]
 async fn a_snapshot_is_returned_whole_or_not_at_all() {
     let broker = Broker::start();
-    let journal = broker.journal().await;
-    assert!(journal.get_snapshot("s1").await.is_none());
-    journal.put_snapshot("s1", 7, vec![3; 500_000]).await.unwrap();
-    journal.put_snapshot("s1", 8, vec![4; 500_000]).await.unwrap();
-    assert_eq!(journal.get_snapshot("s1").await, Some((8, vec![4; 500_000])));
-    assert!(journal.get_snapshot("s2").await.is_none());
+    let snapshots = broker.journal().await.snapshots();
+    assert!(snapshots.get("s1").await.is_none());
+    snapshots.put("s1", 7, vec![3; 500_000]).await.unwrap();
+    snapshots.put("s1", 8, vec![4; 500_000]).await.unwrap();
+    assert_eq!(snapshots.get("s1").await, Some((8, vec![4; 500_000])));
+    assert!(snapshots.get("s2").await.is_none());
 }

@@ -1,7 +1,7 @@
 //! States of the past, folded from the nearest one that is remembered.
 
 use oi_domain::{State, apply};
-use oi_journal::{Journal, ReadError};
+use oi_journal::{Log, ReadError};
 use oi_view::View;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +30,7 @@ pub enum HistoryError {
 /// Past states of a log. Clones share what is remembered.
 #[derive(Clone)]
 pub struct History {
-    journal: Journal,
+    log: Log,
     view: View,
     remembered: Arc<Mutex<Remembered>>,
 }
@@ -42,14 +42,14 @@ struct Remembered {
 
 impl History {
     /// Nothing remembered yet.
-    pub fn new(journal: Journal, view: View) -> History {
+    pub fn new(log: Log, view: View) -> History {
         let remembered = Remembered { states: BTreeMap::new(), stride: STRIDE };
-        History { journal, view, remembered: Arc::new(Mutex::new(remembered)) }
+        History { log, view, remembered: Arc::new(Mutex::new(remembered)) }
     }
 
-    /// The log and the present.
-    pub fn journal(&self) -> &Journal {
-        &self.journal
+    /// The log.
+    pub fn log(&self) -> &Log {
+        &self.log
     }
 
     /// The present.
@@ -92,7 +92,7 @@ impl History {
             }
         }
         let mut state = self.nearest(position);
-        let mut replay = self.journal.replay(state.position + 1, position).await?;
+        let mut replay = self.log.replay(state.position + 1, position).await?;
         while let Some(recorded) = replay.next().await? {
             apply(&mut state, &recorded);
             self.remember(&state);

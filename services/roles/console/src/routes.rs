@@ -117,7 +117,7 @@ async fn events(State(history): State<History>, Query(q): Query<Range>) -> Answe
     let end = history.view().position();
     let to = q.to.unwrap_or(end).min(end);
     let from = q.from.unwrap_or_else(|| to.saturating_sub(PAGE as u64)).max(1);
-    let mut replay = history.journal().replay(from, to).await?;
+    let mut replay = history.log().replay(from, to).await?;
     let mut found = Vec::new();
     while let Some(recorded) = replay.next().await? {
         found.extend(wanted(&recorded, q.cluster.as_ref()));
@@ -134,7 +134,7 @@ struct Of {
 /// What happened to a cluster, with the length of its jobs.
 async fn timeline(State(history): State<History>, Query(q): Query<Of>) -> Answer {
     let end = history.view().position();
-    let mut replay = history.journal().replay(1, end).await?;
+    let mut replay = history.log().replay(1, end).await?;
     let mut found = Vec::new();
     while let Some(recorded) = replay.next().await? {
         found.extend(spans(&recorded, &q.cluster));
@@ -148,7 +148,7 @@ async fn watch(
     history: History,
     stop: CancellationToken,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let follower = history.journal().follow(history.view().position() + 1);
+    let follower = history.log().follow(history.view().position() + 1);
     let commits = stream::unfold(Some(follower), |follower| async {
         let mut follower = follower?;
         let recorded = follower.next().await.ok()?;

@@ -4,14 +4,19 @@ use crate::dispatch::{Backlog, dispatch};
 use crate::draft::Draft;
 use crate::metrics::Metrics;
 use crate::mint::SealingMint;
+use oi_clock::now_ms;
 use oi_domain::{Context, FEATURE_LEVEL, Limits, Rejection, decide, due, lost};
 use oi_events::{
     ClusterName, ClusterUid, Code, Command, CommandEnvelope, CommandFacts, CommandId, Event,
     JobResult, Keys, Outcome, ReportJobV2,
 };
-use oi_journal::{AppendError, Asked, DeadLettered, Delivered, Journal, MessageError, ReadError};
+use oi_journal::{
+    AppendError, Appender, Asked, CommandInbox, DeadLettered, Delivered, JobQueue, MessageError,
+    TailError,
+};
+use oi_keyring::{KeyMaker, Keyring, KeyringError};
 use oi_pki::DataKey;
-use oi_view::{Keyring, KeyringError, View, ViewError, now_ms};
+use oi_view::{View, ViewError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,7 +45,7 @@ pub enum DeciderError {
     Append(#[from] AppendError),
     /// The end of the log is not to be seen.
     #[error("the end of the log is not to be seen")]
-    Read(#[from] ReadError),
+    Tail(#[from] TailError),
     /// The state is not current.
     #[error(transparent)]
     View(#[from] ViewError),
@@ -49,11 +54,24 @@ pub enum DeciderError {
     Keys(#[from] KeyringError),
 }
 
+/// What a decider may do beside reading the state.
+pub struct DeciderHandles {
+    /// Appends to the log.
+    pub appender: Appender,
+    /// Takes commands.
+    pub commands: CommandInbox,
+    /// Enqueues jobs.
+    pub jobs: JobQueue,
+    /// Opens key material.
+    pub keyring: Keyring,
+    /// Creates the keys of new clusters.
+    pub key_maker: KeyMaker,
+}
+
 /// Decides commands and offers jobs.
 pub struct Decider {
-    journal: Journal,
+    handles: DeciderHandles,
     view: View,
-    keyring: Keyring,
     metrics: Arc<Metrics>,
     settings: DeciderSettings,
     backlog: Backlog,
@@ -119,15 +137,14 @@ fn decision_spans<'a>(
 }
 
 impl Decider {
-    /// A decider over a log and its view.
+    /// A decider over the view of a log.
     pub fn new(
-        journal: Journal,
+        handles: DeciderHandles,
         view: View,
-        keyring: Keyring,
         metrics: Arc<Metrics>,
         settings: DeciderSettings,
     ) -> Decider {
-        Decider { journal, view, keyring, metrics, settings, backlog: Backlog::default() }
+        Decider { handles, view, metrics, settings, backlog: Backlog::default() }
     }
 
     /// Works until it is told to stop, and finishes what it has in hand. Where it is
@@ -135,15 +152,15 @@ impl Decider {
     pub async fn run(&self, stop: CancellationToken) {
         let (sender, mut asked) = mpsc::channel(WAITING);
         let mut beside = JoinSet::new();
-        let intake = beside.spawn(self.journal.clone().take_commands(sender));
+        let intake = beside.spawn(self.handles.commands.clone().take_commands(sender));
         beside.spawn(dispatch(
-            self.journal.clone(),
+            self.handles.jobs.clone(),
             self.view.clone(),
             self.settings.limits,
             self.backlog.clone(),
             self.metrics.clone(),
         ));
-        let mut dead_lettered = self.journal.dead_lettered();
+        let mut dead_lettered = self.handles.jobs.dead_lettered();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(BATCH);
@@ -301,9 +318,9 @@ impl Decider {
         let moved = if entries.is_empty() {
             // What is not appended is not checked by the broker: another decider may have
             // written what is not folded here yet.
-            !self.journal.ends_at(base).await?
+            !self.handles.appender.ends_at(base).await?
         } else {
-            match self.journal.append_all(&entries, base).await {
+            match self.handles.appender.append_all(&entries, base).await {
                 Ok(()) => {
                     for (position, entry) in (base + 1..).zip(entries) {
                         self.view.fold(entry.recorded(position));
@@ -361,7 +378,9 @@ impl Decider {
         let CommandFacts { about, keys, .. } = envelope.command.facts();
         match keys {
             Keys::None => Ok(None),
-            Keys::New => self.keyring.key_for_new(ClusterUid(envelope.id.0)).await.map(Some),
+            Keys::New => {
+                self.handles.key_maker.key_for_new(ClusterUid(envelope.id.0)).await.map(Some)
+            }
             Keys::Standing => self.standing_key(self.uid(draft, about.cluster.as_ref())).await,
         }
     }
@@ -378,7 +397,7 @@ impl Decider {
 
     async fn standing_key(&self, uid: Option<ClusterUid>) -> Result<Option<DataKey>, KeyringError> {
         let Some(uid) = uid else { return Ok(None) };
-        match self.keyring.key(uid).await {
+        match self.handles.keyring.key(uid).await {
             // The rules say what to do about it.
             Err(KeyringError::Destroyed(_)) => Ok(None),
             other => other.map(Some),
@@ -403,7 +422,7 @@ impl Decider {
     }
 
     async fn report_dead_lettered(&self, delivered: Delivered<DeadLettered>) {
-        match self.journal.remove_dead_lettered(&delivered.value).await {
+        match self.handles.jobs.remove_dead_lettered(&delivered.value).await {
             Ok(Some(job)) => {
                 tracing::error!(%job, "job given up after too many deliveries");
                 let report = ReportJobV2 { job, result: JobResult::DeadLettered, took_ms: 0 };

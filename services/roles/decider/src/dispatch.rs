@@ -6,7 +6,7 @@ use crate::metrics::Metrics;
 use futures::future::join_all;
 use oi_domain::{Limits, Schedule, Scope};
 use oi_events::{Job, JobId, RecordedCommit};
-use oi_journal::Journal;
+use oi_journal::JobQueue;
 use oi_view::View;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl Backlog {
 
 /// Offers what is owed, as it becomes so, without end.
 pub async fn dispatch(
-    journal: Journal,
+    jobs: JobQueue,
     view: View,
     limits: Limits,
     backlog: Backlog,
@@ -44,7 +44,7 @@ pub async fn dispatch(
     let mut sweep = tokio::time::interval(SWEEP);
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        let owed = dispatcher.dispatch(&journal).await;
+        let owed = dispatcher.dispatch(&jobs).await;
         backlog.0.store(owed, Ordering::Relaxed);
         metrics.owed_jobs.set(i64::try_from(owed).unwrap_or(i64::MAX));
         tokio::select! {
@@ -99,7 +99,7 @@ impl Dispatcher {
     }
 
     /// Offers what is next, and what was not offered lately; returns how much is owed.
-    async fn dispatch(&mut self, journal: &Journal) -> usize {
+    async fn dispatch(&mut self, jobs: &JobQueue) -> usize {
         let changed = self.changed();
         self.look(changed);
         let now = Instant::now();
@@ -107,7 +107,7 @@ impl Dispatcher {
         let lately =
             |job: &&Job| self.offered.get(&job.id).is_none_or(|at| now - *at >= OFFER_AGAIN);
         let due: Vec<&Job> = self.schedule.in_flight().filter(lately).collect();
-        let offers = due.iter().map(|job| journal.enqueue(job));
+        let offers = due.iter().map(|job| jobs.enqueue(job));
         for (job, offer) in due.iter().zip(join_all(offers).await) {
             match offer {
                 Ok(queued) => {

@@ -11,7 +11,7 @@ mod draft;
 mod metrics;
 mod mint;
 
-pub use decide::{Decider, DeciderError, DeciderSettings};
+pub use decide::{Decider, DeciderError, DeciderHandles, DeciderSettings};
 pub use metrics::Metrics;
 pub use mint::SealingMint;
 pub use oi_domain::Limits;

@@ -2,8 +2,8 @@
 
 use oi_domain::{Ca, Leaf, Mint, MintError};
 use oi_events::{ClusterUid, Credential};
+use oi_keyring::Keyring;
 use oi_pki::{DataKey, LeafProfile, Material};
-use oi_view::Keyring;
 
 const DAY_MS: u64 = 24 * 3600 * 1000;
 /// As with kubeadm.

@@ -6,7 +6,7 @@
 
 use crate::watch::{Place, messages, place};
 use futures::FutureExt;
-use oi_journal::{CLOUD_EVENT_ID, EdgeError, FeedMessage, Follower, Journal, ReadError};
+use oi_journal::{CLOUD_EVENT_ID, Feed, FeedEnd, FeedMessage, Follower, Log, ReadError};
 use oi_proto::v1;
 use prost::Message;
 use std::time::Duration;
@@ -16,27 +16,27 @@ const BATCH: usize = 400;
 const PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Debug, thiserror::Error)]
-enum FeedError {
+enum ExtendError {
     #[error("the log cannot be read")]
     Read(#[from] ReadError),
     #[error("the feed cannot be extended")]
-    Edge(#[from] EdgeError),
+    Feed(#[from] oi_journal::FeedError),
 }
 
 /// Keeps the feed at the end of the log.
-pub async fn extend_for_ever(journal: Journal) {
+pub async fn extend_for_ever(log: Log, feed: Feed) {
     loop {
-        if let Err(error) = extend(&journal).await {
+        if let Err(error) = extend(&log, &feed).await {
             tracing::debug!(error = &error as &dyn std::error::Error, "the feed begins anew");
             tokio::time::sleep(PAUSE).await;
         }
     }
 }
 
-async fn extend(journal: &Journal) -> Result<(), FeedError> {
-    let (mut sequence, id) = journal.feed_end().await?;
+async fn extend(log: &Log, feed: &Feed) -> Result<(), ExtendError> {
+    let FeedEnd { mut sequence, id } = feed.end().await?;
     let mut last: Option<Place> = id.as_deref().and_then(place);
-    let mut follower = journal.follow(last.map_or(1, |(position, _)| position));
+    let mut follower = log.follow(last.map_or(1, |(position, _)| position));
     loop {
         let mut batch = gather(&mut follower).await?;
         loop {
@@ -44,18 +44,18 @@ async fn extend(journal: &Journal) -> Result<(), FeedError> {
             let Some((through, _)) = batch.last() else { break };
             let through = *through;
             let events: Vec<FeedMessage> = batch.iter().map(|(_, event)| event.clone()).collect();
-            let Err(error) = journal.extend_feed(&events, sequence).await else {
+            let Err(error) = feed.extend(&events, sequence).await else {
                 sequence += events.len() as u64;
                 last = Some(through);
                 break;
             };
             // Another gateway was faster: what it wrote is left out here.
-            let (end, id) = journal.feed_end().await?;
-            let there = id.as_deref().and_then(place);
-            if end <= sequence || there <= last {
+            let end = feed.end().await?;
+            let there = end.id.as_deref().and_then(place);
+            if end.sequence <= sequence || there <= last {
                 return Err(error.into());
             }
-            (sequence, last) = (end, there);
+            (sequence, last) = (end.sequence, there);
         }
     }
 }

@@ -93,7 +93,7 @@ impl Gateway {
         from: u64,
         to: u64,
     ) -> Result<(Option<v1::JobCause>, Vec<v1::JobAttempt>), ReadError> {
-        let mut log = self.journal.replay(from, to).await?;
+        let mut log = self.handles.log.replay(from, to).await?;
         let (mut cause, mut attempts) = (None, Vec::new());
         while let Some(recorded) = log.next().await? {
             if recorded.position == from {

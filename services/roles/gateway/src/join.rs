@@ -7,9 +7,9 @@ use crate::service::Gateway;
 use oi_domain::{Ca, Cluster, JoinToken};
 use oi_events::Code;
 use oi_events::{ClusterName, CommandId, TokenId, token_letters};
+use oi_keyring::Keyring;
 use oi_pki::{certificate_pem, public_key_hash};
 use oi_proto::v1;
-use oi_view::Keyring;
 
 fn token((id, token): (&TokenId, &JoinToken)) -> v1::JoinToken {
     v1::JoinToken {
@@ -48,8 +48,9 @@ impl Gateway {
             oi_domain::Rejection::TokenUnknown { cluster: name.clone(), token: id.clone() };
         let found = found.ok_or_else(|| Rejected::new(absent.code(), absent.to_string()))?;
         let endpoint = endpoint.ok_or_else(|| no_ingress(&name))?;
-        let unusable = |e: oi_view::KeyringError| Rejected::new(Code::KeyMaterial, e.to_string());
-        let key = self.keyring.key(uid).await.map_err(unusable)?;
+        let unusable =
+            |e: oi_keyring::KeyringError| Rejected::new(Code::KeyMaterial, e.to_string());
+        let key = self.handles.keyring.key(uid).await.map_err(unusable)?;
         let secret = Keyring::open(&key, uid, &found.credential).map_err(unusable)?;
         let hash = |der: &Vec<u8>| {
             public_key_hash(der).map_err(|e| Rejected::new(Code::KeyMaterial, e.to_string()))

@@ -4,12 +4,13 @@ use crate::convert::{actor, parse};
 use crate::operation::{no_ingress, unknown};
 use crate::rejected::Rejected;
 use crate::service::Gateway;
+use oi_clock::now_ms;
 use oi_domain::{Ca, fingerprint};
 use oi_events::Code;
 use oi_events::{ClusterName, CommandEnvelope, CommandId, Endpoint, RecordKubeconfigV2};
+use oi_keyring::Keyring;
 use oi_pki::LeafProfile;
 use oi_proto::v1;
-use oi_view::{Keyring, now_ms};
 use uuid::Uuid;
 
 const YEAR_S: u64 = 365 * 24 * 3600;
@@ -46,8 +47,9 @@ impl Gateway {
             groups => groups.iter().map(String::as_str).collect(),
         };
         let life_s = if request.lifetime_seconds == 0 { YEAR_S } else { request.lifetime_seconds };
-        let unusable = |e: oi_view::KeyringError| Rejected::new(Code::KeyMaterial, e.to_string());
-        let key = self.keyring.key(uid).await.map_err(unusable)?;
+        let unusable =
+            |e: oi_keyring::KeyringError| Rejected::new(Code::KeyMaterial, e.to_string());
+        let key = self.handles.keyring.key(uid).await.map_err(unusable)?;
         let ca_key = Keyring::open(&key, uid, &ca).map_err(unusable)?;
         let profile = LeafProfile::client(user, &groups);
         let life_ms = life_s.saturating_mul(1000);

@@ -21,5 +21,5 @@ mod watch;
 
 pub use convert::envelope;
 pub use rejected::Rejected;
-pub use service::{Gateway, GatewayError};
+pub use service::{Gateway, GatewayError, GatewayHandles};
 pub use tls::{Tls, TlsError, TlsFiles};

@@ -45,7 +45,7 @@ impl Gateway {
                 format!("command {id} changed nothing, is not decided, or is no longer remembered"),
             )
         })?;
-        let recorded = self.journal.commit_at(position).await;
+        let recorded = self.handles.log.commit_at(position).await;
         let recorded = recorded.map_err(|e| Rejected::unavailable(&e))?;
         let events = || recorded.iter().flat_map(|r| &r.commit.events);
         for event in events() {

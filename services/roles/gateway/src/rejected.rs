@@ -1,9 +1,9 @@
 //! Rejections in the words of each way in: gRPC, messages, and the record of them.
 
+use oi_clock::now_ms;
 use oi_events::{Code, CodeClass};
 use oi_journal::RequestError;
 use oi_proto::v1;
-use oi_view::now_ms;
 use std::collections::HashMap;
 use std::time::Duration;
 use tonic::Status;

@@ -33,7 +33,7 @@ impl Gateway {
             "" => None,
             token => Some(parse("page_token", token)?),
         };
-        let found = self.journal.rejections(from, size as usize).await;
+        let found = self.handles.rejections.list(from, size as usize).await;
         let found = found.map_err(|e| Rejected::unavailable(&e))?;
         let next = found.last().map(|(number, _)| number - 1).filter(|next| *next > 0);
         let full = found.len() == size as usize;

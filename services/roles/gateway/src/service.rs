@@ -9,9 +9,10 @@ use crate::{convert, feed, join};
 use oi_domain::Hypervisor;
 use oi_events::Code;
 use oi_events::{ClusterName, CommandEnvelope, NodeName, Outcome};
-use oi_journal::Journal;
+use oi_journal::{CommandClient, Feed, Log, Rejections, Submissions};
+use oi_keyring::Keyring;
 use oi_proto::v1::{self, oi_server::Oi, oi_server::OiServer};
-use oi_view::{Keyring, View};
+use oi_view::View;
 use prost::Message;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,12 +52,28 @@ pub enum GatewayError {
     Reflection(#[source] tonic_reflection::server::Error),
 }
 
+/// What a gateway may do beside reading the state.
+#[derive(Clone)]
+pub struct GatewayHandles {
+    /// Reads the log.
+    pub log: Log,
+    /// Asks for decisions.
+    pub commands: CommandClient,
+    /// Takes commands of producers.
+    pub submissions: Submissions,
+    /// Records and lists rejections.
+    pub rejections: Rejections,
+    /// Extends the feed.
+    pub feed: Feed,
+    /// Opens key material.
+    pub keyring: Keyring,
+}
+
 /// The API of a server.
 #[derive(Clone)]
 pub struct Gateway {
-    pub(crate) journal: Journal,
+    pub(crate) handles: GatewayHandles,
     pub(crate) view: View,
-    pub(crate) keyring: Keyring,
     version: &'static str,
     permits: Arc<Semaphore>,
 }
@@ -66,9 +83,9 @@ fn cluster_filter(name: &str) -> Result<Option<ClusterName>, Rejected> {
 }
 
 impl Gateway {
-    /// A gateway over a log, its view and the keys, in a server of this version.
-    pub fn new(journal: Journal, view: View, keyring: Keyring, version: &'static str) -> Gateway {
-        Gateway { journal, view, keyring, version, permits: Arc::new(Semaphore::new(WAITING)) }
+    /// A gateway in a server of this version.
+    pub fn new(handles: GatewayHandles, view: View, version: &'static str) -> Gateway {
+        Gateway { handles, view, version, permits: Arc::new(Semaphore::new(WAITING)) }
     }
 
     /// Serves until `stop` resolves; requests in hand are finished. Without TLS whoever
@@ -86,11 +103,11 @@ impl Gateway {
             .await
             .map_err(|source| GatewayError::Listen { address, source })?;
         let mut beside = JoinSet::new();
-        beside.spawn(feed::extend_for_ever(self.journal.clone()));
+        beside.spawn(feed::extend_for_ever(self.handles.log.clone(), self.handles.feed.clone()));
         beside.spawn(self.clone().take_submissions());
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<OiServer<Gateway>>().await;
-        beside.spawn(tell_health(health, self.journal.clone()));
+        beside.spawn(tell_health(health, self.handles.log.clone()));
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -129,7 +146,7 @@ impl Gateway {
             ));
         };
         let before = self.view.position();
-        let outcome = self.journal.request(envelope, DECISION).await;
+        let outcome = self.handles.commands.request(envelope, DECISION).await;
         let outcome = outcome.map_err(|e| Rejected::undecided(&e))?;
         let (position, unchanged) = match outcome {
             Outcome::Committed { position } => (position, false),
@@ -152,7 +169,7 @@ impl Gateway {
 
     /// Whether what was decided under an id is what is asked under it now.
     async fn check_same(&self, asked: &CommandEnvelope, position: u64) -> Result<(), Rejected> {
-        let decided = self.journal.commit_at(position).await;
+        let decided = self.handles.log.commit_at(position).await;
         match decided.map_err(|e| Rejected::unavailable(&e))? {
             Some(decided) if decided.commit.command != asked.command => Err(Rejected::new(
                 Code::CommandIdReused,
@@ -183,18 +200,18 @@ impl Gateway {
 
     /// Records a rejection. Where the broker is away it is only logged.
     pub(crate) async fn record(&self, rejection: &v1::Rejection) {
-        if let Err(error) = self.journal.record_rejection(rejection.encode_to_vec()).await {
+        if let Err(error) = self.handles.rejections.record(rejection.encode_to_vec()).await {
             tracing::warn!(%error, code = rejection.code, "a refusal is not recorded");
         }
     }
 }
 
 /// Says that it serves while the broker is there, and only then.
-async fn tell_health(health: tonic_health::server::HealthReporter, journal: Journal) {
+async fn tell_health(health: tonic_health::server::HealthReporter, log: Log) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
         tick.tick().await;
-        if journal.is_connected() {
+        if log.is_connected() {
             health.set_serving::<OiServer<Gateway>>().await;
         } else {
             health.set_not_serving::<OiServer<Gateway>>().await;
@@ -288,7 +305,7 @@ impl Oi for Gateway {
         Ok(Response::new(convert::plan::plan(&oi_domain::plan(
             &state,
             &commands,
-            oi_view::now_ms(),
+            oi_clock::now_ms(),
         ))))
     }
 

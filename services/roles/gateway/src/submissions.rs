@@ -97,7 +97,7 @@ fn protobuf(submission: &Submission, actor: &str) -> Result<CommandEnvelope, Rej
 impl Gateway {
     /// Takes submissions without end.
     pub(crate) async fn take_submissions(self) {
-        let mut queue = self.journal.submissions();
+        let mut queue = self.handles.submissions.queue();
         let mut lanes: BTreeMap<String, mpsc::Sender<Delivered<Submission>>> = BTreeMap::new();
         let mut tasks = JoinSet::new();
         loop {
@@ -171,7 +171,9 @@ impl Gateway {
         }
         if let Some(subject) = reply_subject(submission) {
             let outcome = v1::CommandOutcome { command_id: id, outcome: Some(outcome) };
-            if let Err(error) = self.journal.tell(subject, outcome.encode_to_vec()).await {
+            if let Err(error) =
+                self.handles.submissions.answer(subject, outcome.encode_to_vec()).await
+            {
                 tracing::debug!(%error, "an outcome is not told");
             }
         }

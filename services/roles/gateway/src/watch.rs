@@ -106,7 +106,7 @@ impl Gateway {
             (None, 0) => self.view.position() + 1,
             (None, n) => n,
         };
-        let mut follower = self.journal.follow(from);
+        let mut follower = self.handles.log.follow(from);
         let view = self.view.clone();
         tokio::spawn(async move {
             loop {

@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use oi_events::*;
-use oi_gateway::Gateway;
+use oi_gateway::{Gateway, GatewayHandles};
 use oi_journal::testing::{Broker, first_commit, free_port};
+use oi_keyring::Keys;
 use oi_pki::KeyEncryptionKey;
 use oi_proto::v1::{self, oi_client::OiClient};
-use oi_view::{Keyring, View};
+use oi_view::View;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,12 +21,20 @@ fn commit() -> Commit {
 async fn who_asks_after_an_event_is_answered_with_it_folded_in() {
     let broker = Broker::start();
     let journal = broker.journal().await;
-    let view = View::load(&journal).await.unwrap();
+    let view = View::load(&journal.log(), &journal.snapshots()).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     let key = KeyEncryptionKey::load_or_create(&dir.path().join("kek")).unwrap();
-    let keyring = Keyring::new(journal.clone(), Arc::new(key));
+    let keys = Keys::new(journal.key_store(), Arc::new(key));
     let port = free_port();
-    let gateway = Gateway::new(journal.clone(), view.clone(), keyring, "test");
+    let handles = GatewayHandles {
+        log: journal.log(),
+        commands: journal.command_client(),
+        submissions: journal.submissions(),
+        rejections: journal.rejections(),
+        feed: journal.feed(),
+        keyring: keys.keyring(),
+    };
+    let gateway = Gateway::new(handles, view.clone(), "test");
     tokio::spawn(gateway.serve(([127, 0, 0, 1], port).into(), None, std::future::pending()));
     let mut client = loop {
         match OiClient::connect(format!("http://127.0.0.1:{port}")).await {
@@ -37,7 +46,7 @@ async fn who_asks_after_an_event_is_answered_with_it_folded_in() {
     let mut events = client.watch(request).await.unwrap().into_inner();
 
     // The view is not kept here: it is as far behind as can be.
-    let recorded = journal.append(&commit(), 0).await.unwrap();
+    let recorded = journal.appender().append(&commit(), 0).await.unwrap();
     let early = tokio::time::timeout(Duration::from_millis(500), events.message()).await;
     assert!(early.is_err(), "told before the view has it");
 

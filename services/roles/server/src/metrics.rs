@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
-use oi_journal::Journal;
+use oi_journal::Log;
 use oi_view::View;
 use prometheus::{Registry, TextEncoder};
 use std::net::SocketAddr;
@@ -19,8 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Endpoints {
     /// All metrics of this process.
     pub registry: Registry,
-    /// The connection to the broker.
-    pub journal: Journal,
+    /// The log.
+    pub log: Log,
     /// The state.
     pub view: View,
 }
@@ -33,11 +33,11 @@ async fn metrics(State(endpoints): State<Endpoints>) -> Result<String, StatusCod
 
 /// Why this process cannot serve now; none where it can: the broker answers, and the log
 /// is folded to its end.
-async fn unready(Endpoints { journal, view, .. }: &Endpoints) -> Option<String> {
-    if !journal.is_connected() {
+async fn unready(Endpoints { log, view, .. }: &Endpoints) -> Option<String> {
+    if !log.is_connected() {
         return Some("no connection to the broker".to_owned());
     }
-    let end = match tokio::time::timeout(PATIENCE, journal.last_position()).await {
+    let end = match tokio::time::timeout(PATIENCE, log.last_position()).await {
         Ok(Ok(end)) => end,
         Ok(Err(error)) => return Some(crate::check::chain(&error)),
         Err(_) => return Some("the broker does not say where the log ends".to_owned()),

@@ -5,18 +5,20 @@ use crate::config::{Config, Role};
 use crate::metrics::{self, Endpoints};
 use oi_backup_store::{Store, StoreError};
 use oi_console::{History, PageError};
-use oi_decider::{Decider, DeciderSettings, Limits};
-use oi_gateway::{Gateway, GatewayError, Tls, TlsError};
+use oi_decider::{Decider, DeciderHandles, DeciderSettings, Limits};
+use oi_gateway::{Gateway, GatewayError, GatewayHandles, Tls, TlsError};
 use oi_journal::{ConnectError, Journal, SetupError};
+use oi_keyring::Keys;
 use oi_pki::{KeyEncryptionKey, KeyFileError};
-use oi_view::{Keyring, View, ViewError};
-use oi_worker::{Worker, WorkerSettings};
+use oi_view::{View, ViewError};
+use oi_worker::{Worker, WorkerHandles, WorkerSettings};
 use prometheus::Registry;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How long a log may not be readable at the start.
@@ -85,11 +87,12 @@ fn load_key(config: &Config) -> Result<KeyEncryptionKey, RunError> {
     Ok(KeyEncryptionKey::load_or_create(&config.key_file)?)
 }
 
-/// Folds the log, and waits for brokers that are choosing a leader.
+/// Folds the log, and waits for brokers that are electing a leader.
 async fn load(journal: &Journal) -> Result<View, ViewError> {
+    let (log, snapshots) = (journal.log(), journal.snapshots());
     let deadline = tokio::time::Instant::now() + LOADING;
     loop {
-        match View::load(journal).await {
+        match View::load(&log, &snapshots).await {
             Err(ViewError::Read(error))
                 if error.is_passing() && tokio::time::Instant::now() < deadline =>
             {
@@ -101,34 +104,57 @@ async fn load(journal: &Journal) -> Result<View, ViewError> {
     }
 }
 
-/// Runs the roles until SIGTERM or SIGINT, or until one fails.
-///
-/// # Errors
-/// Why one failed.
-pub async fn run(config: Config) -> Result<(), RunError> {
-    let name = config.process_name();
-    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
-    let key = load_key(&config)?;
-    let journal = Journal::connect(config.journal()).await?;
-    journal.ensure_streams().await?;
-    let view = load(&journal).await?;
-    let keyring = Keyring::new(journal.clone(), Arc::new(key));
-    let registry = Registry::new();
-    let stop = CancellationToken::new();
-    let is = |role| config.roles.contains(&role);
+/// A server whose parts start one after the other.
+struct Server<'a> {
+    config: &'a Config,
+    journal: Journal,
+    keys: Keys,
+    view: View,
+    registry: Registry,
+    stop: CancellationToken,
+    /// Parts that end when they are told to.
+    graceful: JoinSet<Result<(), RunError>>,
+    /// Parts that are cut off.
+    parts: JoinSet<Result<(), RunError>>,
+}
 
-    // These end by themselves when they are told to; the others are cut off.
-    let mut graceful: tokio::task::JoinSet<Result<(), RunError>> = tokio::task::JoinSet::new();
-    let mut parts: tokio::task::JoinSet<Result<(), RunError>> = tokio::task::JoinSet::new();
-    {
-        let (view, journal, snapshots) = (view.clone(), journal.clone(), is(Role::Decider));
-        parts.spawn(async move { Ok(view.keep(&journal, snapshots).await?) });
+impl Server<'_> {
+    async fn new(config: &Config) -> Result<Server<'_>, RunError> {
+        let key = load_key(config)?;
+        let journal = Journal::connect(config.journal()).await?;
+        journal.ensure_streams().await?;
+        Ok(Server {
+            config,
+            view: load(&journal).await?,
+            keys: Keys::new(journal.key_store(), Arc::new(key)),
+            journal,
+            registry: Registry::new(),
+            stop: CancellationToken::new(),
+            graceful: JoinSet::new(),
+            parts: JoinSet::new(),
+        })
     }
-    if is(Role::Decider) {
-        let metrics = Arc::new(oi_decider::Metrics::new(&registry)?);
+
+    /// Keeps the view current. Deciders store its snapshots.
+    fn keep_view(&mut self) {
+        let (view, log) = (self.view.clone(), self.journal.log());
+        let snapshots =
+            self.config.roles.contains(&Role::Decider).then(|| self.journal.snapshots());
+        self.parts.spawn(async move { Ok(view.keep(&log, snapshots.as_ref()).await?) });
+    }
+
+    fn start(&mut self, role: Role) -> Result<(), RunError> {
+        match role {
+            Role::Decider => self.start_decider(),
+            Role::Worker => self.start_worker(),
+            Role::Gateway => self.start_gateway(),
+        }
+    }
+
+    fn start_decider(&mut self) -> Result<(), RunError> {
+        let config = self.config;
         let settings = DeciderSettings {
-            name: name.clone(),
+            name: config.process_name(),
             evacuate_after: Some(config.evacuate_after).filter(|&s| s > 0).map(Duration::from_secs),
             certificate_life: Duration::from_secs(config.certificate_life),
             limits: Limits {
@@ -137,65 +163,127 @@ pub async fn run(config: Config) -> Result<(), RunError> {
             },
             max_pending_jobs: config.max_pending_jobs as usize,
         };
-        let decider =
-            Decider::new(journal.clone(), view.clone(), keyring.clone(), metrics, settings);
-        let stop = stop.clone();
-        graceful.spawn(async move {
+        let handles = DeciderHandles {
+            appender: self.journal.appender(),
+            commands: self.journal.command_inbox(),
+            jobs: self.journal.job_queue(),
+            keyring: self.keys.keyring(),
+            key_maker: self.keys.maker(),
+        };
+        let metrics = Arc::new(oi_decider::Metrics::new(&self.registry)?);
+        let decider = Decider::new(handles, self.view.clone(), metrics, settings);
+        let stop = self.stop.clone();
+        self.graceful.spawn(async move {
             decider.run(stop).await;
             Ok(())
         });
+        Ok(())
     }
-    if is(Role::Worker) {
-        let metrics = Arc::new(oi_worker::Metrics::new(&registry)?);
+
+    fn start_worker(&mut self) -> Result<(), RunError> {
+        let config = self.config;
         let settings = WorkerSettings {
-            name: name.clone(),
+            name: config.process_name(),
             helper_image: config.helper_image.clone(),
             concurrency: config.concurrency.into(),
             addons_every: Duration::from_secs(config.addons_every),
             backups: Some(Store::open(&config.backup_store)?),
             times: 1,
         };
-        let worker = Worker::new(journal.clone(), view.clone(), keyring.clone(), settings, metrics);
-        let stop = stop.clone();
-        graceful.spawn(async move {
+        let handles = WorkerHandles {
+            log: self.journal.log(),
+            jobs: self.journal.job_inbox(),
+            commands: self.journal.command_outbox(),
+            keyring: self.keys.keyring(),
+            key_shredder: self.keys.shredder(),
+        };
+        let metrics = Arc::new(oi_worker::Metrics::new(&self.registry)?);
+        let worker = Worker::new(handles, self.view.clone(), settings, metrics);
+        let stop = self.stop.clone();
+        self.graceful.spawn(async move {
             worker.run(stop).await;
             Ok(())
         });
+        Ok(())
     }
-    if is(Role::Gateway) {
-        let gateway = Gateway::new(journal.clone(), view.clone(), keyring.clone(), VERSION);
-        let tls = config.tls_files().map(Tls::load).transpose()?;
-        let (address, page, stop_page) = (config.listen, config.console_listen, stop.clone());
-        let stop = stop.clone();
-        graceful.spawn(async move {
+
+    fn start_gateway(&mut self) -> Result<(), RunError> {
+        let handles = GatewayHandles {
+            log: self.journal.log(),
+            commands: self.journal.command_client(),
+            submissions: self.journal.submissions(),
+            rejections: self.journal.rejections(),
+            feed: self.journal.feed(),
+            keyring: self.keys.keyring(),
+        };
+        let gateway = Gateway::new(handles, self.view.clone(), VERSION);
+        let tls = self.config.tls_files().map(Tls::load).transpose()?;
+        let (address, stop) = (self.config.listen, self.stop.clone());
+        self.graceful.spawn(async move {
             Ok(gateway.serve(address, tls, async move { stop.cancelled().await }).await?)
         });
-        let history = History::new(journal.clone(), view.clone());
-        graceful.spawn(async move { Ok(oi_console::serve(page, history, stop_page).await?) });
+        let history = History::new(self.journal.log(), self.view.clone());
+        let (address, stop) = (self.config.console_listen, self.stop.clone());
+        self.graceful.spawn(async move { Ok(oi_console::serve(address, history, stop).await?) });
+        Ok(())
     }
-    {
-        let (address, stop) = (config.metrics_listen, stop.clone());
-        let endpoints = Endpoints { registry, journal: journal.clone(), view: view.clone() };
-        graceful.spawn(async move {
+
+    fn serve_metrics(&mut self) {
+        let (address, stop) = (self.config.metrics_listen, self.stop.clone());
+        let endpoints = Endpoints {
+            registry: self.registry.clone(),
+            log: self.journal.log(),
+            view: self.view.clone(),
+        };
+        self.graceful.spawn(async move {
             let served = metrics::serve(address, endpoints, stop).await;
             served.map_err(|source| RunError::Metrics { address, source })
         });
     }
-    tracing::info!(name, roles = ?config.roles, position = view.position(), "running");
 
+    /// Waits until a part ends, and says why.
+    async fn ended(&mut self) -> Result<(), RunError> {
+        tokio::select! {
+            Some(Ok(ended)) = self.parts.join_next() => ended,
+            Some(Ok(ended)) = self.graceful.join_next() => ended,
+            else => std::future::pending().await,
+        }
+    }
+
+    async fn shut_down(mut self) {
+        tracing::info!("stopping");
+        self.stop.cancel();
+        // What is not given back in time is not acknowledged, and is delivered again.
+        let finish = async { while self.graceful.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, finish).await.is_err() {
+            tracing::info!("some parts were cut off");
+        }
+        self.parts.shutdown().await;
+    }
+}
+
+/// Runs the roles until SIGTERM or SIGINT, or until one fails.
+///
+/// # Errors
+/// Why one failed.
+pub async fn run(config: Config) -> Result<(), RunError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+    let mut server = Server::new(&config).await?;
+    server.keep_view();
+    for role in [Role::Decider, Role::Worker, Role::Gateway] {
+        if config.roles.contains(&role) {
+            server.start(role)?;
+        }
+    }
+    server.serve_metrics();
+    let (name, position) = (config.process_name(), server.view.position());
+    tracing::info!(name, roles = ?config.roles, position, "running");
     let ended = tokio::select! {
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
-        Some(Ok(ended)) = parts.join_next() => ended,
-        Some(Ok(ended)) = graceful.join_next() => ended,
+        ended = server.ended() => ended,
     };
-    tracing::info!("stopping");
-    stop.cancel();
-    // What is not given back in time is not acknowledged, and comes again.
-    let finish = async { while graceful.join_next().await.is_some() {} };
-    if tokio::time::timeout(GRACE, finish).await.is_err() {
-        tracing::info!("something was cut off");
-    }
-    parts.shutdown().await;
+    server.shut_down().await;
     ended
 }

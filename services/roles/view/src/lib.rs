@@ -1,10 +1,6 @@
-//! What the roles of a server share: the folded state, kept current ([`View`]), and
-//! the keys to what is sealed in it ([`Keyring`]). Both can be lost at any time.
+//! The folded state that the roles of a server share, kept current. It can be lost at any
+//! time: the log rebuilds it.
 
-mod clock;
-mod keyring;
 mod view;
 
-pub use clock::now_ms;
-pub use keyring::{Keyring, KeyringError};
 pub use view::{View, ViewError};

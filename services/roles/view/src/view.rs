@@ -2,7 +2,7 @@
 
 use oi_domain::{FEATURE_LEVEL, STATE_SCHEMA, State, apply};
 use oi_events::RecordedCommit;
-use oi_journal::{Journal, ReadError};
+use oi_journal::{Log, ReadError, SnapshotStore};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{broadcast, watch};
 
@@ -50,10 +50,10 @@ impl View {
     ///
     /// # Errors
     /// Where the log cannot be read.
-    pub async fn load(journal: &Journal) -> Result<View, ViewError> {
+    pub async fn load(log: &Log, snapshots: &SnapshotStore) -> Result<View, ViewError> {
         let mut state = State::default();
-        let end = journal.last_position().await?;
-        if let Some((position, bytes)) = journal.get_snapshot(STATE_SCHEMA).await
+        let end = log.last_position().await?;
+        if let Some((position, bytes)) = snapshots.get(STATE_SCHEMA).await
             && let Ok(snapshot) = oi_events::from_bytes_strict::<State>(&bytes)
             // A snapshot of another log (a restored broker, say) is no use.
             && snapshot.position == position
@@ -62,12 +62,12 @@ impl View {
             state = snapshot;
         }
         let from = state.position + 1;
-        let mut replay = journal.replay(from, end).await?;
+        let mut replay = log.replay(from, end).await?;
         while let Some(recorded) = replay.next().await? {
             if recorded.commit.header.previous != state.head {
                 // The snapshot does not belong to this log: fold from the start.
                 tracing::warn!(position = state.position, "snapshot does not fit the log");
-                return Self::load_from_start(journal, end).await;
+                return Self::load_from_start(log, end).await;
             }
             apply(&mut state, &recorded);
         }
@@ -75,9 +75,9 @@ impl View {
         View::new(state)
     }
 
-    async fn load_from_start(journal: &Journal, end: u64) -> Result<View, ViewError> {
+    async fn load_from_start(log: &Log, end: u64) -> Result<View, ViewError> {
         let mut state = State::default();
-        let mut replay = journal.replay(1, end).await?;
+        let mut replay = log.replay(1, end).await?;
         while let Some(recorded) = replay.next().await? {
             apply(&mut state, &recorded);
         }
@@ -93,29 +93,34 @@ impl View {
         })
     }
 
-    /// Follows the log until dropped, and stores snapshots where `snapshots` says so.
+    /// Follows the log until dropped, and stores snapshots if it is given a place for them.
     ///
     /// # Errors
-    /// Where the log cannot be followed.
-    pub async fn keep(&self, journal: &Journal, snapshots: bool) -> Result<(), ViewError> {
-        let mut follower = journal.follow(self.position() + 1);
+    /// When the log cannot be followed.
+    pub async fn keep(
+        &self,
+        log: &Log,
+        snapshots: Option<&SnapshotStore>,
+    ) -> Result<(), ViewError> {
+        let mut follower = log.follow(self.position() + 1);
         loop {
             let recorded = follower.next().await?;
             let position = recorded.position;
             self.fold(recorded);
             self.read(check)?;
-            if snapshots && position.is_multiple_of(SNAPSHOT_EVERY) {
-                self.store_snapshot(journal);
+            if let Some(snapshots) = snapshots
+                && position.is_multiple_of(SNAPSHOT_EVERY)
+            {
+                self.store_snapshot(snapshots.clone());
             }
         }
     }
 
-    fn store_snapshot(&self, journal: &Journal) {
+    fn store_snapshot(&self, snapshots: SnapshotStore) {
         let (position, bytes) = self.read(|s| (s.position, oi_events::to_bytes(s)));
-        let journal = journal.clone();
         tokio::spawn(async move {
             let Ok(bytes) = bytes else { return };
-            if let Err(error) = journal.put_snapshot(STATE_SCHEMA, position, bytes).await {
+            if let Err(error) = snapshots.put(STATE_SCHEMA, position, bytes).await {
                 tracing::warn!(%error, "no snapshot stored");
             }
         });

@@ -18,18 +18,19 @@ fn raised() -> Commit {
 async fn a_server_that_does_not_know_the_level_stops() {
     let broker = Broker::start();
     let journal = broker.journal().await;
-    let view = View::load(&journal).await.unwrap();
+    let (log, snapshots) = (journal.log(), journal.snapshots());
+    let view = View::load(&log, &snapshots).await.unwrap();
     let keeping = {
-        let (view, journal) = (view.clone(), journal.clone());
-        tokio::spawn(async move { view.keep(&journal, false).await })
+        let (view, log) = (view.clone(), log.clone());
+        tokio::spawn(async move { view.keep(&log, None).await })
     };
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!keeping.is_finished(), "it runs beside the others");
 
-    journal.append(&raised(), 0).await.unwrap();
+    journal.appender().append(&raised(), 0).await.unwrap();
     let ended = tokio::time::timeout(Duration::from_secs(10), keeping).await.unwrap().unwrap();
     let error = ended.unwrap_err();
     assert!(matches!(error, ViewError::TooNew { level } if level == FEATURE_LEVEL + 1), "{error}");
     assert!(error.to_string().contains("upgrade it"), "{error}");
-    assert!(View::load(&journal).await.is_err(), "nor does it start again");
+    assert!(View::load(&log, &snapshots).await.is_err(), "nor does it start again");
 }

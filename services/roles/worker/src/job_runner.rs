@@ -5,7 +5,7 @@ use crate::settings::WorkerSettings;
 use crate::steps::{StepError, Steps};
 use oi_domain::is_owed;
 use oi_events::{Job, JobOutput, JobResult, ReportJobV2, chain};
-use oi_journal::{Delivered, Journal};
+use oi_journal::{Delivered, JobInbox, Log};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -23,7 +23,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Runs jobs. Clones share everything.
 #[derive(Clone)]
 pub struct JobRunner {
-    pub journal: Journal,
+    pub log: Log,
+    pub inbox: JobInbox,
     pub steps: Steps,
     pub settings: Arc<WorkerSettings>,
     pub metrics: Arc<Metrics>,
@@ -33,7 +34,7 @@ impl JobRunner {
     /// Runs jobs until it is told to stop. Jobs in progress are then given back, so that another
     /// worker takes them at once.
     pub async fn run(&self, stop: &CancellationToken) {
-        let mut jobs = self.journal.jobs();
+        let mut jobs = self.inbox.queue();
         let permits = Arc::new(Semaphore::new(self.settings.concurrency));
         let mut running = tokio::task::JoinSet::new();
         loop {
@@ -79,7 +80,7 @@ impl JobRunner {
             return;
         }
         // The job does not wait for its trace.
-        let cause = self.journal.commit_at(job.generation.0);
+        let cause = self.log.commit_at(job.generation.0);
         if let Ok(Ok(Some(cause))) = tokio::time::timeout(LOOK_UP, cause).await {
             oi_trace::within(span, cause.commit.header.command_id);
         }
@@ -138,7 +139,7 @@ impl JobRunner {
             return Some(true);
         }
         // A commit that this view has not folded yet may make it owed.
-        let end = self.journal.last_position().await.ok()?;
+        let end = self.log.last_position().await.ok()?;
         view.wait_for(end).await.ok()?;
         Some(is_owed())
     }

@@ -25,4 +25,4 @@ mod worker;
 
 pub use metrics::Metrics;
 pub use settings::WorkerSettings;
-pub use worker::Worker;
+pub use worker::{Worker, WorkerHandles};

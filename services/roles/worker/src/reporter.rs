@@ -1,24 +1,24 @@
 //! Reports of a worker: commands that it submits to the log.
 
+use oi_clock::now_ms;
 use oi_events::{
     Command, CommandEnvelope, CommandId, Observation, ReportJobV2, ReportObservationV1,
 };
-use oi_journal::Journal;
-use oi_view::now_ms;
+use oi_journal::CommandOutbox;
 use std::sync::Arc;
 use uuid::Uuid;
 
 /// Submits reports under the name of a worker. Clones share everything.
 #[derive(Clone)]
 pub struct Reporter {
-    journal: Journal,
+    commands: CommandOutbox,
     actor: Arc<str>,
 }
 
 impl Reporter {
     /// A reporter for the worker of that name.
-    pub fn new(journal: Journal, worker: &str) -> Reporter {
-        Reporter { journal, actor: format!("system:worker:{worker}").into() }
+    pub fn new(commands: CommandOutbox, worker: &str) -> Reporter {
+        Reporter { commands, actor: format!("system:worker:{worker}").into() }
     }
 
     /// Reports how a job ended. Returns false when the report is not stored.
@@ -40,7 +40,7 @@ impl Reporter {
     async fn submit(&self, command: Command) -> bool {
         let id = CommandId(Uuid::now_v7());
         let envelope = CommandEnvelope::new(id, &*self.actor, now_ms(), command);
-        match self.journal.submit(&envelope).await {
+        match self.commands.submit(&envelope).await {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(%error, "outcome not stored");

@@ -8,10 +8,25 @@ use crate::reporter::Reporter;
 use crate::settings::WorkerSettings;
 use crate::steps::Steps;
 use crate::supervisor::Supervisor;
-use oi_journal::Journal;
-use oi_view::{Keyring, View};
+use oi_journal::{CommandOutbox, JobInbox, Log};
+use oi_keyring::{KeyShredder, Keyring};
+use oi_view::View;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+
+/// What a worker may do beside reading the state.
+pub struct WorkerHandles {
+    /// Reads the log.
+    pub log: Log,
+    /// Takes jobs.
+    pub jobs: JobInbox,
+    /// Stores reports.
+    pub commands: CommandOutbox,
+    /// Opens key material.
+    pub keyring: Keyring,
+    /// Destroys the keys of deleted clusters.
+    pub key_shredder: KeyShredder,
+}
 
 /// Does jobs, and keeps what they made true. Clones share everything.
 #[derive(Clone)]
@@ -20,26 +35,29 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker over a log and its view.
+    /// A worker over the view of a log.
     pub fn new(
-        journal: Journal,
+        handles: WorkerHandles,
         view: View,
-        keyring: Keyring,
         settings: WorkerSettings,
         metrics: Arc<Metrics>,
     ) -> Worker {
+        let WorkerHandles { log, jobs, commands, keyring, key_shredder } = handles;
         let steps = Steps {
             view,
             keyring,
+            key_shredder,
             places: Places::new(&settings.helper_image),
-            reporter: Reporter::new(journal.clone(), &settings.name),
+            reporter: Reporter::new(commands, &settings.name),
             backups: settings.backups.clone(),
             start_limiter: Default::default(),
             node_locks: Default::default(),
             addon_locks: Default::default(),
             port_locks: Default::default(),
         };
-        Worker { jobs: JobRunner { journal, steps, settings: Arc::new(settings), metrics } }
+        Worker {
+            jobs: JobRunner { log, inbox: jobs, steps, settings: Arc::new(settings), metrics },
+        }
     }
 
     /// Works until it is told to stop. Jobs in progress are then given back. When this is dropped

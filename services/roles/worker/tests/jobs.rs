@@ -5,13 +5,14 @@
 use oi_backup_store::Store;
 use oi_cri::fake::{FakeCri, Serving, When};
 use oi_cri::{CONTAINER_RUNNING, label};
-use oi_decider::{Decider, DeciderSettings};
+use oi_decider::{Decider, DeciderHandles, DeciderSettings};
 use oi_events::*;
 use oi_journal::Journal;
 use oi_journal::testing::Broker;
+use oi_keyring::Keys;
 use oi_pki::KeyEncryptionKey;
-use oi_view::{Keyring, View};
-use oi_worker::{Worker, WorkerSettings};
+use oi_view::View;
+use oi_worker::{Worker, WorkerHandles, WorkerSettings};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +43,7 @@ struct Platform {
     private: Hypervisor,
     public: Hypervisor,
     tasks: JoinSet<()>,
-    _keys: TempDir,
+    _dir: TempDir,
     _broker: Broker,
 }
 
@@ -50,21 +51,22 @@ impl Platform {
     async fn start(workers: usize, times: usize) -> Platform {
         let broker = Broker::start();
         let journal = broker.journal().await;
-        let keys = tempfile::tempdir().unwrap();
-        let store = Store::open(&format!("file://{}/backups", keys.path().display())).unwrap();
-        let key = KeyEncryptionKey::load_or_create(&keys.path().join("kek")).unwrap();
-        let keyring = Keyring::new(journal.clone(), Arc::new(key));
-        let view = View::load(&journal).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("file://{}/backups", dir.path().display())).unwrap();
+        let key = KeyEncryptionKey::load_or_create(&dir.path().join("kek")).unwrap();
+        let keys = Keys::new(journal.key_store(), Arc::new(key));
+        let view = View::load(&journal.log(), &journal.snapshots()).await.unwrap();
         let mut tasks = JoinSet::new();
         let registry = prometheus::Registry::new();
         let metrics = Arc::new(oi_decider::Metrics::new(&registry).unwrap());
-        let decider = Decider::new(
-            journal.clone(),
-            view.clone(),
-            keyring.clone(),
-            metrics,
-            DeciderSettings::new("d"),
-        );
+        let handles = DeciderHandles {
+            appender: journal.appender(),
+            commands: journal.command_inbox(),
+            jobs: journal.job_queue(),
+            keyring: keys.keyring(),
+            key_maker: keys.maker(),
+        };
+        let decider = Decider::new(handles, view.clone(), metrics, DeciderSettings::new("d"));
         tasks.spawn(async move { decider.run(CancellationToken::new()).await });
         let metrics = Arc::new(oi_worker::Metrics::new(&registry).unwrap());
         for n in 0..workers {
@@ -76,14 +78,20 @@ impl Platform {
                 times,
                 backups: Some(store.clone()),
             };
-            let (view, keyring) = (view.clone(), keyring.clone());
-            let worker = Worker::new(journal.clone(), view, keyring, settings, metrics.clone());
+            let handles = WorkerHandles {
+                log: journal.log(),
+                jobs: journal.job_inbox(),
+                commands: journal.command_outbox(),
+                keyring: keys.keyring(),
+                key_shredder: keys.shredder(),
+            };
+            let worker = Worker::new(handles, view.clone(), settings, metrics.clone());
             tasks.spawn(async move { worker.run(CancellationToken::new()).await });
         }
-        let (follow, log) = (view.clone(), journal.clone());
-        tasks.spawn(async move { drop(follow.keep(&log, false).await) });
+        let (follow, log) = (view.clone(), journal.log());
+        tasks.spawn(async move { drop(follow.keep(&log, None).await) });
         let (private, public) = (hypervisor(), hypervisor());
-        Platform { journal, view, private, public, tasks, _keys: keys, _broker: broker }
+        Platform { journal, view, private, public, tasks, _dir: dir, _broker: broker }
     }
 
     async fn with_hypervisors(workers: usize) -> Platform {
@@ -116,7 +124,7 @@ impl Platform {
     async fn submit(&self, command: impl Into<Command>) {
         let id = CommandId(Uuid::now_v7());
         let envelope = CommandEnvelope::new(id, "tests", 1_800_000_000_000, command);
-        match self.journal.request(&envelope, LIMIT).await.unwrap() {
+        match self.journal.command_client().request(&envelope, LIMIT).await.unwrap() {
             Outcome::Rejected { message, .. } => panic!("{message}"),
             Outcome::Committed { position } | Outcome::Unchanged { position } => {
                 self.view.wait_for(position).await.unwrap();
@@ -446,7 +454,7 @@ async fn a_job_that_comes_again_restarts_nothing() {
     };
     let before = ids();
     for job in &jobs {
-        platform.journal.enqueue(job).await.unwrap();
+        platform.journal.job_queue().enqueue(job).await.unwrap();
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
     platform.settled("again").await;

@@ -9,9 +9,9 @@
 use oi_cri::{FileOp, PodSpec};
 use oi_domain::*;
 use oi_events::*;
+use oi_keyring::Keyring;
 use oi_pki::DataKey;
 use oi_tunnel::Key;
-use oi_view::Keyring;
 use oi_worker::addons::{ClusterContext, ClusterSecrets, JoinToken, Object, objects};
 use oi_worker::desired::shared_port::SharedPort;
 use oi_worker::desired::{NodeContext, Secrets, control_plane, etcd, ingress};

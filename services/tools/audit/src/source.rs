@@ -2,14 +2,14 @@
 
 use crate::archive::{ArchiveError, ArchiveReader};
 use crate::read::AuditError;
-use oi_journal::{Journal, Replay, StoredCommit};
+use oi_journal::{Log, Replay, StoredCommit};
 use std::path::PathBuf;
 
 /// A log that can be read from its beginning, as often as one likes.
 #[derive(Clone)]
 pub enum Source {
     /// The log of a broker, up to its end at the time of asking.
-    Broker(Box<Journal>),
+    Broker(Log),
     /// An exported one.
     Archive(PathBuf),
 }
@@ -21,7 +21,7 @@ impl Source {
     /// Where the broker does not answer, or the file is no archive.
     pub async fn end(&self) -> Result<u64, AuditError> {
         match self {
-            Source::Broker(journal) => Ok(journal.last_position().await?),
+            Source::Broker(log) => Ok(log.last_position().await?),
             Source::Archive(path) => Ok(ArchiveReader::open(path)?.commits()),
         }
     }
@@ -32,8 +32,8 @@ impl Source {
     /// Where it cannot be read.
     pub async fn commits(&self, to: u64) -> Result<Commits, AuditError> {
         match self {
-            Source::Broker(journal) => {
-                Ok(Commits::Broker(Box::new(journal.replay(1, to).await?.with_gaps())))
+            Source::Broker(log) => {
+                Ok(Commits::Broker(Box::new(log.replay(1, to).await?.with_gaps())))
             }
             Source::Archive(path) => {
                 let reader = ArchiveReader::open(path)?;
@@ -46,9 +46,9 @@ impl Source {
     }
 }
 
-impl From<Journal> for Source {
-    fn from(journal: Journal) -> Source {
-        Source::Broker(Box::new(journal))
+impl From<Log> for Source {
+    fn from(log: Log) -> Source {
+        Source::Broker(log)
     }
 }
 

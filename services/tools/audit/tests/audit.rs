@@ -78,8 +78,8 @@ async fn a_log_that_comes_back_from_an_archive_is_the_same() {
     let e = exported();
     let broker = Broker::start();
     let journal = broker.journal().await;
-    journal.import(&stored(&e.world.log)).await.unwrap();
-    let there = Source::from(journal);
+    journal.importer().import(&stored(&e.world.log)).await.unwrap();
+    let there = Source::from(journal.log());
     let (a, b) = (at(&e.source, None).await, at(&there, None).await);
     assert_eq!(a, b);
     let report = verify(&there, &[], |_, _| {}).await.unwrap();
@@ -103,17 +103,17 @@ async fn a_log_of_messages_with_several_commits_is_read_at_each_position() {
     let e = exported();
     let (first, second) = (Broker::start(), Broker::start());
     let journal = first.journal().await;
-    journal.import(&batched(&e.world.log)).await.unwrap();
-    let there = Source::from(journal.clone());
+    journal.importer().import(&batched(&e.world.log)).await.unwrap();
+    let there = Source::from(journal.log());
     let end = e.world.log.len() as u64;
     assert_eq!(there.end().await.unwrap(), end);
     let report = verify(&there, &[], |_, _| {}).await.unwrap();
     assert!(report.checker.findings().is_empty(), "{:?}", report.checker.findings());
     assert_eq!(report.checker.position(), end);
     for position in 1..=end {
-        let mut replay = journal.replay(position, position + 1).await.unwrap();
+        let mut replay = journal.log().replay(position, position + 1).await.unwrap();
         assert_eq!(replay.next().await.unwrap().unwrap().position, position);
-        assert_eq!(journal.follow(position).next().await.unwrap().position, position);
+        assert_eq!(journal.log().follow(position).next().await.unwrap().position, position);
     }
     // Through an archive and back: the same messages.
     let Source::Archive(path) = &e.source else { unreachable!() };
@@ -121,7 +121,7 @@ async fn a_log_of_messages_with_several_commits_is_read_at_each_position() {
     let mut archive = ArchiveReader::open(path).unwrap();
     for _ in 0..2 {
         while let commits @ [_, ..] = archive.next_batch(5).unwrap().as_slice() {
-            other.import(commits).await.unwrap();
+            other.importer().import(commits).await.unwrap();
         }
         archive = ArchiveReader::open(path).unwrap();
     }
@@ -133,7 +133,7 @@ async fn a_log_of_messages_with_several_commits_is_read_at_each_position() {
 async fn a_changed_byte_within_a_message_of_several_is_found_where_it_is() {
     let e = exported();
     let (first, second) = (Broker::start(), Broker::start());
-    first.journal().await.import(&batched(&e.world.log)).await.unwrap();
+    first.journal().await.importer().import(&batched(&e.world.log)).await.unwrap();
     let journal = second.journal().await;
     let client = async_nats::connect(first.url()).await.unwrap();
     let stream = async_nats::jetstream::new(client).get_stream("OI_EVENTS").await.unwrap();
@@ -151,7 +151,7 @@ async fn a_changed_byte_within_a_message_of_several_is_found_where_it_is() {
         }
         to.publish_with_headers(m.subject, headers, body.into()).await.unwrap().await.unwrap();
     }
-    let report = verify(&Source::from(journal), &[], |_, _| {}).await.unwrap();
+    let report = verify(&Source::from(journal.log()), &[], |_, _| {}).await.unwrap();
     // Message 7 holds 11 to 13, and its last byte belongs to the last of them.
     assert_eq!(report.checker.findings()[0].position, 13);
 }

@@ -18,7 +18,7 @@ async fn original() -> (Vec<Raw>, Vec<Checkpoint>) {
     let broker = Broker::start();
     let journal = broker.journal().await;
     let log = stored(&story().log);
-    journal.import(&log).await.unwrap();
+    journal.importer().import(&log).await.unwrap();
     let client = async_nats::connect(broker.url()).await.unwrap();
     let stream = async_nats::jetstream::new(client).get_stream("OI_EVENTS").await.unwrap();
     let (mut raw, mut tree, mut checkpoints) = (Vec::new(), Tree::default(), Vec::new());
@@ -45,7 +45,7 @@ async fn found(copies: Vec<Raw>, checkpoints: &[Checkpoint]) -> Vec<(u64, &'stat
         }
         context.publish_with_headers(subject, kept, body.into()).await.unwrap().await.unwrap();
     }
-    let report = verify(&Source::from(journal), checkpoints, |_, _| {}).await.unwrap();
+    let report = verify(&Source::from(journal.log()), checkpoints, |_, _| {}).await.unwrap();
     let word = |p: &Problem| match p {
         Problem::Gap { .. } => "gap",
         Problem::Changed { .. } => "changed",
@@ -211,11 +211,11 @@ async fn deleted_messages_are_found_at_the_end_too() {
             ..Default::default()
         };
         let stream = context.create_stream(config).await.unwrap();
-        journal.import(&log[..20]).await.unwrap();
+        journal.importer().import(&log[..20]).await.unwrap();
         for position in deleted {
             stream.delete_message(position).await.unwrap();
         }
-        let report = verify(&Source::from(journal), &[], |_, _| {}).await.unwrap();
+        let report = verify(&Source::from(journal.log()), &[], |_, _| {}).await.unwrap();
         let finding = &report.checker.findings()[0];
         assert!(
             matches!(finding.problem, Problem::Gap { from, to } if [from, to] == deleted),
@@ -229,10 +229,10 @@ async fn replaying_beyond_the_end_is_refused_and_a_prefix_is_a_state() {
     let broker = Broker::start();
     let journal = broker.journal().await;
     let log = stored(&story().log);
-    journal.import(&log).await.unwrap();
+    journal.importer().import(&log).await.unwrap();
     // Twice is as good as once.
-    journal.import(&log[3..]).await.unwrap();
-    let source = Source::from(journal);
+    journal.importer().import(&log[3..]).await.unwrap();
+    let source = Source::from(journal.log());
     for to in 0..=3 {
         let state = replay(&source, Some(Moment::Position(to)), |_, _| {}).await.unwrap();
         assert_eq!(state.position, to);

@@ -16,9 +16,9 @@ mod tunnel;
 mod upgrade;
 
 use crate::rejected::Rejected;
+use oi_clock::now_ms;
 use oi_events::{Command, CommandEnvelope, CommandId};
 use oi_proto::v1::{self, submit_request::Command as Asked};
-use oi_view::now_ms;
 use std::fmt::Display;
 use std::str::FromStr;
 

@@ -4,10 +4,11 @@
 use super::ClusterContext;
 use crate::place::{ApiIdentity, ApiServer, KubeError, Place, Reply, Request, Verb};
 use crate::steps::{StepError, Steps};
+use oi_clock::now_ms;
 use oi_domain::{Hypervisor, Node};
 use oi_events::{Component, NodeName, PortUse};
+use oi_keyring::Keyring;
 use oi_pki::{DataKey, LeafProfile, certificate_pem, private_key_pem};
-use oi_view::{Keyring, now_ms};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -3,10 +3,11 @@
 use super::ClusterContext;
 use crate::desired::tunnel_key;
 use crate::steps::{StepError, Steps};
+use oi_clock::now_ms;
 use oi_domain::TUNNEL_KEY;
 use oi_events::{TokenId, token_letters};
+use oi_keyring::Keyring;
 use oi_tunnel::Key;
-use oi_view::{Keyring, now_ms};
 
 /// The cluster's own token cleaner works to the second: a token that expires sooner than this is
 /// not written any more.

@@ -23,7 +23,7 @@ pub use oi_cri::{ContainerSpec, FileOp, Labels, Mount, PodSpec, PortMapping, lab
 pub use secrets::{Secrets, tunnel_key};
 
 use oi_events::PortUse;
-use oi_view::KeyringError;
+use oi_keyring::KeyringError;
 
 /// A pod, and the changes of files that it needs.
 pub type PodAndFiles = (PodSpec, Vec<FileOp>);

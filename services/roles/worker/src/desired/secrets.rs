@@ -3,9 +3,9 @@
 use super::{DesiredError, NodeContext};
 use oi_domain::{Ca, TUNNEL_KEY};
 use oi_events::{ClusterUid, Credential};
+use oi_keyring::Keyring;
 use oi_pki::{DataKey, Zeroizing, certificate_pem, private_key_pem};
 use oi_tunnel::Key;
-use oi_view::Keyring;
 
 /// Opens the credentials of a node and encodes them for files.
 pub struct Secrets<'a> {

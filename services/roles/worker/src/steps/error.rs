@@ -5,8 +5,8 @@ use crate::desired::DesiredError;
 use crate::place::{KubeError, PlaceError};
 use oi_backup_store::StoreError;
 use oi_events::FailureClass;
+use oi_keyring::KeyringError;
 use oi_pki::{IssueError, KeyError};
-use oi_view::KeyringError;
 use std::time::Duration;
 
 /// Why a step fails.
@@ -206,7 +206,7 @@ fn issue(error: &IssueError) -> FailureClass {
 #[cfg(test)]
 mod tests {
     use super::{FailureClass, StepError};
-    use oi_view::KeyringError;
+    use oi_keyring::KeyringError;
 
     #[test]
     fn only_what_time_cannot_mend_is_permanent() {

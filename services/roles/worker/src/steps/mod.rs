@@ -46,7 +46,8 @@ use crate::reporter::Reporter;
 use oi_backup_store::Store;
 use oi_domain::Hypervisor;
 use oi_events::{ClusterUid, HypervisorName, Job, JobKind, JobOutput};
-use oi_view::{Keyring, View};
+use oi_keyring::{KeyShredder, Keyring};
+use oi_view::View;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -55,6 +56,7 @@ use tokio::sync::OwnedSemaphorePermit;
 pub struct Steps {
     pub view: View,
     pub keyring: Keyring,
+    pub key_shredder: KeyShredder,
     pub places: Places,
     pub reporter: Reporter,
     pub backups: Option<Store>,

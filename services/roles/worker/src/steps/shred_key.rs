@@ -11,6 +11,6 @@ impl Steps {
         if let Some(store) = &self.backups {
             store.remove(&prefix(uid, None)).await?;
         }
-        Ok(self.keyring.destroy(uid).await?)
+        Ok(self.key_shredder.destroy(uid).await?)
     }
 }

@@ -6,6 +6,7 @@ use oi_audit::{ArchiveReader, ArchiveWriter, AuditError, Checker, Source, fold, 
 use oi_events::{
     AddonsEvent, ClusterEvent, ClusterUid, Event, NodeEvent, RotationEvent, TunnelEvent,
 };
+use oi_journal::{Importer, WrappedKeys};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -19,7 +20,7 @@ pub async fn export(
     c: &mut Context,
     file: &Path,
     to: Option<u64>,
-    with_keys: bool,
+    keys: Option<WrappedKeys>,
 ) -> Result<bool, Failure> {
     let end = c.source.end().await?;
     let to = to.unwrap_or(end);
@@ -41,10 +42,9 @@ pub async fn export(
         archive.forget_orphans();
         return Err(Failure::NotClean("it is not exported"));
     }
-    let keys = if with_keys {
-        c.journal()?.keys().await.map_err(AuditError::from)?
-    } else {
-        BTreeMap::new()
+    let keys = match keys {
+        Some(keys) => keys.all().await.map_err(AuditError::from)?,
+        None => BTreeMap::new(),
     };
     for (uid, wrapped) in &keys {
         archive.key(*uid, wrapped)?;
@@ -59,14 +59,13 @@ pub async fn export(
 }
 
 /// Puts an archive back onto a broker: all of it is verified before anything changes.
-pub async fn import(c: &mut Context, file: &Path) -> Result<bool, Failure> {
-    let journal = c.journal()?.clone();
+pub async fn import(c: &mut Context, file: &Path, importer: Importer) -> Result<bool, Failure> {
     let archive = Source::Archive(file.to_owned());
     let report = oi_audit::verify(&archive, &[], c.progress()).await?;
     if !report.checker.findings().is_empty() {
         return Err(Failure::NotClean("it is not imported"));
     }
-    journal.ensure_streams().await?;
+    importer.ensure_streams().await?;
     let (end, count) = (c.source.end().await?, report.end);
     if end > count {
         return Err(Failure::NotEmpty { end, commits: count });
@@ -76,12 +75,12 @@ pub async fn import(c: &mut Context, file: &Path) -> Result<bool, Failure> {
     loop {
         let batch = reader.next_batch(BATCH)?;
         let Some(last) = batch.last() else { break };
-        journal.import(&batch).await?;
+        importer.import(&batch).await?;
         seen(last.position, count);
     }
     for (uid, wrapped) in reader.keys() {
-        let put = journal.put_key_if_absent(*uid, wrapped.clone()).await;
-        put.map_err(AuditError::from)?;
+        let imported = importer.import_key(*uid, wrapped.clone()).await;
+        imported.map_err(AuditError::from)?;
     }
     c.done();
     c.results.one(json!({
@@ -100,10 +99,14 @@ struct Life {
 }
 
 /// The keys that there are: in the store, or in the archive.
-async fn keys(source: &Source) -> Result<BTreeSet<ClusterUid>, Failure> {
-    match source {
-        Source::Broker(journal) => Ok(journal.key_uids().await.map_err(AuditError::from)?),
-        Source::Archive(path) => {
+async fn key_uids(
+    source: &Source,
+    store: Option<WrappedKeys>,
+) -> Result<BTreeSet<ClusterUid>, Failure> {
+    match (source, store) {
+        (Source::Broker(_), None) => Err(Failure::NeedsBroker),
+        (Source::Broker(_), Some(keys)) => Ok(keys.uids().await.map_err(AuditError::from)?),
+        (Source::Archive(path), _) => {
             let mut reader = ArchiveReader::open(path)?;
             while reader.next_stored()?.is_some() {}
             Ok(reader.keys().iter().map(|(uid, _)| *uid).collect())
@@ -113,7 +116,11 @@ async fn keys(source: &Source) -> Result<BTreeSet<ClusterUid>, Failure> {
 
 /// Shows, for each deleted cluster, how much key material of it the log still carries,
 /// and that the one key that opens it is gone. False where one is not.
-pub async fn shred(c: &mut Context, only: Option<&str>) -> Result<bool, Failure> {
+pub async fn shred(
+    c: &mut Context,
+    only: Option<&str>,
+    store: Option<WrappedKeys>,
+) -> Result<bool, Failure> {
     let mut seen = c.progress();
     let mut lives: BTreeMap<ClusterUid, Life> = BTreeMap::new();
     let state = fold(&c.source, None, |state, recorded, end| {
@@ -148,7 +155,7 @@ pub async fn shred(c: &mut Context, only: Option<&str>) -> Result<bool, Failure>
         ControlFlow::Continue(())
     });
     state.await?;
-    let keys = keys(&c.source).await?;
+    let keys = key_uids(&c.source, store).await?;
     c.done();
     // Only the key store itself can tell that a key is nowhere else.
     let gone = match c.source {

@@ -41,7 +41,7 @@ pub async fn log(c: &mut Context, flags: Log) -> Result<bool, Failure> {
     };
     let from = flags.from.max(1);
     if flags.follow {
-        let mut follower = c.journal()?.follow(from);
+        let mut follower = c.log()?.follow(from);
         loop {
             let recorded = follower.next().await.map_err(AuditError::from)?;
             print(c, &filter, &recorded)?;

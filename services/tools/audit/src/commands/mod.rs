@@ -12,7 +12,7 @@ use crate::flags::{Cli, Command, Prove};
 use crate::output::Results;
 use indicatif::{ProgressBar, ProgressStyle};
 use oi_audit::{AuditError, Source};
-use oi_journal::{Credentials, Journal, JournalConfig};
+use oi_journal::{Credentials, Journal, JournalConfig, Log};
 use std::time::Duration;
 
 /// What a command is given.
@@ -42,18 +42,19 @@ impl Context {
         self.bar.finish_and_clear();
     }
 
-    /// The broker.
-    pub fn journal(&self) -> Result<&Journal, Failure> {
+    /// The broker's log.
+    pub fn log(&self) -> Result<&Log, Failure> {
         match &self.source {
-            Source::Broker(journal) => Ok(journal),
+            Source::Broker(log) => Ok(log),
             Source::Archive(_) => Err(Failure::NeedsBroker),
         }
     }
 }
 
-async fn source(cli: &Cli) -> Result<Source, Failure> {
-    if let Some(path) = &cli.archive {
-        return Ok(Source::Archive(path.clone()));
+/// The broker, unless an archive is read.
+async fn connect(cli: &Cli) -> Result<Option<Journal>, Failure> {
+    if cli.archive.is_some() {
+        return Ok(None);
     }
     let config = JournalConfig {
         connect_timeout: Duration::from_secs(5),
@@ -64,7 +65,7 @@ async fn source(cli: &Cli) -> Result<Source, Failure> {
         },
         ..JournalConfig::new(&cli.nats_url, "oi-audit")
     };
-    Ok(Journal::connect(config).await.map_err(AuditError::from)?.into())
+    Ok(Some(Journal::connect(config).await.map_err(AuditError::from)?))
 }
 
 /// Runs a command. False where what it found is not well.
@@ -77,12 +78,14 @@ pub async fn run(cli: Cli) -> Result<bool, Failure> {
     if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} commits, {eta} left") {
         bar.set_style(style);
     }
-    let mut context = Context {
-        source: source(&cli).await?,
-        results: Results::new(cli.output),
-        nats_url: cli.nats_url,
-        bar,
+    let journal = connect(&cli).await?;
+    let broker = || journal.as_ref().ok_or(Failure::NeedsBroker);
+    let source = match &cli.archive {
+        Some(path) => Source::Archive(path.clone()),
+        None => broker()?.log().into(),
     };
+    let mut context =
+        Context { source, results: Results::new(cli.output), nats_url: cli.nats_url, bar };
     let c = &mut context;
     let well = match cli.command {
         Command::Verify(flags) => verify::verify(c, flags).await,
@@ -100,9 +103,15 @@ pub async fn run(cli: Cli) -> Result<bool, Failure> {
         Command::Prove(Prove::Consistency { old, new, key }) => {
             sign::prove_consistency(c, &old, &new, &key).await
         }
-        Command::Export { file, to, with_keys } => archive::export(c, &file, to, with_keys).await,
-        Command::Import { file } => archive::import(c, &file).await,
-        Command::Shred { cluster } => archive::shred(c, cluster.as_deref()).await,
+        Command::Export { file, to, with_keys } => {
+            let keys = if with_keys { Some(broker()?.wrapped_keys()) } else { None };
+            archive::export(c, &file, to, keys).await
+        }
+        Command::Import { file } => archive::import(c, &file, broker()?.importer()).await,
+        Command::Shred { cluster } => {
+            let keys = journal.as_ref().map(Journal::wrapped_keys);
+            archive::shred(c, cluster.as_deref(), keys).await
+        }
         // Made above, without a source.
         Command::Key { .. } => Ok(true),
     };

@@ -1,21 +1,23 @@
-//! The data keys of clusters, unwrapped when they are needed.
+//! Opening data keys, and what is sealed under them.
 
 use oi_events::{ClusterUid, Credential};
-use oi_journal::{Journal, KeyStoreError};
+use oi_journal::{KeyStore, KeyStoreError};
 use oi_pki::{DataKey, KeyError, KeyWrapper, Zeroizing};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Why a private part cannot be had.
+/// Why key material is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
     /// The key store does not answer.
     #[error(transparent)]
     Store(#[from] KeyStoreError),
-    /// The key is gone for good.
-    #[error("the data key of cluster {0} is destroyed: what was sealed under it is gone for good")]
+    /// The key was destroyed.
+    #[error(
+        "the data key of cluster {0} is destroyed: what was sealed under it cannot be opened again"
+    )]
     Destroyed(ClusterUid),
-    /// Sealed under another key.
+    /// Key material does not open, or cannot be sealed.
     #[error("key material of cluster {cluster} ({what})")]
     Key {
         /// The cluster.
@@ -28,10 +30,10 @@ pub enum KeyringError {
     },
 }
 
-/// Fetches, unwraps and remembers data keys. Clones share what is remembered.
+/// Fetches and unwraps data keys, and remembers them. Clones share what is remembered.
 #[derive(Clone)]
 pub struct Keyring {
-    journal: Journal,
+    store: KeyStore,
     wrapper: Arc<dyn KeyWrapper>,
     keys: Arc<Mutex<BTreeMap<ClusterUid, DataKey>>>,
 }
@@ -41,21 +43,26 @@ fn purpose(cluster: ClusterUid, name: &str) -> Vec<u8> {
     format!("oi/{cluster}/{name}").into_bytes()
 }
 
+/// What a wrapped data key is bound to.
+fn data_key(cluster: ClusterUid) -> Vec<u8> {
+    purpose(cluster, "data-key")
+}
+
+fn unusable(cluster: ClusterUid) -> impl Fn(KeyError) -> KeyringError {
+    move |source| KeyringError::Key { cluster, what: "data key".to_owned(), source }
+}
+
 impl Keyring {
-    /// A keyring over the journal's key store.
-    pub fn new(journal: Journal, wrapper: Arc<dyn KeyWrapper>) -> Keyring {
-        Keyring { journal, wrapper, keys: Arc::default() }
+    pub(crate) fn new(store: KeyStore, wrapper: Arc<dyn KeyWrapper>) -> Keyring {
+        Keyring { store, wrapper, keys: Arc::default() }
     }
 
     fn remembered(&self, cluster: ClusterUid) -> Option<DataKey> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(&cluster).cloned()
     }
 
-    fn remember(&self, cluster: ClusterUid, wrapped: &[u8]) -> Result<DataKey, KeyringError> {
-        let key = self
-            .wrapper
-            .unwrap(wrapped, &purpose(cluster, "data-key"))
-            .map_err(|source| KeyringError::Key { cluster, what: "data key".to_owned(), source })?;
+    fn unwrap(&self, cluster: ClusterUid, wrapped: &[u8]) -> Result<DataKey, KeyringError> {
+        let key = self.wrapper.unwrap(wrapped, &data_key(cluster)).map_err(unusable(cluster))?;
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(keys.entry(cluster).or_insert(key).clone())
     }
@@ -68,28 +75,19 @@ impl Keyring {
         if let Some(key) = self.remembered(cluster) {
             return Ok(key);
         }
-        let wrapped = self.journal.get_key(cluster).await?;
-        self.remember(cluster, &wrapped.ok_or(KeyringError::Destroyed(cluster))?)
+        let wrapped = self.store.get(cluster).await?;
+        self.unwrap(cluster, &wrapped.ok_or(KeyringError::Destroyed(cluster))?)
     }
 
-    /// The key of a cluster that is about to exist. However many ask, there is one.
-    ///
-    /// # Errors
-    /// Where it cannot be made or stored.
-    pub async fn key_for_new(&self, cluster: ClusterUid) -> Result<DataKey, KeyringError> {
-        let failed = |source| KeyringError::Key { cluster, what: "data key".to_owned(), source };
-        let key = DataKey::generate().map_err(failed)?;
-        let wrapped = self.wrapper.wrap(&key, &purpose(cluster, "data-key")).map_err(failed)?;
-        let standing = self.journal.put_key_if_absent(cluster, wrapped).await?;
-        self.remember(cluster, &standing)
+    pub(crate) async fn create(&self, cluster: ClusterUid) -> Result<DataKey, KeyringError> {
+        let key = DataKey::generate().map_err(unusable(cluster))?;
+        let wrapped = self.wrapper.wrap(&key, &data_key(cluster)).map_err(unusable(cluster))?;
+        let stored = self.store.put_if_absent(cluster, wrapped).await?;
+        self.unwrap(cluster, &stored)
     }
 
-    /// Destroys a cluster's key for good.
-    ///
-    /// # Errors
-    /// Where the key store does not answer.
-    pub async fn destroy(&self, cluster: ClusterUid) -> Result<(), KeyringError> {
-        self.journal.destroy_key(cluster).await?;
+    pub(crate) async fn destroy(&self, cluster: ClusterUid) -> Result<(), KeyringError> {
+        self.store.destroy(cluster).await?;
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).remove(&cluster);
         Ok(())
     }
@@ -97,7 +95,8 @@ impl Keyring {
     /// Opens a credential's private part.
     ///
     /// # Errors
-    /// Where the key is destroyed or another one.
+    /// [`KeyringError::Key`] when it was sealed under another key, or for another cluster or
+    /// name.
     pub fn open(
         key: &DataKey,
         cluster: ClusterUid,
@@ -110,7 +109,7 @@ impl Keyring {
     /// Seals a private part under a name.
     ///
     /// # Errors
-    /// Where the system's randomness fails.
+    /// When the system's random number generator fails.
     pub fn seal(
         key: &DataKey,
         cluster: ClusterUid,

@@ -1,0 +1,178 @@
+//! Taking commands: those asked directly, and those that were stored.
+//!
+//! A direct request costs no write of its own: the command is stored with its decision. It is
+//! for callers that wait for the answer and ask again if none comes. One decider hears each;
+//! if none does, the sender stores the command.
+
+use crate::connection::Connection;
+use crate::message::{decode_command, decode_stored_command};
+use crate::queue::{Delivered, Queue};
+use crate::streams::COMMAND_CONSUMER;
+use crate::subjects;
+use async_nats::client::PublishError;
+use async_nats::{Message, Subject};
+use futures::StreamExt;
+use oi_events::{Code, CodecError, CommandEnvelope, CommandId, Outcome};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// The group of all deciders, so that one of them hears each request.
+const DECIDERS: &str = "deciders";
+
+/// Why an outcome was not announced.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// The outcome has no stored form.
+    #[error("the outcome cannot be encoded")]
+    Encode(#[from] CodecError),
+    /// The connection is down.
+    #[error("the outcome cannot be sent")]
+    Publish(#[from] PublishError),
+}
+
+/// A command that waits for its decision.
+pub struct Asked {
+    /// The command.
+    pub envelope: CommandEnvelope,
+    inbox: CommandInbox,
+    from: From,
+}
+
+enum From {
+    Direct { reply: Subject },
+    Stored(Box<Delivered<CommandEnvelope>>),
+}
+
+impl Asked {
+    /// Answers, and takes a stored command out of its queue. A sender that does not hear the
+    /// answer asks again; the command is found by its id then.
+    pub async fn settle(self, outcome: &Outcome) {
+        match self.from {
+            From::Direct { reply } => self.inbox.reply(reply, outcome).await,
+            From::Stored(delivered) => {
+                if let Err(error) = self.inbox.answer(self.envelope.id, outcome).await {
+                    tracing::debug!(%error, "stored command not answered");
+                }
+                // Not waited for.
+                tokio::spawn(async move {
+                    if let Err(error) = delivered.ack().await {
+                        tracing::debug!(%error, "command is delivered again");
+                    }
+                });
+            }
+        }
+    }
+
+    /// Leaves it undecided: a stored command is delivered again, the sender of a direct one
+    /// asks again.
+    pub async fn give_back(self) {
+        if let From::Stored(delivered) = self.from {
+            // If this is lost, the command is delivered again all the same.
+            let _ = delivered.nak(Duration::from_millis(500)).await;
+        }
+    }
+}
+
+fn busy() -> Outcome {
+    Outcome::Rejected {
+        code: Code::Busy,
+        message: "too many commands wait for their decision: try again in a second".to_owned(),
+    }
+}
+
+/// Takes commands and answers them. Clones share a connection.
+#[derive(Clone)]
+pub struct CommandInbox(Arc<Connection>);
+
+impl CommandInbox {
+    pub(crate) fn new(connection: Arc<Connection>) -> CommandInbox {
+        CommandInbox(connection)
+    }
+
+    /// Hands over each command that reaches this decider, until the receiver is dropped.
+    /// While the receiver's channel is full, direct requests are refused as `busy`, and
+    /// stored commands stay in their queue.
+    pub async fn take_commands(self, to: mpsc::Sender<Asked>) {
+        tokio::join!(self.take_stored(&to), self.hear(&to));
+    }
+
+    /// The stored commands, shared among all deciders.
+    pub fn queue(&self) -> Queue<CommandEnvelope> {
+        Queue::new(&self.0, &COMMAND_CONSUMER, |m| {
+            let headers = m.headers.clone().unwrap_or_default();
+            decode_stored_command(&m.subject, &headers, &m.payload)
+        })
+    }
+
+    /// Announces the outcome of a stored command to whoever waits for it.
+    ///
+    /// # Errors
+    /// When the connection is down; whoever waits asks again.
+    pub async fn answer(&self, id: CommandId, outcome: &Outcome) -> Result<(), AnswerError> {
+        self.send(subjects::outcome(id).into(), outcome).await
+    }
+
+    async fn send(&self, to: Subject, outcome: &Outcome) -> Result<(), AnswerError> {
+        let bytes = oi_events::to_bytes(outcome)?;
+        Ok(self.0.client.publish(to, bytes.into()).await?)
+    }
+
+    async fn reply(&self, to: Subject, outcome: &Outcome) {
+        if let Err(error) = self.send(to, outcome).await {
+            tracing::debug!(%error, "request not answered");
+        }
+    }
+
+    async fn take_stored(&self, to: &mpsc::Sender<Asked>) {
+        let mut queue = self.queue();
+        loop {
+            let delivered = queue.next().await;
+            let envelope = delivered.value.clone();
+            let (inbox, from) = (self.clone(), From::Stored(Box::new(delivered)));
+            if to.send(Asked { envelope, inbox, from }).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn hear(&self, to: &mpsc::Sender<Asked>) {
+        loop {
+            let subscribed = self.0.client.queue_subscribe(subjects::DECIDE, DECIDERS.to_owned());
+            match subscribed.await {
+                Ok(mut requests) => {
+                    while let Some(request) = requests.next().await {
+                        if !self.pass_on(request, to).await {
+                            return;
+                        }
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "direct requests are not heard yet"),
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// False once the receiver is dropped.
+    async fn pass_on(&self, request: Message, to: &mpsc::Sender<Asked>) -> bool {
+        let Some(reply) = request.reply else { return true };
+        let headers = request.headers.unwrap_or_default();
+        let envelope = match decode_command(&headers, &request.payload) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                let (code, message) = (Code::Malformed, oi_events::chain(&error));
+                self.reply(reply, &Outcome::Rejected { code, message }).await;
+                return true;
+            }
+        };
+        let from = From::Direct { reply: reply.clone() };
+        match to.try_send(Asked { envelope, inbox: self.clone(), from }) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                self.reply(reply, &busy()).await;
+                true
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+        }
+    }
+}

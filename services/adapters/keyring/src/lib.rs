@@ -1,0 +1,69 @@
+//! The data keys of clusters: stored wrapped, unwrapped when they are needed.
+//!
+//! [`Keys`] joins the key store with the key-encryption key. Composition roots hold it and
+//! pass on handles: [`Keyring`] to those who open key material, [`KeyMaker`] to deciders,
+//! [`KeyShredder`] to workers.
+
+mod keyring;
+
+pub use keyring::{Keyring, KeyringError};
+
+use oi_events::ClusterUid;
+use oi_journal::KeyStore;
+use oi_pki::{DataKey, KeyWrapper};
+use std::sync::Arc;
+
+/// The data keys of clusters, for composition roots.
+pub struct Keys(Keyring);
+
+impl Keys {
+    /// The keys in a store, wrapped by `wrapper`.
+    pub fn new(store: KeyStore, wrapper: Arc<dyn KeyWrapper>) -> Keys {
+        Keys(Keyring::new(store, wrapper))
+    }
+
+    /// Opens key material.
+    pub fn keyring(&self) -> Keyring {
+        self.0.clone()
+    }
+
+    /// Creates keys.
+    pub fn maker(&self) -> KeyMaker {
+        KeyMaker(self.0.clone())
+    }
+
+    /// Destroys keys.
+    pub fn shredder(&self) -> KeyShredder {
+        KeyShredder(self.0.clone())
+    }
+}
+
+/// Creates the keys of new clusters. Clones share a keyring.
+#[derive(Clone)]
+pub struct KeyMaker(Keyring);
+
+impl KeyMaker {
+    /// The key of a cluster that is about to exist. However many deciders ask for it, there
+    /// is one.
+    ///
+    /// # Errors
+    /// When it cannot be generated, wrapped or stored.
+    pub async fn key_for_new(&self, cluster: ClusterUid) -> Result<DataKey, KeyringError> {
+        self.0.create(cluster).await
+    }
+}
+
+/// Destroys the keys of deleted clusters. Clones share a keyring.
+#[derive(Clone)]
+pub struct KeyShredder(Keyring);
+
+impl KeyShredder {
+    /// Destroys a cluster's key: what was sealed under it can never be opened again.
+    /// Succeeds if there is none.
+    ///
+    /// # Errors
+    /// When the key store does not answer.
+    pub async fn destroy(&self, cluster: ClusterUid) -> Result<(), KeyringError> {
+        self.0.destroy(cluster).await
+    }
+}
