@@ -8,9 +8,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use futures::stream::{self, Stream, StreamExt};
-use oi_audit::{Entry, Side, changes, entries, present, rfc3339, spans, unified};
 use oi_domain::{Scope, jobs_in};
 use oi_events::{JobId, RecordedCommit};
+use oi_inspect::{Entry, Side, changes, entries, render, rfc3339, timeline_step, unified};
 use oi_journal::ReadError;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -78,7 +78,7 @@ async fn state(State(history): State<History>, Query(q): Query<At>) -> Answer {
     Ok(Json(json!({
         "position": state.position, "end": history.view().position(),
         "time": rfc3339(state.time_ms), "hash": state.hash().to_string(),
-        "state": present(&state), "ready": ready, "jobs": jobs,
+        "state": render(&state), "ready": ready, "jobs": jobs,
     })))
 }
 
@@ -137,10 +137,10 @@ async fn timeline(State(history): State<History>, Query(q): Query<Of>) -> Answer
     let mut replay = history.log().replay(1, end).await?;
     let mut found = Vec::new();
     while let Some(recorded) = replay.next().await? {
-        found.extend(spans(&recorded, &q.cluster));
+        found.extend(timeline_step(&recorded, &q.cluster));
     }
-    found.sort_by_key(|span| (span.start_ms, span.position));
-    Ok(Json(json!({"spans": found})))
+    found.sort_by_key(|step| (step.start_ms, step.position));
+    Ok(Json(json!({"steps": found})))
 }
 
 /// New events as they happen.

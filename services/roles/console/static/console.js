@@ -117,11 +117,11 @@ function setLive(on) {
 }
 
 async function showTimeline(cluster) {
-  const { spans } = await get("/api/timeline", { cluster });
-  const times = spans.map((s) => Date.parse(s.start));
-  const begin = Math.min(...times), last = Math.max(...spans.map((s, i) => times[i] + s.tookMs));
+  const { steps } = await get("/api/timeline", { cluster });
+  const times = steps.map((s) => Date.parse(s.start));
+  const begin = Math.min(...times), last = Math.max(...steps.map((s, i) => times[i] + s.tookMs));
   const share = (ms) => `${(100 * ms) / Math.max(1, last - begin)}%`;
-  const items = spans.map((s, i) => {
+  const items = steps.map((s, i) => {
     const li = document.createElement("li");
     const [at, what, took, track] = ["a", "span", "span", "span"].map((tag) => document.createElement(tag));
     at.href = "#clusters";

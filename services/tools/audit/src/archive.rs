@@ -151,7 +151,7 @@ impl ArchiveWriter {
     }
 
     /// Leaves nothing of it.
-    pub fn forget_orphans(self) {
+    pub fn discard(self) {
         // What cannot be removed has a name that nobody takes for an archive.
         let _ = std::fs::remove_file(&self.part);
     }

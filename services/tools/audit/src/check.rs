@@ -1,99 +1,20 @@
-//! What must hold between the commits of a log. No I/O but for the temporary file in which
-//! ids wait.
+//! What must hold between the commits of a log. No I/O except the temporary file of
+//! [`Duplicates`].
 
-use crate::doubles::Doubles;
-use oi_domain::{Differs, State, apply, recheck};
+use crate::duplicates::Duplicates;
+use crate::problem::{Finding, Problem};
+use oi_domain::{State, apply, recheck};
 use oi_events::{CommandId, Commit, Hash, RecordedCommit};
 use oi_journal::{MessageError, StoredCommit, kinds};
 use oi_proof::{Checkpoint, Digest, Tree, leaf_hash};
 use std::io;
-
-/// Something that a log must not show.
-#[derive(Debug, thiserror::Error)]
-pub enum Problem {
-    /// Positions are missing.
-    #[error("positions {from} to {to} are missing")]
-    Gap {
-        /// The first that is missing.
-        from: u64,
-        /// The last that is missing.
-        to: u64,
-    },
-    /// The bytes stored are not those that were written.
-    #[error("its content was changed: it hashes to {found}, but its writer noted {noted}")]
-    Changed {
-        /// The hash of what is stored.
-        found: Hash,
-        /// The hash that the writer put beside it.
-        noted: Hash,
-    },
-    /// The commit before is another one than its writer saw.
-    #[error(
-        "the commit before it was changed or replaced: it follows {named}, but {found} stands there"
-    )]
-    Unchained {
-        /// The hash that this commit names.
-        named: Hash,
-        /// The hash of the commit before.
-        found: Hash,
-    },
-    /// The kinds in the header are not those of the records.
-    #[error("its header lists {listed}, but it holds {held}")]
-    Kinds {
-        /// What the header says.
-        listed: String,
-        /// What the body says.
-        held: String,
-    },
-    /// The message id is not the command's: the broker could not tell a doubled append.
-    #[error("the same command was decided at position {first} already")]
-    Doubled {
-        /// Where it stands first.
-        first: u64,
-    },
-    /// It cannot be read.
-    #[error("it cannot be read")]
-    Unreadable(#[from] MessageError),
-    /// The rules would not have decided so.
-    #[error("this was not decided by the rules")]
-    Unruled(#[source] Differs),
-    /// A checkpoint attests another log.
-    #[error(
-        "a signed checkpoint attests other commits: what stands between positions {from} and {to} was rewritten"
-    )]
-    Rewritten {
-        /// The first position that may be another one.
-        from: u64,
-        /// The position of the checkpoint.
-        to: u64,
-    },
-    /// A checkpoint attests more.
-    #[error(
-        "the log ends here, but a signed checkpoint attests {attested} commits: the rest was cut off"
-    )]
-    Truncated {
-        /// How many there were.
-        attested: u64,
-    },
-}
-
-/// A problem with its place.
-#[derive(Debug, thiserror::Error)]
-#[error("position {position}")]
-pub struct Finding {
-    /// Where.
-    pub position: u64,
-    /// What.
-    #[source]
-    pub problem: Problem,
-}
 
 /// Follows a log from its first position, commit by commit.
 #[derive(Debug, Default)]
 pub struct Checker {
     position: u64,
     head: Hash,
-    commands: Doubles,
+    commands: Duplicates,
     tree: Tree,
     /// The sizes and roots that are attested and not reached yet, the largest first.
     attested: Vec<(u64, Digest)>,
@@ -134,7 +55,7 @@ impl Checker {
             Ok((hash, command, problems)) => {
                 problems.into_iter().for_each(|p| self.find(position, p));
                 if let Some(first) = self.commands.take(command, position)? {
-                    self.find(position, Problem::Doubled { first });
+                    self.find(position, Problem::Duplicate { first });
                 }
                 self.tree.push(leaf_hash(&hash.0));
                 self.compare();
@@ -208,7 +129,7 @@ impl Checker {
     /// Where temporary files cannot be read.
     pub fn finish(&mut self, end: u64) -> io::Result<()> {
         for (position, first) in self.commands.finish()? {
-            self.find(position, Problem::Doubled { first });
+            self.find(position, Problem::Duplicate { first });
         }
         if self.position < end {
             let from = self.position + 1;

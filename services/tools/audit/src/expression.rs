@@ -56,7 +56,7 @@ impl Condition {
     pub fn holds(&self, state: &State) -> Result<bool, ExpressionError> {
         let mut context = Context::with_env(self.env.clone());
         context
-            .add_variable("state", crate::present::present(state))
+            .add_variable("state", oi_inspect::render(state))
             .map_err(|e| ExpressionError::State(Box::new(e)))?;
         match self.program.execute(&context) {
             Ok(Value::Bool(holds)) => Ok(holds),

@@ -117,8 +117,9 @@ pub enum Command {
     },
     /// Put an exported log back onto an empty broker. Safe to repeat.
     Import { file: PathBuf },
-    /// Show that the key material of deleted clusters cannot be read by anybody.
-    Shred {
+    /// Check that nobody can read the key material of deleted clusters: list what the log
+    /// still holds of each, and that the key that opens it is destroyed.
+    VerifyErasure {
         /// Only this cluster.
         cluster: Option<String>,
     },

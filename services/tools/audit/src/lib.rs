@@ -4,37 +4,33 @@
 //! - [`verify`] follows the hash chain over the bytes as stored, decides each command
 //!   again, and compares with signed checkpoints;
 //! - [`replay`] folds the log from its first commit to the state at a [`Moment`];
-//! - [`changes`] and [`unified`] show what differs between two states;
+//! - [`decisions`] decides each command again, [`differences`] compares two releases;
 //! - [`Condition`] is a question about a state;
-//! - [`Filter`] picks events by what they are about and who asked, [`causes`] walks back
-//!   from a commit to the order that led to it;
+//! - [`Filter`] selects events by what they are about and who sent their command,
+//!   [`Causes`] walks back from a commit to the order that led to it;
 //! - [`ArchiveWriter`] and [`ArchiveReader`] keep a log in a file.
 
 mod archive;
 mod causes;
 mod check;
-mod diff;
 mod documents;
-mod doubles;
+mod duplicates;
 mod expression;
 mod filter;
 mod moment;
-mod present;
+mod problem;
 mod read;
-mod rehearse;
+mod redecide;
 mod source;
-mod spans;
 
 pub use archive::{ArchiveError, ArchiveReader, ArchiveWriter};
 pub use causes::{Cause, Causes};
-pub use check::{Checker, Finding, Problem};
-pub use diff::{Change, Side, changes, unified};
+pub use check::Checker;
 pub use documents::documents;
 pub use expression::{Condition, ExpressionError};
-pub use filter::{Entry, Filter, entries};
-pub use moment::{Moment, MomentError, rfc3339};
-pub use present::{content, present};
+pub use filter::Filter;
+pub use moment::{Moment, MomentError};
+pub use problem::{Finding, Problem};
 pub use read::{AuditError, Report, decode, fold, replay, verify};
-pub use rehearse::{Decision, Difference, decisions, differences};
+pub use redecide::{Decision, Difference, decisions, differences};
 pub use source::{Commits, Source};
-pub use spans::{Span, spans};

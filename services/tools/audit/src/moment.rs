@@ -40,9 +40,3 @@ impl Moment {
         }
     }
 }
-
-/// A time as RFC 3339.
-pub fn rfc3339(ms: u64) -> String {
-    let time = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    time.map(|t| t.to_string()).unwrap_or_default()
-}

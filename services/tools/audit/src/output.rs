@@ -2,7 +2,7 @@
 
 use crate::flags::Format;
 use comfy_table::{ContentArrangement, Table, presets};
-use oi_audit::{Entry, Span};
+use oi_inspect::{Entry, TimelineStep};
 use serde::Serialize;
 use serde_json::Value;
 use std::io::Write;
@@ -63,27 +63,27 @@ impl Results {
         }
     }
 
-    /// A span of time, counted from `begin_ms` for people.
-    pub fn span(&mut self, span: &Span, begin_ms: u64) -> Result<(), OutputError> {
+    /// A step of a timeline, counted from `begin_ms` for people.
+    pub fn timeline_step(&mut self, step: &TimelineStep, begin_ms: u64) -> Result<(), OutputError> {
         if self.format != Format::Table {
-            return self.record(&serde_json::to_value(span)?);
+            return self.record(&serde_json::to_value(step)?);
         }
         let seconds = |ms: u64| format!("{}.{:03}", ms / 1000, ms % 1000);
-        let took = match span.took_ms {
+        let took = match step.took_ms {
             0 => String::new(),
             ms => format!("{} s", seconds(ms)),
         };
-        let place = match span.hypervisor.as_str() {
+        let place = match step.hypervisor.as_str() {
             "" => String::new(),
             h => format!(" on {h}"),
         };
-        let start = format!("+{}", seconds(span.start_ms.saturating_sub(begin_ms)));
+        let start = format!("+{}", seconds(step.start_ms.saturating_sub(begin_ms)));
         writeln!(
             self.out,
             "{:>6}  {start:>12}  {took:>10}  {}{place}  ({})",
-            span.position, span.what, span.actor
+            step.position, step.what, step.actor
         )?;
-        for line in &span.changed {
+        for line in &step.changed {
             writeln!(self.out, "{:34}{line}", "")?;
         }
         Ok(())

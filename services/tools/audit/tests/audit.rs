@@ -6,6 +6,7 @@ mod support;
 use oi_audit::*;
 use oi_domain::State;
 use oi_events::*;
+use oi_inspect::{TimelineStep, changes, content, rfc3339, timeline_step, unified};
 use oi_journal::testing::Broker;
 use oi_proto::manifest::{self, Document};
 use std::ops::ControlFlow;
@@ -272,37 +273,110 @@ async fn each_commit_leads_back_to_an_order() {
 #[tokio::test]
 async fn a_timeline_has_the_jobs_with_their_length() {
     let e = exported();
-    let spans: Vec<Span> = e.world.log.iter().filter_map(|r| spans(r, "other")).collect();
-    assert_eq!(spans.first().unwrap().what, "CreateCluster");
-    let jobs: Vec<_> = spans.iter().filter(|s| s.what.starts_with("node.other.")).collect();
+    let steps: Vec<TimelineStep> =
+        e.world.log.iter().filter_map(|r| timeline_step(r, "other")).collect();
+    assert_eq!(steps.first().unwrap().what, "CreateCluster");
+    let jobs: Vec<_> = steps.iter().filter(|s| s.what.starts_with("node.other.")).collect();
     assert_eq!(jobs.len(), 5, "{jobs:?}");
     assert!(jobs.iter().all(|s| s.took_ms == 5));
 }
 
-#[tokio::test]
-async fn the_same_rules_decide_the_same_and_others_are_named() {
-    let e = exported();
-    let mut ours = Vec::new();
+/// What these rules decide for each command of a log.
+async fn decided(e: &Exported) -> Vec<Decision> {
+    let mut all = Vec::new();
     decisions(&e.source, None, |decision, _| {
-        ours.push(decision);
+        all.push(decision);
         ControlFlow::Continue(())
     })
     .await
     .unwrap();
+    all
+}
+
+fn decision_of<'a>(decisions: &'a [Decision], command: &str) -> &'a Decision {
+    decisions.iter().find(|d| d.command == command).unwrap()
+}
+
+/// What a release prints that knows kinds by other names and has another digest only.
+fn older(decision: &Decision) -> Decision {
+    let mut json = serde_json::to_value(decision).unwrap();
+    let fields = json.as_object_mut().unwrap();
+    fields.remove("events");
+    fields.insert("command".to_owned(), "AnOldName".into());
+    fields.insert("clusters".to_owned(), Vec::<String>::new().into());
+    let outcome: Vec<String> = decision.outcome.iter().map(|line| format!("Old: {line}")).collect();
+    fields.insert("outcome".to_owned(), outcome.into());
+    serde_json::from_value(json).unwrap()
+}
+
+#[tokio::test]
+async fn the_same_rules_decide_the_same() {
+    let e = exported();
+    let ours = decided(&e).await;
     assert_eq!(ours.len(), e.world.log.len());
     for (decision, recorded) in ours.iter().zip(&e.world.log) {
         assert_eq!(decision.outcome.len(), recorded.commit.events.len());
-        assert!(differences(decision, decision).is_none());
+        assert_eq!(differences(decision, decision), None);
     }
     let owed: usize = ours.iter().map(|d| d.jobs.len()).sum();
     let done = e.world.log.iter().filter(|r| r.commit.command.kind().name == "ReportJob").count();
     assert_eq!(owed, done, "each job that was owed was done once");
+}
+
+#[tokio::test]
+async fn an_older_release_with_other_names_and_other_prose_decides_the_same() {
+    for decision in decided(&exported()).await {
+        let older = older(&decision);
+        assert_ne!(older, decision);
+        assert_eq!(differences(&decision, &older), None);
+        assert_eq!(differences(&older, &decision), None);
+    }
+}
+
+#[tokio::test]
+async fn what_is_decided_differently_is_named() {
+    let ours = decided(&exported()).await;
+    let added = decision_of(&ours, "AddNode");
     // Another release would put a node elsewhere.
-    let added = ours.iter().find(|d| d.command == "AddNode").unwrap();
     let mut other = added.clone();
     other.outcome[0] = other.outcome[0].replace("hv-0", "hv-1");
-    other.digest.clear();
+    other.events = decision_of(&ours, "RemoveNode").events.clone();
     let difference = differences(added, &other).unwrap();
     assert!(difference.here[0].contains("hv-0") && difference.there[0].contains("hv-1"));
     assert_eq!(difference.clusters.iter().collect::<Vec<_>>(), ["test"]);
+    // The same in words, and another in bytes.
+    let other = Decision { outcome: added.outcome.clone(), ..other };
+    let difference = differences(added, &other).unwrap();
+    assert!(difference.here[0].starts_with("other details of NodeAdded"), "{difference:?}");
+    // Of an older release only the bytes are known.
+    let other = Decision { digest: String::new(), ..older(added) };
+    assert!(differences(added, &other).is_some());
+}
+
+#[tokio::test]
+async fn a_refusal_is_another_decision_than_no_event() {
+    let ours = decided(&exported()).await;
+    let added = decision_of(&ours, "AddNode");
+    assert!(!added.is_refused());
+    let nothing = Hash::of(&[b"oi/decision/v1", b""]).to_string();
+    let unchanged =
+        Decision { outcome: Vec::new(), digest: nothing, events: None, ..added.clone() };
+    let refused = Decision { outcome: vec!["refused: no room".to_owned()], ..unchanged.clone() };
+    let reworded = Decision { outcome: vec!["refused: no place".to_owned()], ..unchanged.clone() };
+    assert!(refused.is_refused() && !unchanged.is_refused());
+    assert_eq!(differences(&refused, &reworded), None);
+    let difference = differences(&unchanged, &refused).unwrap();
+    assert_eq!(difference.there, ["refused: no room"]);
+    assert!(differences(added, &refused).is_some());
+}
+
+#[tokio::test]
+async fn jobs_that_differ_are_named_without_prose() {
+    let ours = decided(&exported()).await;
+    let added = decision_of(&ours, "AddNode");
+    let job = added.jobs.first().unwrap().clone();
+    let other = Decision { jobs: Default::default(), ..older(added) };
+    let difference = differences(added, &other).unwrap();
+    assert!(difference.jobs_here.contains(&job) && difference.jobs_there.is_empty());
+    assert!(difference.here.is_empty() && difference.there.is_empty(), "{difference:?}");
 }

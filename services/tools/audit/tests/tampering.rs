@@ -51,7 +51,7 @@ async fn found(copies: Vec<Raw>, checkpoints: &[Checkpoint]) -> Vec<(u64, &'stat
         Problem::Changed { .. } => "changed",
         Problem::Unchained { .. } => "unchained",
         Problem::Kinds { .. } => "kinds",
-        Problem::Doubled { .. } => "doubled",
+        Problem::Duplicate { .. } => "duplicate",
         Problem::Unreadable(_) => "unreadable",
         Problem::Unruled(_) => "unruled",
         Problem::Rewritten { .. } => "rewritten",
@@ -137,7 +137,7 @@ async fn a_doubled_commit_is_found() {
     copies.insert(5, copies[4].clone());
     let found = found(copies, &[]).await;
     assert_eq!(found[0], (6, "unchained"));
-    assert!(found.contains(&(6, "doubled")), "{found:?}");
+    assert!(found.contains(&(6, "duplicate")), "{found:?}");
 }
 
 #[tokio::test]

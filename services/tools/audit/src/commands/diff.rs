@@ -3,8 +3,9 @@
 use super::Context;
 use crate::error::Failure;
 use crate::flags::{Diff, Format};
-use oi_audit::{Condition, Moment, Side, changes, entries, fold, replay, unified};
+use oi_audit::{Condition, Moment, fold, replay};
 use oi_domain::State;
+use oi_inspect::{Side, changes, entries, unified};
 use serde_json::json;
 use std::io::IsTerminal;
 use std::ops::ControlFlow;

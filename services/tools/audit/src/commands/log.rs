@@ -3,10 +3,9 @@
 use super::Context;
 use crate::error::Failure;
 use crate::flags::Log;
-use oi_audit::{
-    AuditError, Cause, Causes, Entry, Filter, Moment, Span, decode, entries, fold, spans,
-};
+use oi_audit::{AuditError, Cause, Causes, Filter, Moment, decode, fold};
 use oi_events::RecordedCommit;
+use oi_inspect::{Entry, TimelineStep, entries, timeline_step};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -61,10 +60,10 @@ pub async fn log(c: &mut Context, flags: Log) -> Result<bool, Failure> {
 /// Prints what happened to a cluster, and how long it took.
 pub async fn timeline(c: &mut Context, cluster: &str) -> Result<bool, Failure> {
     let mut seen = c.progress();
-    let mut all: Vec<Span> = Vec::new();
+    let mut all: Vec<TimelineStep> = Vec::new();
     let each = |_: &oi_domain::State, recorded: &RecordedCommit, end| {
         seen(recorded.position, end);
-        all.extend(spans(recorded, cluster));
+        all.extend(timeline_step(recorded, cluster));
         ControlFlow::Continue(())
     };
     fold(&c.source, None, each).await?;
@@ -72,9 +71,9 @@ pub async fn timeline(c: &mut Context, cluster: &str) -> Result<bool, Failure> {
     if all.is_empty() {
         return Err(Failure::Unknown(format!("cluster {cluster}")));
     }
-    all.sort_by_key(|span| (span.start_ms, span.position));
+    all.sort_by_key(|step| (step.start_ms, step.position));
     let begin = all.first().map(|s| s.start_ms).unwrap_or_default();
-    all.iter().try_for_each(|span| c.results.span(span, begin))?;
+    all.iter().try_for_each(|step| c.results.timeline_step(step, begin))?;
     Ok(true)
 }
 

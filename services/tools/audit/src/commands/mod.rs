@@ -2,7 +2,9 @@
 
 mod archive;
 mod diff;
+mod erasure;
 mod log;
+mod redecide;
 mod replay;
 mod sign;
 mod verify;
@@ -68,7 +70,8 @@ async fn connect(cli: &Cli) -> Result<Option<Journal>, Failure> {
     Ok(Some(Journal::connect(config).await.map_err(AuditError::from)?))
 }
 
-/// Runs a command. False where what it found is not well.
+/// Connects, and passes each command the handles that it needs. False if what a command found
+/// is not well.
 pub async fn run(cli: Cli) -> Result<bool, Failure> {
     if let Command::Key { name, into } = &cli.command {
         sign::make_key(name, into)?;
@@ -95,7 +98,7 @@ pub async fn run(cli: Cli) -> Result<bool, Failure> {
         Command::Log(flags) => log::log(c, flags).await,
         Command::Timeline { cluster } => log::timeline(c, &cluster).await,
         Command::Explain { what } => log::explain(c, &what).await,
-        Command::Decisions { to } => replay::decisions(c, to).await,
+        Command::Decisions { to } => redecide::decisions(c, to).await,
         Command::Checkpoint { key_file, into } => sign::checkpoint(c, &key_file, &into).await,
         Command::Prove(Prove::Inclusion { position, checkpoint, key }) => {
             sign::prove_inclusion(c, position, &checkpoint, &key).await
@@ -108,9 +111,9 @@ pub async fn run(cli: Cli) -> Result<bool, Failure> {
             archive::export(c, &file, to, keys).await
         }
         Command::Import { file } => archive::import(c, &file, broker()?.importer()).await,
-        Command::Shred { cluster } => {
+        Command::VerifyErasure { cluster } => {
             let keys = journal.as_ref().map(Journal::wrapped_keys);
-            archive::shred(c, cluster.as_deref(), keys).await
+            erasure::verify_erasure(c, cluster.as_deref(), keys).await
         }
         // Made above, without a source.
         Command::Key { .. } => Ok(true),

@@ -1,7 +1,7 @@
 //! What differs between two states.
 
-use crate::moment::rfc3339;
-use crate::present::content;
+use crate::render::content;
+use crate::time::rfc3339;
 use oi_domain::State;
 use serde::Serialize;
 use serde_json::Value;
@@ -10,14 +10,14 @@ use similar::{ChangeTag, TextDiff};
 /// One side of a comparison.
 #[derive(Debug, Clone)]
 pub struct Side {
-    /// Of which moment it is.
+    /// The moment that it shows.
     pub title: String,
-    /// What was there then.
+    /// What it shows.
     pub value: Value,
 }
 
 impl Side {
-    /// A state, or one cluster of it; null where that is not there.
+    /// A state, or one cluster of it; null if there is no such cluster.
     pub fn of(state: &State, cluster: Option<&str>) -> Side {
         let title = format!("position {} ({})", state.position, rfc3339(state.time_ms));
         let all = content(state);
@@ -28,10 +28,10 @@ impl Side {
         Side { title, value }
     }
 
-    /// As YAML; empty where nothing is there.
+    /// As YAML; empty if there is nothing.
     ///
     /// # Errors
-    /// Where it has no YAML form.
+    /// When it has no YAML form.
     pub fn yaml(&self) -> Result<String, serde_yaml_ng::Error> {
         match &self.value {
             Value::Null => Ok(String::new()),
@@ -45,10 +45,10 @@ impl Side {
 pub struct Change {
     /// The fields that lead there, separated by `/`.
     pub path: String,
-    /// What was there; absent where nothing was.
+    /// What was there; absent if there was nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
-    /// What is there; absent where nothing is.
+    /// What is there; absent if there is nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
 }
@@ -77,7 +77,7 @@ fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, out: &mut 
     out.push(Change { path: path.to_owned(), before: before.cloned(), after: after.cloned() });
 }
 
-/// Two texts as a unified diff, coloured where that is wanted; empty where they are equal.
+/// Two texts as a unified diff, coloured on request; empty if they are equal.
 pub fn unified(before: (&str, &str), after: (&str, &str), colour: bool) -> String {
     let diff = TextDiff::from_lines(before.1, after.1);
     let mut text = String::new();

@@ -1,5 +1,5 @@
-//! What these rules make of a log, decision by decision: for comparing two releases
-//! before one of them is let loose.
+//! Deciding each command of a log again, and comparing the decisions of two releases before
+//! one of them is deployed.
 
 use crate::moment::Moment;
 use crate::read::{AuditError, fold};
@@ -11,20 +11,26 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 /// What the rules decide for one recorded command, and the jobs that its commit owes.
+///
+/// Names and prose are for display; [`differences`] does not compare them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
     /// The position of the commit.
     pub position: u64,
-    /// The command's kind.
+    /// The command's kind, for display.
     pub command: String,
-    /// The clusters that it is about.
+    /// The clusters that it is about, for display.
     pub clusters: BTreeSet<String>,
-    /// What happens by the rules, in words; the refusal where they refuse.
+    /// The events, or the refusal, for display. Empty if the rules change nothing.
     pub outcome: Vec<String>,
-    /// A digest over the events by the rules, keys included.
+    /// A digest over the events' bytes, key material included.
     pub digest: String,
-    /// Ids of the jobs that are owed after the commit as recorded, and were not before.
+    /// A digest over the events with the numbers and versions of their kinds; absent from
+    /// releases that print the other digest only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<String>,
+    /// Ids of the jobs that the commit, as recorded, makes owed.
     pub jobs: BTreeSet<String>,
 }
 
@@ -38,9 +44,9 @@ pub struct Difference {
     pub command: String,
     /// The clusters that it is about.
     pub clusters: BTreeSet<String>,
-    /// What is decided here and not there.
+    /// Decided here and not there.
     pub here: Vec<String>,
-    /// What is decided there and not here.
+    /// Decided there and not here.
     pub there: Vec<String>,
     /// Jobs owed here and not there.
     pub jobs_here: Vec<String>,
@@ -59,6 +65,25 @@ fn owed(state: &State, scopes: &BTreeSet<Scope>) -> BTreeSet<String> {
     scopes.iter().flat_map(|scope| owed_in(state, scope)).map(|job| job.id.0).collect()
 }
 
+/// The digest that all releases print: over the events' bytes, one after the other.
+fn bytes_digest(events: &[Event]) -> String {
+    let bytes: Vec<u8> = events.iter().flat_map(|e| e.encode().unwrap_or_default()).collect();
+    Hash::of(&[b"oi/decision/v1", &bytes]).to_string()
+}
+
+/// The digest that tells events of different kinds with the same bytes apart.
+fn events_digest(events: &[Event]) -> String {
+    let mut bytes = Vec::new();
+    for event in events {
+        let (kind, body) = (event.kind(), event.encode().unwrap_or_default());
+        bytes.extend(kind.kind.to_be_bytes());
+        bytes.extend(kind.version.to_be_bytes());
+        bytes.extend((body.len() as u64).to_be_bytes());
+        bytes.extend(body);
+    }
+    Hash::of(&[b"oi/decision/v2", &bytes]).to_string()
+}
+
 /// A decision whose commit is not folded in yet.
 struct Pending {
     decision: Decision,
@@ -69,11 +94,8 @@ struct Pending {
 impl Pending {
     fn new(state: &State, recorded: &RecordedCommit) -> Pending {
         let commit = &recorded.commit;
-        let (outcome, bytes) = match decide_again(state, recorded) {
-            Ok(events) => {
-                let bytes = events.iter().flat_map(|e| e.encode().unwrap_or_default()).collect();
-                (events.iter().map(words).collect(), bytes)
-            }
+        let (outcome, events) = match decide_again(state, recorded) {
+            Ok(events) => (events.iter().map(words).collect(), events),
             Err(refused) => (vec![format!("refused: {refused}")], Vec::new()),
         };
         let scopes: BTreeSet<Scope> = commit.events.iter().map(Scope::of).collect();
@@ -83,7 +105,8 @@ impl Pending {
             command: commit.command.kind().name.to_owned(),
             clusters: clusters.map(|c| c.to_string()).collect(),
             outcome,
-            digest: Hash::of(&[b"oi/decision/v1", &bytes]).to_string(),
+            digest: bytes_digest(&events),
+            events: Some(events_digest(&events)),
             jobs: BTreeSet::new(),
         };
         Pending { decision, owed: owed(state, &scopes), scopes }
@@ -95,10 +118,10 @@ impl Pending {
     }
 }
 
-/// Tells `each` what these rules decide for each recorded command up to `to`.
+/// Passes `each` what these rules decide for each recorded command up to `to`.
 ///
 /// # Errors
-/// Where the log cannot be read.
+/// When the log cannot be read.
 pub async fn decisions(
     source: &Source,
     to: Option<Moment>,
@@ -112,21 +135,39 @@ pub async fn decisions(
         before.map_or(ControlFlow::Continue(()), |p| each(p.finish(state), end))
     });
     let state = state.await?;
-    // Where `each` had enough, what is pending was not folded in.
+    // If `each` ended the folding, the pending commit was not folded in.
     if let Some(p) = pending.filter(|p| p.decision.position == state.position) {
         let _ = each(p.finish(&state), last);
     }
     Ok(())
 }
 
-/// How a decision here differs from one there about the same commit; none where it does
-/// not.
+impl Decision {
+    /// Whether the rules refuse the command: they give a reason, and no event.
+    pub fn is_refused(&self) -> bool {
+        !self.outcome.is_empty() && self.digest == bytes_digest(&[])
+    }
+
+    /// Whether both refuse the command, or both decide the same events.
+    fn decides_as(&self, other: &Decision) -> bool {
+        let same_events = match (&self.events, &other.events) {
+            (Some(here), Some(there)) => here == there,
+            _ => self.digest == other.digest,
+        };
+        same_events && self.is_refused() == other.is_refused()
+    }
+}
+
+/// How a decision here differs from one there about the same commit; none if both refuse the
+/// command or decide the same events, and the same jobs are owed. The names of kinds and all
+/// prose may differ: a release may rename and reword.
 pub fn differences(here: &Decision, there: &Decision) -> Option<Difference> {
-    if here == there {
+    let same = here.decides_as(there);
+    if same && here.jobs == there.jobs {
         return None;
     }
     let lacks = |a: &[String], b: &[String]| -> Vec<String> {
-        a.iter().filter(|line| !b.contains(line)).cloned().collect()
+        a.iter().filter(|line| !same && !b.contains(line)).cloned().collect()
     };
     let jobs = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.difference(b).cloned().collect();
     let mut difference = Difference {
@@ -138,7 +179,7 @@ pub fn differences(here: &Decision, there: &Decision) -> Option<Difference> {
         jobs_here: jobs(&here.jobs, &there.jobs),
         jobs_there: jobs(&there.jobs, &here.jobs),
     };
-    if difference.here.is_empty() && difference.there.is_empty() && here.digest != there.digest {
+    if !same && difference.here.is_empty() && difference.there.is_empty() {
         difference.here.push(format!("other details of {}", here.outcome.join("; ")));
     }
     Some(difference)

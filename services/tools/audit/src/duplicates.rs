@@ -1,5 +1,5 @@
-//! Commands that were decided twice, found in little memory: the ids wait sorted in a
-//! nameless file, run by run, and are merged at the end.
+//! Commands that were decided twice, found in little memory: sorted runs of ids go to an
+//! unnamed temporary file and are merged at the end.
 
 use oi_events::CommandId;
 use std::cmp::Reverse;
@@ -16,9 +16,9 @@ const RECORD: usize = 24;
 /// How many records of a run are read at once.
 const BUFFER: u64 = 512;
 
-/// Takes ids with their positions, and names those that come twice.
+/// Takes ids with their positions, and reports those that appear twice.
 #[derive(Debug, Default)]
-pub struct Doubles {
+pub struct Duplicates {
     recent: BTreeMap<CommandId, u64>,
     file: Option<File>,
     /// Where each run begins in the file, and how many records it has.
@@ -32,12 +32,12 @@ fn record(id: CommandId, position: u64) -> [u8; RECORD] {
     bytes
 }
 
-impl Doubles {
-    /// Takes the next id. Returns where it stood first, where that is known at once;
-    /// what was longer ago is told by [`finish`](Self::finish).
+impl Duplicates {
+    /// Takes the next id. Returns its first position if it appeared lately; ids that appeared
+    /// longer ago are reported by [`finish`](Self::finish).
     ///
     /// # Errors
-    /// Where there is no room for temporary files.
+    /// When there is no room for temporary files.
     pub fn take(&mut self, id: CommandId, position: u64) -> io::Result<Option<u64>> {
         if let Some(first) = self.recent.get(&id) {
             return Ok(Some(*first));
@@ -63,11 +63,11 @@ impl Doubles {
         Ok(())
     }
 
-    /// The positions at which an id stands again that had not been named yet, each with
-    /// the position at which it stood first.
+    /// The positions of repeated ids that were not reported yet, each with the id's first
+    /// position.
     ///
     /// # Errors
-    /// Where the temporary file cannot be read.
+    /// When the temporary file cannot be read.
     pub fn finish(&mut self) -> io::Result<Vec<(u64, u64)>> {
         if self.runs.is_empty() {
             return Ok(Vec::new());
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_comes_twice_is_named_once_however_long_ago_it_was() {
-        let mut doubles = Doubles::default();
+        let mut duplicates = Duplicates::default();
         let mut at_once = Vec::new();
         for position in 1..=200_000_u64 {
             let n = match position {
@@ -147,17 +147,18 @@ mod tests {
                 200_000 => 140_000,
                 n => n,
             };
-            at_once.extend(doubles.take(id(n), position).unwrap().map(|first| (position, first)));
+            at_once
+                .extend(duplicates.take(id(n), position).unwrap().map(|first| (position, first)));
         }
         assert_eq!(at_once, [(150, 149)]);
-        assert_eq!(doubles.finish().unwrap(), [(199_999, 3), (200_000, 140_000)]);
+        assert_eq!(duplicates.finish().unwrap(), [(199_999, 3), (200_000, 140_000)]);
     }
 
     #[test]
     fn a_short_log_needs_no_file() {
-        let mut doubles = Doubles::default();
-        assert_eq!(doubles.take(id(1), 1).unwrap(), None);
-        assert_eq!(doubles.take(id(1), 2).unwrap(), Some(1));
-        assert!(doubles.finish().unwrap().is_empty() && doubles.file.is_none());
+        let mut duplicates = Duplicates::default();
+        assert_eq!(duplicates.take(id(1), 1).unwrap(), None);
+        assert_eq!(duplicates.take(id(1), 2).unwrap(), Some(1));
+        assert!(duplicates.finish().unwrap().is_empty() && duplicates.file.is_none());
     }
 }

@@ -1,15 +1,15 @@
-//! What happened to a cluster, as spans of time.
+//! What happened to a cluster, as steps in time.
 
-use crate::moment::rfc3339;
+use crate::time::rfc3339;
 use oi_domain::describe;
 use oi_events::{Command, Event, JobCommand, RecordedCommit};
 use serde::Serialize;
 
-/// Something with a beginning and an end; a decision has both at once.
+/// A step of a timeline: a job with its duration, or a decision, which takes no time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Span {
-    /// The position of the commit that tells of it.
+pub struct TimelineStep {
+    /// The position of the commit that records it.
     pub position: u64,
     /// When it began, Unix milliseconds.
     #[serde(skip)]
@@ -18,7 +18,7 @@ pub struct Span {
     pub start: String,
     /// How long it took, milliseconds.
     pub took_ms: u64,
-    /// On whose order, or whose work.
+    /// Who sent the command, or did the job.
     pub actor: String,
     /// The command, or the job's id.
     pub what: String,
@@ -28,8 +28,9 @@ pub struct Span {
     pub changed: Vec<String>,
 }
 
-/// What a commit tells of a cluster; none where it is about others.
-pub fn spans(recorded: &RecordedCommit, cluster: &str) -> Option<Span> {
+/// The step that a commit is in the timeline of a cluster; none if no event of it is about
+/// that cluster.
+pub fn timeline_step(recorded: &RecordedCommit, cluster: &str) -> Option<TimelineStep> {
     let commit = &recorded.commit;
     let about = |event: &Event| {
         let described = describe(event);
@@ -47,7 +48,7 @@ pub fn spans(recorded: &RecordedCommit, cluster: &str) -> Option<Span> {
         let node = e.node.as_ref().map(|n| format!("{n}: ")).unwrap_or_default();
         format!("{node}{}", e.summary)
     };
-    Some(Span {
+    Some(TimelineStep {
         position: recorded.position,
         start_ms,
         start: rfc3339(start_ms),

@@ -1,10 +1,10 @@
-//! A state as people and programs want to see it: no raw bytes, no bookkeeping.
+//! A state for people and programs: no raw bytes, no bookkeeping.
 
 use oi_domain::State;
 use oi_events::Hash;
 use serde_json::{Map, Value, json};
 
-/// As many numbers below 256 in a row are bytes.
+/// An array of at least this many numbers below 256 holds bytes.
 const BYTES: usize = 16;
 
 fn bytes(items: &[Value]) -> Option<Vec<u8>> {
@@ -12,8 +12,7 @@ fn bytes(items: &[Value]) -> Option<Vec<u8>> {
     if items.len() < BYTES { None } else { items.iter().map(byte).collect() }
 }
 
-/// A certificate by its fingerprint, and when it ends. What is sealed is named by its
-/// digest, so that a change shows.
+/// A credential by digests, which show a change, and the end of its validity.
 fn credential(fields: &Map<String, Value>) -> Option<Value> {
     let part = |name: &str| -> Option<String> {
         let items = fields.get(name)?.as_array()?;
@@ -24,7 +23,7 @@ fn credential(fields: &Map<String, Value>) -> Option<Value> {
         Some(digest)
     };
     let (public, sealed) = (part("public")?, part("sealed")?);
-    let until = crate::moment::rfc3339(fields.get("not_after_ms")?.as_u64()?);
+    let until = crate::time::rfc3339(fields.get("not_after_ms")?.as_u64()?);
     Some(json!({"public": public, "sealed": sealed, "notAfter": until}))
 }
 
@@ -41,8 +40,8 @@ fn tidy(value: Value) -> Value {
     }
 }
 
-/// The state as JSON: hypervisors, clusters and troubles, with position and time.
-pub fn present(state: &State) -> Value {
+/// A state as JSON: hypervisors, clusters and failures, with position and time.
+pub fn render(state: &State) -> Value {
     // A copy shares all but the ids of commands, which are many and not shown.
     let state = State { processed: Default::default(), ..state.clone() };
     // A state holds only maps, sequences, strings and integers.
@@ -53,9 +52,9 @@ pub fn present(state: &State) -> Value {
     tidy(value)
 }
 
-/// What is there, without when and how it came: for comparing two states.
+/// A rendered state without its position and time: for comparing two states.
 pub fn content(state: &State) -> Value {
-    let mut value = present(state);
+    let mut value = render(state);
     if let Value::Object(fields) = &mut value {
         for name in ["position", "head", "time_ms"] {
             fields.remove(name);
