@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("oi-helper", &["oi-kube"]),
     ("oi-tunnel", &[]),
     ("oi-node-join", &["oi-cri", "oi-events", "oi-kube", "oi-tunnel"]),
+    ("oi-output", &[]),
     // Checks proofs without anything else of ours.
     ("oi-proof", &[]),
     ("oi-domain", &["oi-events"]),
@@ -67,7 +68,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "oi-view",
         ],
     ),
-    ("oi-audit", &["oi-domain", "oi-events", "oi-journal", "oi-proof", "oi-proto"]),
+    (
+        "oi-audit",
+        &["oi-domain", "oi-events", "oi-journal", "oi-output", "oi-proof", "oi-proto"],
+    ),
     ("oi-console", &["oi-audit", "oi-domain", "oi-events", "oi-journal", "oi-view"]),
     (
         "oi-server",
@@ -84,7 +88,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "oi-worker",
         ],
     ),
-    ("oi-cli", &["oi-events", "oi-node-join", "oi-proto"]),
+    ("oi-cli", &["oi-events", "oi-node-join", "oi-output", "oi-proto"]),
     ("oi-lab", &["oi-proto"]),
     ("oi-example", &["oi-proto"]),
     (

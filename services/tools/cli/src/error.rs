@@ -1,9 +1,12 @@
-//! What goes wrong, and the exit code that tells scripts.
+//! What goes wrong, and the exit code that scripts see.
 
-use oi_node_join::JoinError;
+use oi_events::{Code, CodeClass};
+use oi_node_join::{JoinError, KubeError};
+use oi_output::OutputError;
 use oi_proto::manifest::ManifestError;
+use std::path::Path;
 use std::process::ExitCode;
-use tonic::{Code, Status};
+use tonic::Status;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -32,11 +35,14 @@ pub enum Failure {
     /// The rules refuse it.
     #[error("refused ({code}): {message}")]
     Rejected {
-        /// A stable word.
-        code: String,
+        /// For programs.
+        code: Code,
         /// For people.
         message: String,
     },
+    /// What a manifest declares exists in another form.
+    #[error("refused (differs): {0}")]
+    Differs(String),
     /// The call failed.
     #[error("{}", .0.message())]
     Call(Box<Status>),
@@ -46,16 +52,16 @@ pub enum Failure {
     /// Wrong input.
     #[error("{0}")]
     Input(String),
-    /// Wrong documents.
+    /// Wrong manifests.
     #[error(transparent)]
-    Documents(#[from] ManifestError),
+    Manifest(#[from] ManifestError),
     /// This machine does not become a worker node, or does not end to be one.
     #[error(transparent)]
-    Join(#[from] oi_node_join::JoinError),
+    Join(#[from] JoinError),
     /// A name, version or range that cannot be.
     #[error(transparent)]
     Name(#[from] oi_events::IdError),
-    /// Input and output.
+    /// Files and programs.
     #[error("{what}")]
     Io {
         /// Which.
@@ -64,61 +70,151 @@ pub enum Failure {
         #[source]
         source: std::io::Error,
     },
-    /// Output.
-    #[error("cannot write JSON")]
-    Json(#[from] serde_json::Error),
-    /// Output.
-    #[error("cannot write YAML")]
-    Yaml(#[from] serde_yaml_ng::Error),
+    /// Stdout.
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// It took too long.
     #[error("{0}")]
     TimedOut(String),
 }
 
 impl Failure {
+    /// What an answer of the server means.
+    pub fn of(status: Status, server: &str) -> Failure {
+        let message = status.message().to_owned();
+        if let Some(code) = code(&status) {
+            return match (code, code.class()) {
+                // The rules were not asked.
+                (Code::Malformed, _) => Failure::Input(message),
+                (Code::NotFound, _) => Failure::NotFound(message),
+                (_, CodeClass::Undecided) => Failure::TimedOut(message),
+                (_, CodeClass::Unavailable) => {
+                    Failure::Unavailable { server: server.to_owned(), cause: message }
+                }
+                _ => Failure::Rejected { code, message },
+            };
+        }
+        match (status.code(), transport_cause(&status)) {
+            (tonic::Code::Unavailable, Some(cause)) => {
+                Failure::Unreachable { server: server.to_owned(), cause }
+            }
+            (tonic::Code::Unavailable, None) => {
+                Failure::Unavailable { server: server.to_owned(), cause: message }
+            }
+            (tonic::Code::NotFound, _) => Failure::NotFound(message),
+            _ => Failure::Call(Box::new(status)),
+        }
+    }
+
+    /// A file that cannot be read.
+    pub fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Failure + use<> {
+        let what = path.display().to_string();
+        move |source| Failure::Io { what, source }
+    }
+
     /// 1 failed, 2 wrong input, 3 refused by the rules, 4 not there, 5 no server,
     /// 6 took too long.
-    pub fn code(&self) -> ExitCode {
+    pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             _ if self.is_broken_pipe() => 0,
-            Failure::Server(_) | Failure::Input(_) | Failure::Documents(_) | Failure::Name(_) => 2,
-            Failure::Rejected { .. } => 3,
+            Failure::Server(_) | Failure::Input(_) | Failure::Manifest(_) | Failure::Name(_) => 2,
+            Failure::Rejected { .. } | Failure::Differs(_) => 3,
             Failure::NotFound(_) => 4,
             Failure::Unreachable { .. } | Failure::Unavailable { .. } => 5,
             Failure::TimedOut(_) => 6,
             Failure::Call(status) => match status.code() {
-                Code::InvalidArgument => 2,
-                Code::NotFound => 4,
-                Code::DeadlineExceeded => 6,
+                tonic::Code::InvalidArgument => 2,
+                tonic::Code::DeadlineExceeded => 6,
                 _ => 1,
             },
-            Failure::Join(error) => match error {
-                JoinError::Invalid { .. } => 2,
-                JoinError::AnotherNode(_)
-                | JoinError::Token
-                | JoinError::Ca { .. }
-                | JoinError::NameTaken(_)
-                | JoinError::NotForWorkers
-                | JoinError::Undrained(..) => 3,
-                JoinError::NotReady { .. } => 6,
-                JoinError::Kube(oi_node_join::KubeError::Call { .. }) => 5,
-                _ => 1,
-            },
-            _ => 1,
+            Failure::Join(error) => join_exit_code(error),
+            Failure::Io { .. } | Failure::Output(_) => 1,
         })
     }
 
-    /// Whoever read our output has read enough.
+    /// Whether the reader of stdout has read enough.
     pub fn is_broken_pipe(&self) -> bool {
-        matches!(self, Failure::Io { source, .. } if source.kind() == std::io::ErrorKind::BrokenPipe)
+        matches!(self, Failure::Output(error) if error.is_broken_pipe())
     }
 }
 
+fn join_exit_code(error: &JoinError) -> u8 {
+    match error {
+        JoinError::Invalid { .. } => 2,
+        JoinError::AnotherNode(_)
+        | JoinError::Token
+        | JoinError::Ca { .. }
+        | JoinError::NameTaken(_)
+        | JoinError::NotForWorkers
+        | JoinError::Undrained(..) => 3,
+        JoinError::NotReady { .. } => 6,
+        JoinError::Kube(KubeError::Call { .. }) => 5,
+        _ => 1,
+    }
+}
+
+/// The stable code of a rejection.
+fn code(status: &Status) -> Option<Code> {
+    let word = status.metadata().get("oi-code")?;
+    word.to_str().ok().map(Code::from)
+}
+
+/// Whether the same call may well succeed a moment later.
+pub fn is_passing(status: &Status) -> bool {
+    let lost = status.code() == tonic::Code::Unknown && transport_cause(status).is_some();
+    code(status).is_some_and(Code::is_passing)
+        || lost
+        || matches!(
+            status.code(),
+            tonic::Code::Unavailable | tonic::Code::DeadlineExceeded | tonic::Code::Cancelled
+        )
+}
+
 /// The innermost cause of a failed call, if it never reached a server.
-pub fn transport_cause(status: &Status) -> Option<String> {
+fn transport_cause(status: &Status) -> Option<String> {
     let mut cause = std::error::Error::source(status)?;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
     Some(cause.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the server answers with a code, as the CLI ends.
+    fn ends(grpc: tonic::Code, code: Option<&'static str>) -> String {
+        let mut status = Status::new(grpc, "why");
+        if let Some(code) = code {
+            let code = tonic::metadata::MetadataValue::from_static(code);
+            status.metadata_mut().insert("oi-code", code);
+        }
+        let passing = is_passing(&status);
+        let failure = Failure::of(status, "here");
+        let exit = [0, 1, 2, 3, 4, 5, 6]
+            .into_iter()
+            .find(|n| format!("{:?}", ExitCode::from(*n)) == format!("{:?}", failure.exit_code()));
+        format!("{} {passing} {failure}", exit.unwrap_or(99))
+    }
+
+    #[test]
+    fn the_exit_code_follows_from_the_code() {
+        use tonic::Code::*;
+        for (grpc, code, want) in [
+            (InvalidArgument, Some("malformed"), "2 false why"),
+            (InvalidArgument, Some("overlap"), "3 false refused (overlap): why"),
+            (NotFound, Some("not-found"), "4 false why"),
+            (NotFound, Some("cluster-unknown"), "3 false refused (cluster-unknown): why"),
+            (AlreadyExists, Some("node-exists"), "3 false refused (node-exists): why"),
+            (DeadlineExceeded, Some("undecided"), "6 true why"),
+            (Unavailable, Some("unavailable"), "5 true oi-server at here cannot do it now: why"),
+            (ResourceExhausted, Some("busy"), "3 true refused (busy): why"),
+            (Internal, None, "1 false why"),
+            (InvalidArgument, None, "2 false why"),
+            (NotFound, None, "4 false why"),
+        ] {
+            assert_eq!(ends(grpc, code), want);
+        }
+    }
 }

@@ -1,50 +1,14 @@
-//! Flags that say how a cluster is reached, and who says who its users are.
+//! `oi cluster authentication`, and the flags for a new cluster.
 
+use crate::client::Client;
 use crate::error::Failure;
+use crate::output::Output;
+use crate::wait::{self, Wait};
 use clap::Args;
 use oi_proto::authentication::{self, AuthenticationSpec, Issuer, Jwt, Mapping, Mappings, Rule};
-use oi_proto::manifest::{ENDPOINT_PORT, EndpointSpec};
-use std::net::Ipv6Addr;
+use oi_proto::v1;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-
-/// `HOST`, `HOST:PORT`, or `[ADDRESS]:PORT` for IPv6; without a port it is 6443.
-pub fn parse_endpoint(text: &str) -> Result<EndpointSpec, String> {
-    let port = |text: &str| match text.parse::<u16>() {
-        Ok(port) if port > 0 => Ok(port),
-        _ => Err(format!("{text:?} is no port: write HOST or HOST:PORT, for example api.test:443")),
-    };
-    let bare = |host: &str| host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let (host, port) = match text.rsplit_once(':') {
-        _ if text.parse::<Ipv6Addr>().is_ok() || text.ends_with(']') => (text, ENDPOINT_PORT),
-        Some((host, text)) => (host, port(text)?),
-        None => (text, ENDPOINT_PORT),
-    };
-    if host.is_empty() {
-        return Err("it names no host: write HOST or HOST:PORT".to_owned());
-    }
-    Ok(EndpointSpec { host: bare(host), port, forwarded: false })
-}
-
-/// Where clients are told to reach a cluster.
-#[derive(Args)]
-pub struct EndpointFlags {
-    /// Where clients are told to reach its API: a name or address, with 6443 or another port.
-    /// Machines with its ingresses listen there too, and pass TLS through by that name, so that
-    /// clusters can share a port.
-    #[arg(long, value_name = "HOST[:PORT]", value_parser = parse_endpoint)]
-    pub endpoint: Option<EndpointSpec>,
-    /// Something of yours leads from there to the ingresses: they open no further port.
-    #[arg(long, requires = "endpoint")]
-    pub endpoint_forwarded: bool,
-}
-
-impl EndpointFlags {
-    /// What they say.
-    pub fn spec(&self) -> Option<EndpointSpec> {
-        let endpoint = self.endpoint.clone()?;
-        Some(EndpointSpec { forwarded: self.endpoint_forwarded, ..endpoint })
-    }
-}
 
 /// Who says who a cluster's users are: one OpenID Connect provider, under kube-apiserver's own
 /// flags, or a file for more.
@@ -52,32 +16,32 @@ impl EndpointFlags {
 pub struct AuthenticationFlags {
     /// Kubernetes' own AuthenticationConfiguration: its jwt section.
     #[arg(long, value_name = "FILE", conflicts_with = "oidc_issuer_url")]
-    pub authentication_config: Option<PathBuf>,
+    authentication_config: Option<PathBuf>,
     /// An OpenID Connect provider whose users may come: https://…
     #[arg(long, value_name = "URL", requires = "oidc_client_id")]
-    pub oidc_issuer_url: Option<String>,
+    oidc_issuer_url: Option<String>,
     /// For whom its tokens must be (aud).
     #[arg(long, value_name = "ID", requires = "oidc_issuer_url")]
-    pub oidc_client_id: Option<String>,
+    oidc_client_id: Option<String>,
     /// Which claim is a user's name.
     #[arg(long, value_name = "CLAIM", default_value = "sub", requires = "oidc_issuer_url")]
-    pub oidc_username_claim: String,
+    oidc_username_claim: String,
     /// What is put in front of it; - for nothing. Where it is not said: URL# of the provider,
     /// or nothing before an email address.
     #[arg(long, value_name = "PREFIX", requires = "oidc_issuer_url")]
-    pub oidc_username_prefix: Option<String>,
+    oidc_username_prefix: Option<String>,
     /// Which claim names a user's groups.
     #[arg(long, value_name = "CLAIM", requires = "oidc_issuer_url")]
-    pub oidc_groups_claim: Option<String>,
+    oidc_groups_claim: Option<String>,
     /// What is put in front of those.
     #[arg(long, value_name = "PREFIX", default_value = "", requires = "oidc_groups_claim")]
-    pub oidc_groups_prefix: String,
+    oidc_groups_prefix: String,
     /// A claim that a token must have; may be given several times.
     #[arg(long, value_name = "CLAIM=VALUE", requires = "oidc_issuer_url", value_parser = parse_claim)]
-    pub oidc_required_claim: Vec<(String, String)>,
+    oidc_required_claim: Vec<(String, String)>,
     /// The authorities by which the provider is trusted, PEM.
     #[arg(long, value_name = "FILE", requires = "oidc_issuer_url")]
-    pub oidc_ca_file: Option<PathBuf>,
+    oidc_ca_file: Option<PathBuf>,
 }
 
 fn parse_claim(text: &str) -> Result<(String, String), String> {
@@ -87,8 +51,7 @@ fn parse_claim(text: &str) -> Result<(String, String), String> {
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    let io = |source| Failure::Io { what: path.display().to_string(), source };
-    std::fs::read_to_string(path).map_err(io)
+    std::fs::read_to_string(path).map_err(Failure::file(path))
 }
 
 impl AuthenticationFlags {
@@ -131,21 +94,60 @@ impl AuthenticationFlags {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
+/// Who says who a cluster's users are, beside itself: OpenID Connect providers. With one, or
+/// a file of more: let it be those and no others.
+#[derive(Args)]
+#[command(mut_arg("wait", |a| a.help("Return when all API servers know of it")))]
+pub struct Authentication {
+    /// Its name.
+    name: String,
+    #[command(flatten)]
+    flags: AuthenticationFlags,
+    /// Nobody beside itself.
+    #[arg(long)]
+    clear: bool,
+    #[command(flatten)]
+    wait: Wait,
+    #[command(flatten)]
+    output: Output,
+}
 
-    #[test]
-    fn an_endpoint_is_a_host_with_or_without_a_port() {
-        let read = |text| parse_endpoint(text).map(|e| (e.host, e.port));
-        assert_eq!(read("api.test"), Ok(("api.test".to_owned(), 6443)));
-        assert_eq!(read("10.0.0.1:443"), Ok(("10.0.0.1".to_owned(), 443)));
-        assert_eq!(read("[fd00::1]:443"), Ok(("fd00::1".to_owned(), 443)));
-        assert_eq!(read("fd00::1"), Ok(("fd00::1".to_owned(), 6443)));
-        assert_eq!(read("[fd00::1]"), Ok(("fd00::1".to_owned(), 6443)));
-        for wrong in ["api.test:", "api.test:0", "api.test:x", ":443", "a:70000"] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
+impl Authentication {
+    pub async fn run(self, client: &Client) -> Result<(), Failure> {
+        let wanted = match self.flags.spec()? {
+            Some(_) if self.clear => {
+                let both = "--clear forgets all issuers: give none with it".to_owned();
+                return Err(Failure::Input(both));
+            }
+            None if !self.clear => {
+                return self.output.list(rows(&client.cluster(&self.name).await?));
+            }
+            wanted => wanted.unwrap_or_default(),
+        };
+        let issuers = wanted.jwt.iter().map(v1::Issuer::from).collect();
+        client.submit(v1::SetAuthentication { cluster: self.name.clone(), issuers }).await?;
+        let done = |c: &v1::Cluster, _: &[v1::Node]| {
+            c.authentication.as_ref().is_none_or(|a| a.servers_behind == 0)
+        };
+        wait::for_cluster(client, &self.name, self.wait.limit(), done).await
     }
+}
+
+/// A row for each issuer.
+fn rows(c: &v1::Cluster) -> Vec<Value> {
+    let Some(authentication) = &c.authentication else { return Vec::new() };
+    let mapped = |m: Option<&v1::ClaimMapping>| {
+        m.map(|m| format!("{}{}", m.prefix, m.claim)).unwrap_or_default()
+    };
+    let row = |i: &v1::Issuer| {
+        let required = i.required_claims.iter().map(|r| format!("{}={}", r.claim, r.value));
+        json!({
+            "issuer": i.url, "audiences": i.audiences.join(","),
+            "username": mapped(i.username.as_ref()), "groups": mapped(i.groups.as_ref()),
+            "required": required.collect::<Vec<_>>().join(","),
+            "discovery": i.discovery_url, "ownAuthority": !i.certificate_authority.is_empty(),
+            "serversBehind": authentication.servers_behind,
+        })
+    };
+    authentication.issuers.iter().map(row).collect()
 }

@@ -1,0 +1,83 @@
+//! `oi cluster restore`.
+
+use super::create::nodes;
+use crate::backup::newest;
+use crate::client::Client;
+use crate::error::Failure;
+use crate::wait::{self, Wait};
+use clap::Args;
+use oi_proto::v1;
+
+/// Make a cluster what it was at a backup, or make another one of it.
+#[derive(Args)]
+#[command(mut_arg("wait", |a| a.help("Return when it runs")))]
+#[command(mut_arg("timeout", |a| a.default_value("600")))]
+pub struct Restore {
+    /// The cluster that the backup is of.
+    name: String,
+    /// Which backup; the newest where absent.
+    #[arg(long)]
+    backup: Option<String>,
+    /// Leave it as it is, and make a new cluster of that name.
+    #[arg(long = "as")]
+    new_name: Option<String>,
+    #[command(flatten)]
+    replicas: Replicas,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// How many nodes a new cluster has.
+#[derive(Args)]
+pub struct Replicas {
+    /// Control-plane nodes of the new cluster.
+    #[arg(long, default_value_t = 1, requires = "new_name", value_parser = clap::value_parser!(u8).range(1..=7))]
+    pub control_plane_replicas: u8,
+    /// Ingress nodes of the new cluster.
+    #[arg(long, default_value_t = 1, requires = "new_name", value_parser = clap::value_parser!(u8).range(1..=7))]
+    pub ingress_replicas: u8,
+}
+
+impl Restore {
+    pub async fn run(self, client: &Client) -> Result<(), Failure> {
+        let backup = newest(client, &self.name, self.backup).await?;
+        let restored = match self.new_name {
+            None => {
+                client.submit(v1::RestoreCluster { name: self.name.clone(), backup }).await?;
+                self.name
+            }
+            Some(new) => {
+                clone(client, &self.name, &new, &backup, self.replicas).await?;
+                new
+            }
+        };
+        wait::for_cluster(client, &restored, self.wait.limit(), is_restored).await
+    }
+}
+
+/// Asks for a new cluster of a backup, and for its nodes.
+///
+/// # Errors
+/// Where one of these is refused.
+pub async fn clone(
+    client: &Client,
+    source: &str,
+    name: &str,
+    backup: &str,
+    replicas: Replicas,
+) -> Result<(), Failure> {
+    let (name, source, backup) = (name.to_owned(), source.to_owned(), backup.to_owned());
+    client.submit(v1::CloneCluster { name: name.clone(), source, backup }).await?;
+    for (node, role) in nodes(replicas.control_plane_replicas, replicas.ingress_replicas) {
+        let role = v1::Role::from(role).into();
+        let hypervisor = String::new();
+        client.submit(v1::AddNode { cluster: name.clone(), name: node, role, hypervisor }).await?;
+    }
+    Ok(())
+}
+
+/// Whether a cluster runs with what the backup held.
+pub fn is_restored(cluster: &v1::Cluster, nodes: &[v1::Node]) -> bool {
+    let done = cluster.phase() == v1::ClusterPhase::Ready && cluster.restoring.is_empty();
+    done && wait::is_ready(cluster, nodes)
+}

@@ -1,0 +1,103 @@
+//! `oi hypervisor …`.
+
+use crate::client::Client;
+use crate::error::Failure;
+use crate::output::{Output, word};
+use clap::Subcommand;
+use oi_proto::manifest::sorted_ports;
+use oi_proto::v1;
+use serde_json::{Value, json};
+
+#[derive(Subcommand)]
+pub enum HypervisorVerb {
+    /// All hypervisors.
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// One hypervisor.
+    Get {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Place no new nodes on it.
+    Cordon {
+        /// Its name.
+        name: String,
+    },
+    /// Place new nodes on it again.
+    Uncordon {
+        /// Its name.
+        name: String,
+    },
+    /// Let clusters share these of its ports for their endpoints, beside those of its range, and
+    /// no others.
+    Share {
+        /// Its name.
+        name: String,
+        /// A port, or several with commas.
+        #[arg(long, value_delimiter = ',', required_unless_present = "none")]
+        port: Vec<u16>,
+        /// None beside those of its range.
+        #[arg(long, conflicts_with = "port")]
+        none: bool,
+    },
+    /// Forget what is left on one that is gone for good.
+    Abandon {
+        /// Its name.
+        name: String,
+    },
+    /// Forget one that carries no nodes.
+    Delete {
+        /// Its name.
+        name: String,
+    },
+}
+
+pub async fn run(client: &Client, verb: HypervisorVerb) -> Result<(), Failure> {
+    match verb {
+        HypervisorVerb::List { output } => output.list(client.hypervisors().await?.iter().map(row)),
+        HypervisorVerb::Get { name, output } => {
+            let all = client.hypervisors().await?;
+            let found = all.iter().find(|h| h.spec.as_ref().is_some_and(|s| s.name == name));
+            let found = found
+                .ok_or_else(|| Failure::NotFound(format!("hypervisor {name} is not known")))?;
+            output.one(row(found))
+        }
+        HypervisorVerb::Cordon { name } => {
+            client.submit(v1::CordonHypervisor { name, cordoned: true }).await.map(drop)
+        }
+        HypervisorVerb::Uncordon { name } => {
+            client.submit(v1::CordonHypervisor { name, cordoned: false }).await.map(drop)
+        }
+        HypervisorVerb::Share { name, port, none: _ } => {
+            client.submit(v1::SharePorts { name, ports: sorted_ports(&port) }).await.map(drop)
+        }
+        HypervisorVerb::Abandon { name } => {
+            client.submit(v1::ForgetOrphans { name }).await.map(drop)
+        }
+        HypervisorVerb::Delete { name } => {
+            client.submit(v1::UnregisterHypervisor { name }).await.map(drop)
+        }
+    }
+}
+
+fn row(h: &v1::Hypervisor) -> Value {
+    let spec = h.spec.clone().unwrap_or_default();
+    json!({
+        "name": spec.name, "reach": word(h.reach().as_str_name(), "REACH_"),
+        "public": spec.public, "cordoned": h.cordoned, "nodes": h.nodes,
+        "leftovers": h.orphans,
+        "sharedPorts": h.shared_ports,
+        "routes": h.routes.iter().map(route).collect::<Vec<_>>(),
+        "address": spec.address, "ports": format!("{}-{}", spec.port_low, spec.port_high),
+        "endpoint": spec.cri_endpoint, "detail": h.detail,
+    })
+}
+
+/// A way through a port that clusters share.
+fn route(r: &v1::Route) -> String {
+    format!("{}:{} → {}/{}", r.name, r.port, r.cluster, r.node)
+}
