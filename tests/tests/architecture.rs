@@ -68,10 +68,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "oi-view",
         ],
     ),
-    (
-        "oi-audit",
-        &["oi-domain", "oi-events", "oi-journal", "oi-output", "oi-proof", "oi-proto"],
-    ),
+    ("oi-audit", &["oi-domain", "oi-events", "oi-journal", "oi-output", "oi-proof", "oi-proto"]),
     ("oi-console", &["oi-audit", "oi-domain", "oi-events", "oi-journal", "oi-view"]),
     (
         "oi-server",

@@ -45,7 +45,7 @@ pub enum HypervisorVerb {
         none: bool,
     },
     /// Forget what is left on one that is gone for good.
-    Abandon {
+    ForgetOrphans {
         /// Its name.
         name: String,
     },
@@ -75,7 +75,7 @@ pub async fn run(client: &Client, verb: HypervisorVerb) -> Result<(), Failure> {
         HypervisorVerb::Share { name, port, none: _ } => {
             client.submit(v1::SharePorts { name, ports: sorted_ports(&port) }).await.map(drop)
         }
-        HypervisorVerb::Abandon { name } => {
+        HypervisorVerb::ForgetOrphans { name } => {
             client.submit(v1::ForgetOrphans { name }).await.map(drop)
         }
         HypervisorVerb::Delete { name } => {
@@ -89,7 +89,7 @@ fn row(h: &v1::Hypervisor) -> Value {
     json!({
         "name": spec.name, "reach": word(h.reach().as_str_name(), "REACH_"),
         "public": spec.public, "cordoned": h.cordoned, "nodes": h.nodes,
-        "leftovers": h.orphans,
+        "orphans": h.orphans,
         "sharedPorts": h.shared_ports,
         "routes": h.routes.iter().map(route).collect::<Vec<_>>(),
         "address": spec.address, "ports": format!("{}-{}", spec.port_low, spec.port_high),

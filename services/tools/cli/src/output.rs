@@ -89,7 +89,7 @@ fn cell(value: Option<&Value>) -> String {
 /// A value of one of the API's enums without its enum's name: `READY` of
 /// `NODE_PHASE_READY`, in lower case.
 pub fn word(name: &str, prefix: &str) -> String {
-    name.strip_prefix(prefix).unwrap_or(name).to_lowercase()
+    name.strip_prefix(prefix).unwrap_or(name).to_lowercase().replace('_', "-")
 }
 
 /// RFC 3339 in UTC; empty for 0.

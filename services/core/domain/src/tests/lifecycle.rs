@@ -267,7 +267,7 @@ fn a_hibernated_cluster_runs_nothing_and_wakes_all_at_once() {
 }
 
 #[test]
-fn a_buried_cluster_comes_back_until_its_time() {
+fn a_cluster_whose_deletion_is_scheduled_comes_back_until_its_time() {
     let mut world = three();
     let schedule_deletion = ScheduleDeletionV1 { name: name("test"), grace_ms: 10 * MINUTE };
     world.run(schedule_deletion.clone());
