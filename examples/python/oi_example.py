@@ -64,7 +64,7 @@ async def produce(url, producer):
         if outcome.WhichOneof("outcome") == "decided":
             print(f"{name}: decided at position {outcome.decided.position}")
         else:
-            print(f"{name}: refused ({outcome.refused.code}): {outcome.refused.message}")
+            print(f"{name}: refused ({outcome.rejected.code}): {outcome.rejected.message}")
     await client.close()
 
 

@@ -35,7 +35,7 @@ pub struct Causes {
     observed: BTreeMap<HypervisorName, u64>,
     broken: BTreeMap<NodeKey, u64>,
     scheduled: BTreeMap<ClusterName, u64>,
-    scheduled: BTreeMap<ClusterName, u64>,
+    deletions: BTreeMap<ClusterName, u64>,
 }
 
 impl Causes {
@@ -56,7 +56,7 @@ impl Causes {
                     self.scheduled.insert(e.cluster.clone(), position);
                 }
                 Event::Cluster(ClusterEvent::ClusterDeletionScheduled(e)) => {
-                    self.scheduled.insert(e.name.clone(), position);
+                    self.deletions.insert(e.name.clone(), position);
                 }
                 _ => {}
             }
@@ -97,7 +97,7 @@ impl Causes {
                 (self.scheduled.get(&c.name).copied(), Cause::Due)
             }
             Command::Cluster(ClusterCommand::DeleteCluster(c)) if by_itself => {
-                (self.scheduled.get(&c.name).copied(), Cause::Due)
+                (self.deletions.get(&c.name).copied(), Cause::Due)
             }
             _ if by_itself => (None, Cause::Due),
             _ => {
