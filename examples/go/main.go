@@ -74,7 +74,7 @@ func produce(nc *nats.Conn, js jetstream.JetStream, producer string) error {
 		if decided := outcome.GetDecided(); decided != nil {
 			fmt.Printf("%s: decided at position %d\n", name, decided.Position)
 		} else {
-			fmt.Printf("%s: refused (%s): %s\n", name, outcome.GetRejected().GetCode(), outcome.GetRefused().GetMessage())
+			fmt.Printf("%s: refused (%s): %s\n", name, outcome.GetRejected().GetCode(), outcome.GetRejected().GetMessage())
 		}
 	}
 	return names.Err()
