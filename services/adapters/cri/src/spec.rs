@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 /// Labels, sorted.
 pub type Labels = BTreeMap<String, String>;
 
-/// The labels under which things of ours are found again.
+/// The labels by which our sandboxes and containers are found.
 pub mod label {
-    /// The life of a cluster.
+    /// The uid of the cluster.
     pub const CLUSTER_UID: &str = "oi/cluster-uid";
     /// The cluster's name, for people.
     pub const CLUSTER: &str = "oi/cluster";
@@ -17,17 +17,17 @@ pub mod label {
     pub const NODE: &str = "oi/node";
     /// The pod of that node.
     pub const POD: &str = "oi/pod";
-    /// The host port that it is for, where there is one for each.
+    /// The host port, if each port has a pod of its own.
     pub const PORT: &str = "oi/port";
-    /// Which helper it is, of those of several releases.
+    /// The release of the helper.
     pub const HELPER: &str = "oi/helper";
-    /// The generation that made it.
+    /// The generation that it was made for.
     pub const GENERATION: &str = "oi/generation";
-    /// The hash of what it was made from.
+    /// The hash of its description.
     pub const SPEC_HASH: &str = "oi/spec-hash";
 }
 
-/// A host port that leads to a container port.
+/// A host port that is forwarded to a container port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortMapping {
     /// Port in the pod.
@@ -79,17 +79,16 @@ pub struct ContainerSpec {
     pub image: String,
     /// Command and arguments.
     pub command: Vec<String>,
-    /// Environment. Never secrets: others can see it.
+    /// Environment. Others can see it: it must not be secret.
     pub env: BTreeMap<String, String>,
-    /// More environment for a new container; a change of it is no reason to replace
-    /// one that runs.
+    /// More environment for a new container. A change of it does not replace a container.
     #[serde(skip)]
     pub first_start_env: BTreeMap<String, String>,
     /// Mounts.
     pub mounts: Vec<Mount>,
-    /// A hash over the files that it reads only at its start.
+    /// A hash of the files that it reads only at its start.
     pub files_hash: String,
-    /// It makes a network interface of its own in its pod's network: it has /dev/net/tun and
+    /// It makes a network interface in its pod's network: it gets /dev/net/tun and
     /// CAP_NET_ADMIN.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_tunnel: bool,
@@ -102,7 +101,7 @@ pub struct PodSpec {
     pub name: String,
     /// Sandbox namespace, for people.
     pub namespace: String,
-    /// The same for each attempt to make the same pod.
+    /// The same for each attempt to make this pod.
     pub uid: String,
     /// Host name in the pod.
     pub hostname: String,
@@ -110,7 +109,7 @@ pub struct PodSpec {
     pub identity: Labels,
     /// Further labels, not part of the hash.
     pub labels: Labels,
-    /// The generation that it serves, not part of the hash.
+    /// The generation that it is made for, not part of the hash.
     pub generation: u64,
     /// Where the runtime writes container output, on the hypervisor.
     pub log_directory: String,
@@ -123,20 +122,20 @@ pub struct PodSpec {
 }
 
 fn hash<T: Serialize>(value: &T) -> String {
-    // Plain data with sorted maps: it has a JSON form, and only one.
+    // Plain data with sorted maps has exactly one JSON form.
     let text = serde_json::to_vec(value).unwrap_or_default();
     hex::encode(Sha256::digest(text))
 }
 
 impl ContainerSpec {
-    /// A hash over all of it: equal specs, equal hashes.
+    /// A hash of everything: equal descriptions have equal hashes.
     pub fn hash(&self) -> String {
         hash(self)
     }
 }
 
 impl PodSpec {
-    /// A hash over what the sandbox itself is made from; containers have their own.
+    /// A hash of what the sandbox is made from. Containers have hashes of their own.
     pub fn sandbox_hash(&self) -> String {
         hash(&(
             &self.name,

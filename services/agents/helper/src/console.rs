@@ -1,5 +1,5 @@
-//! One command to a program that listens on a unix socket, answers in text and closes,
-//! as haproxy's master does.
+//! Sends one command to a program that listens on a unix socket, answers in text and closes, as
+//! haproxy's master does.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -17,34 +17,34 @@ pub enum ConsoleError {
     /// Not the path of a socket.
     #[error("{0} has no directory")]
     NoDirectory(PathBuf),
-    /// It cannot be reached, or it broke off.
+    /// Nothing listens, or the connection broke.
     #[error("console {path}")]
     Io {
         /// The socket.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
 }
 
-/// Sends a command; returns the answer.
+/// Sends a command. Returns the answer.
 ///
 /// # Errors
-/// Where nobody listens or the answer does not come.
+/// If nothing listens, or no answer comes.
 pub fn console(socket: &Path, command: &str) -> Result<String, ConsoleError> {
     let failed = |source| ConsoleError::Io { path: socket.to_owned(), source };
     let (Some(dir), Some(name)) = (socket.parent(), socket.file_name()) else {
         return Err(ConsoleError::NoDirectory(socket.to_owned()));
     };
-    // A socket's path has at most 107 bytes, a directory's may be longer.
+    // The path of a socket has at most 107 bytes, and that of a directory may be longer.
     let dir = File::open(dir).map_err(failed)?;
     let short = Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string()).join(name);
     let mut stream = UnixStream::connect(short).map_err(failed)?;
     stream.set_read_timeout(Some(LIMIT)).map_err(failed)?;
     stream.set_write_timeout(Some(LIMIT)).map_err(failed)?;
     stream.write_all(format!("{command}\n").as_bytes()).map_err(failed)?;
-    // It goes on waiting for more otherwise.
+    // The program would otherwise wait for more.
     stream.shutdown(Shutdown::Write).map_err(failed)?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).map_err(failed)?;

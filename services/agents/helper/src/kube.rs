@@ -1,28 +1,28 @@
-//! Requests to the Kubernetes API of a cluster, done for a worker from where the cluster is.
-//! They and their answers hold secrets, and travel sealed.
+//! Sends requests to the Kubernetes API of a cluster for a worker, from where the cluster runs.
+//! Requests and replies have secrets, and travel sealed.
 
 use crate::sealed::{Opener, SealError, seal_bytes};
 use oi_kube::{Client, KubeError, Reply, Request, Server};
 use serde::{Deserialize, Serialize};
 
-/// What is asked of an API server, in this order.
+/// Requests to an API server, in order.
 #[derive(Serialize, Deserialize)]
 pub struct Calls {
-    /// The way to it.
+    /// The API server.
     pub server: Server,
-    /// Each is done, whatever became of those before it.
+    /// The requests. Each is sent, whatever the replies to those before it.
     pub requests: Vec<Request>,
-    /// To whose key the answers are sealed.
+    /// The public key to which the replies are sealed.
     pub answer_to: String,
 }
 
-/// Why there are no answers.
+/// Why there are no replies.
 #[derive(Debug, thiserror::Error)]
 pub enum CallsError {
     /// The key.
     #[error(transparent)]
     Seal(#[from] SealError),
-    /// Not a list of requests, or the answers cannot be written.
+    /// Not a list of requests, or the replies cannot be encoded.
     #[error("not requests to an API")]
     Encoding(#[from] postcard::Error),
     /// The API server.
@@ -30,10 +30,10 @@ pub enum CallsError {
     Kube(#[from] KubeError),
 }
 
-/// Does sealed requests; returns the answers, sealed.
+/// Sends sealed requests. Returns the replies, sealed.
 ///
 /// # Errors
-/// Where they cannot be opened, or the API server does not answer one.
+/// If they cannot be opened, or the API server does not answer one.
 pub fn do_calls(opener: &Opener, sealed: &str) -> Result<String, CallsError> {
     let calls: Calls = postcard::from_bytes(&opener.open_bytes(sealed)?)?;
     let client = Client::new(&calls.server)?;

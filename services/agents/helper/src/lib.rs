@@ -1,8 +1,8 @@
-//! The helper: a small container on each hypervisor that writes files and looks
-//! whether an address answers, so that nothing else than a CRI endpoint is needed.
+//! The helper: a small container on each hypervisor that writes files and sends requests, so that
+//! a hypervisor needs nothing but a CRI endpoint.
 //!
-//! It makes a key pair in memory. Files travel as arguments of `ExecSync`, which
-//! others may see, and are therefore sealed to that key ([`seal`], [`Opener`]).
+//! It makes a key pair in memory. Files travel as arguments of `ExecSync`, which others may see,
+//! and are therefore sealed to that key ([`seal`], [`Opener`]).
 
 mod console;
 mod files;

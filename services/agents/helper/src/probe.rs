@@ -1,4 +1,4 @@
-//! Waiting until an address answers `GET` with 200.
+//! Waits until an address answers `GET` with 200.
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -17,7 +17,7 @@ pub struct Probe {
     pub address: SocketAddr,
     /// Absolute path, for example `/readyz`.
     pub path: String,
-    /// PEM file of the only authority that is trusted; none for plain HTTP.
+    /// PEM file of the only CA certificates that are trusted; none for plain HTTP.
     pub ca: Option<PathBuf>,
     /// PEM files of a client certificate and its key.
     pub client: Option<(PathBuf, PathBuf)>,
@@ -90,7 +90,7 @@ fn once(probe: &Probe, tls: Option<&Arc<rustls::ClientConfig>>) -> Result<String
     let exchange = |stream: &mut (dyn ReadWrite + '_)| -> Result<String, ProbeError> {
         stream.write_all(request.as_bytes()).map_err(failed)?;
         let mut answer = Vec::new();
-        // Some end the connection without a farewell: what came counts.
+        // Some servers close the connection without TLS's close_notify: what came counts.
         match stream.take(8192).read_to_end(&mut answer) {
             Err(error) if answer.is_empty() => Err(failed(error)),
             _ => Ok(String::from_utf8_lossy(&answer).into_owned()),
@@ -115,10 +115,10 @@ fn once(probe: &Probe, tls: Option<&Arc<rustls::ClientConfig>>) -> Result<String
 trait ReadWrite: Read + Write {}
 impl<T: Read + Write> ReadWrite for T {}
 
-/// Asks again and again until the answer is 200; returns its body, cut at 8 KiB.
+/// Asks until the answer is 200. Returns its body, cut at 8 KiB.
 ///
 /// # Errors
-/// What went wrong last, once the time is over.
+/// The last failure, when the time is over.
 pub fn probe(probe: &Probe) -> Result<String, ProbeError> {
     let tls = tls(probe)?;
     let start = Instant::now();
@@ -127,7 +127,7 @@ pub fn probe(probe: &Probe) -> Result<String, ProbeError> {
         match once(probe, tls.as_ref()) {
             Ok(body) => return Ok(body),
             Err(e) if Instant::now() >= end => return Err(e),
-            // What takes longer is asked less often: others may need the processor.
+            // The longer it takes, the less often it is asked: others may need the processor.
             Err(_) => std::thread::sleep(PAUSE.max(start.elapsed() / 50)),
         }
     }

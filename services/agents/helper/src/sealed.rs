@@ -1,4 +1,4 @@
-//! Sealing file operations to a helper's key (libsodium's sealed box).
+//! Seals bytes to a helper's key (libsodium's sealed box).
 
 use crate::files::FileOp;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -27,23 +27,23 @@ pub enum SealError {
     Operations(#[from] postcard::Error),
 }
 
-/// Seals operations to a public key (base64); the arguments for `put`.
+/// Seals operations to a public key (base64). Returns the arguments of `put`.
 ///
 /// # Errors
-/// Where the key is none.
+/// If the key is malformed.
 pub fn seal(public_key: &str, operations: &[FileOp]) -> Result<Vec<String>, SealError> {
     Ok(arguments(&seal_bytes(public_key, &postcard::to_stdvec(operations)?)?))
 }
 
-/// Splits what was sealed into arguments of a command.
+/// Splits sealed bytes into arguments of a command.
 pub fn arguments(sealed: &str) -> Vec<String> {
     sealed.as_bytes().chunks(CHUNK).map(|c| String::from_utf8_lossy(c).into_owned()).collect()
 }
 
-/// Seals bytes to a public key (base64); base64.
+/// Seals bytes to a public key. Both are base64.
 ///
 /// # Errors
-/// Where the key is none.
+/// If the key is malformed.
 pub fn seal_bytes(public_key: &str, plaintext: &[u8]) -> Result<String, SealError> {
     let key: [u8; 32] =
         STANDARD.decode(public_key.trim())?.try_into().map_err(|_| SealError::Key)?;
@@ -66,7 +66,7 @@ impl Opener {
         STANDARD.encode(self.0.public_key().as_bytes())
     }
 
-    /// Opens what was sealed to this key.
+    /// Opens operations that were sealed to this key.
     ///
     /// # Errors
     /// For anything else.

@@ -1,5 +1,5 @@
-//! The long-lived part: holds the key pair, and does what the short-lived part,
-//! started by `ExecSync`, asks over a unix socket inside the container.
+//! The daemon of the helper has the key pair. The commands that `ExecSync` starts send their
+//! requests to it, over a unix socket in the container.
 
 use crate::files::{FilesError, apply, read_piece};
 use crate::kube::do_calls;
@@ -9,19 +9,19 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Why the two parts did not get on.
+/// Why a request to the daemon fails.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The socket fails.
     #[error("socket {path}")]
     Socket {
-        /// Which one.
+        /// The socket.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The long-lived part refused.
+    /// The daemon rejected it.
     #[error("{0}")]
     Rejected(String),
 }
@@ -66,10 +66,10 @@ pub enum ReadError {
     Seal(#[from] SealError),
 }
 
-/// `KEY OFFSET LENGTH PATH`: a piece of a file, sealed to whoever asks, base64.
+/// Reads a piece of a file: `KEY OFFSET LENGTH PATH`. The piece is sealed to that key, base64.
 ///
 /// # Errors
-/// Where the request is malformed, or the file cannot be read.
+/// If the request is malformed, or the file cannot be read.
 pub fn read_sealed(root: &Path, request: &str) -> Result<String, ReadError> {
     let mut words = request.splitn(4, ' ');
     let mut word = || words.next().ok_or(ReadError::Malformed);
@@ -79,10 +79,10 @@ pub fn read_sealed(root: &Path, request: &str) -> Result<String, ReadError> {
     Ok(seal_bytes(key, &piece)?)
 }
 
-/// Serves until the process is killed.
+/// Runs the daemon until it is killed.
 ///
 /// # Errors
-/// Where the socket cannot be made.
+/// If the socket cannot be created.
 pub fn serve(socket: &Path, root: &Path) -> Result<(), ServeError> {
     let failed = |source| ServeError::Socket { path: socket.to_owned(), source };
     let opener = Arc::new(Opener::default());
@@ -91,7 +91,7 @@ pub fn serve(socket: &Path, root: &Path) -> Result<(), ServeError> {
     for stream in listener.incoming() {
         let stream = stream.map_err(failed)?;
         let (opener, root) = (opener.clone(), root.to_owned());
-        // An API server may let one wait.
+        // An API server may take long to answer.
         std::thread::spawn(move || serve_one(stream, &opener, &root));
     }
     Ok(())
@@ -102,7 +102,7 @@ fn serve_one(mut stream: UnixStream, opener: &Opener, root: &Path) {
     if stream.read_to_string(&mut request).is_err() {
         return;
     }
-    // Files are changed one request after the other.
+    // Requests change files one after the other.
     static FILES: Mutex<()> = Mutex::new(());
     let _held = (!request.starts_with("kube "))
         .then(|| FILES.lock().unwrap_or_else(PoisonError::into_inner));
@@ -110,7 +110,7 @@ fn serve_one(mut stream: UnixStream, opener: &Opener, root: &Path) {
         Ok(text) => format!("+{text}"),
         Err(text) => format!("-{text}"),
     };
-    // Whoever asked may be gone.
+    // The command may be gone.
     let _ = stream.write_all(reply.as_bytes());
 }
 
@@ -127,34 +127,34 @@ fn ask(socket: &Path, request: &str) -> Result<String, ServeError> {
     }
 }
 
-/// The public key of the long-lived part.
+/// Asks the daemon for its public key.
 ///
 /// # Errors
-/// Where it does not answer.
+/// If it does not answer.
 pub fn ask_public_key(socket: &Path) -> Result<String, ServeError> {
     ask(socket, "public-key")
 }
 
-/// Has sealed operations done; returns the paths that changed, one a line.
+/// Has the daemon do sealed operations. Returns the paths that changed, one a line.
 ///
 /// # Errors
-/// Where they are refused or fail.
+/// If they are rejected or fail.
 pub fn ask_put(socket: &Path, sealed: &str) -> Result<String, ServeError> {
     ask(socket, &format!("put {sealed}"))
 }
 
-/// Has sealed requests to an API done; the answers, sealed.
+/// Has the daemon send sealed requests to an API server. Returns the replies, sealed.
 ///
 /// # Errors
-/// Where they are refused or fail.
+/// If they are rejected or fail.
 pub fn ask_kube(socket: &Path, sealed: &str) -> Result<String, ServeError> {
     ask(socket, &format!("kube {sealed}"))
 }
 
-/// A piece of a file, sealed to the key of whoever asks, base64; see [`read_sealed`].
+/// Has the daemon read a piece of a file; see [`read_sealed`].
 ///
 /// # Errors
-/// Where it is refused or fails.
+/// If it is rejected or fails.
 pub fn ask_read(socket: &Path, request: &str) -> Result<String, ServeError> {
     ask(socket, &format!("read {request}"))
 }

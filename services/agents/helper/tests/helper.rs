@@ -30,7 +30,7 @@ fn a_list_with_one_path_outside_is_refused_whole() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("root");
     std::fs::create_dir(&root).unwrap();
-    let addons = format!("{}/x", root.display());
+    let inside = format!("{}/x", root.display());
     for outside in [
         format!("{}/../y", root.display()),
         format!("{}-other/y", root.display()),
@@ -38,9 +38,9 @@ fn a_list_with_one_path_outside_is_refused_whole() {
         "y".to_owned(),
         root.display().to_string(),
     ] {
-        apply(&root, &[write(addons.clone(), b"1"), write(outside.clone(), b"1")])
+        apply(&root, &[write(inside.clone(), b"1"), write(outside.clone(), b"1")])
             .expect_err(&outside);
-        assert!(!std::path::Path::new(&addons).exists());
+        assert!(!std::path::Path::new(&inside).exists());
     }
     std::os::unix::fs::symlink(dir.path(), root.join("link")).unwrap();
     apply(&root, &[write(format!("{}/link/y", root.display()), b"1")]).unwrap_err();

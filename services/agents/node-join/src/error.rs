@@ -1,25 +1,25 @@
-//! Why a machine did not become a node, or did not leave.
+//! Why a machine did not become a node, or did not leave its cluster.
 
 use oi_kube::KubeError;
 use std::path::PathBuf;
 
-/// A refusal or a failure.
+/// Why a machine did not become a node, or did not leave its cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
-    /// Only root may.
+    /// Not run as root.
     #[error("a node's kubelet runs as root: run this as root")]
     NotRoot,
-    /// A value that cannot be.
+    /// An argument is malformed.
     #[error("{what} {value:?} is not usable: {problem}")]
     Invalid {
-        /// Which.
+        /// The argument.
         what: &'static str,
-        /// As given.
+        /// Its value.
         value: String,
-        /// What is wrong.
+        /// The problem.
         problem: &'static str,
     },
-    /// Something that must be installed.
+    /// A program is not installed.
     #[error("{program} is not to be found in PATH: install it first")]
     Missing {
         /// Its name.
@@ -30,7 +30,7 @@ pub enum JoinError {
         "no container runtime listens at {0}: install and start one, or name its socket with --cri-socket"
     )]
     NoRuntime(PathBuf),
-    /// The machine is a node of something else.
+    /// The machine is another node already.
     #[error(
         "this machine is {}: leave there first (`oi node leave`, or `kubeadm reset`)",
         .0.as_ref().map_or_else(|| "a node already, and was not made one by oi".to_owned(), |n| format!("node {n} already, under another name, endpoint or authority"))
@@ -39,19 +39,19 @@ pub enum JoinError {
     /// The port is taken.
     #[error("port {0} is taken by another program: a kubelet needs it")]
     PortTaken(u16),
-    /// The token is not accepted.
+    /// The cluster rejects the token.
     #[error(
         "the cluster does not accept the token: it is wrong, expired or revoked (`oi join-token list`, `oi join-token create`)"
     )]
     Token,
-    /// The certificate does not fit.
+    /// The API has a certificate of another CA.
     #[error(
         "the API at {endpoint} is not the one whose authority was given: check --apiserver-endpoint and --apiserver-ca-cert-file"
     )]
     Ca {
-        /// Where.
+        /// The endpoint.
         endpoint: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: KubeError,
     },
@@ -60,10 +60,10 @@ pub enum JoinError {
         "the cluster has a node {0} already: choose another --nodename, or delete that node first (`kubectl delete node {0}`)"
     )]
     NameTaken(String),
-    /// The API.
+    /// The API of the cluster.
     #[error(transparent)]
     Kube(#[from] KubeError),
-    /// The cluster is not made for it.
+    /// The cluster has no add-ons for worker nodes.
     #[error(
         "the cluster tells nothing of how kubelets are to be configured: was it made for worker nodes (`oi cluster addons`)?"
     )]
@@ -74,42 +74,42 @@ pub enum JoinError {
     /// The container runtime.
     #[error("the container runtime")]
     Cri(#[from] oi_cri::CriError),
-    /// A pod stays.
+    /// A pod cannot be removed.
     #[error("the container runtime")]
     Pod(#[from] oi_cri::PodError),
     /// A volume stays mounted.
     #[error("{0} is still mounted: unmount it, and leave again")]
     Mounted(PathBuf),
-    /// A service stays.
+    /// A service does not stop.
     #[error("{0} does not end: end it by hand, and leave again")]
     Stays(&'static str),
-    /// Its own certificate is refused.
+    /// The cluster rejects the node's certificate.
     #[error(
         "the cluster does not accept this node's certificate any more: leave with --force, then join again"
     )]
     Credentials,
-    /// The supervisor ended.
+    /// A supervisor does not start.
     #[error("the supervisor of {name} does not run: its log is {}", log.display())]
     Supervisor {
-        /// Of what.
+        /// Its service.
         name: &'static str,
-        /// Where its log is.
+        /// Its log.
         log: PathBuf,
     },
-    /// No interface can be made.
+    /// The machine cannot have a network interface of ours.
     #[error(
         "the cluster's worker nodes are linked by a tunnel, which needs /dev/net/tun: load the module tun (`modprobe tun`), or let the container see that device"
     )]
     NoTun,
-    /// There is nothing to connect to.
+    /// The cluster has no tunnel.
     #[error("the cluster has no tunnel: join without connecting first")]
     NoTunnel,
-    /// The link is another machine's.
+    /// Another machine has an address in the tunnel under this name.
     #[error(
         "a machine that joined as {0} has the link of that name, with another key: choose another --nodename; or delete that node, and try again in some minutes"
     )]
     LinkTaken(String),
-    /// Nobody answers.
+    /// The machine got no address in the tunnel.
     #[error(
         "no link was given to this machine within {0} s: does oi's worker run (`oi status`), and is there an address left (`oi cluster tunnel`)? This command may be run again"
     )]
@@ -119,60 +119,60 @@ pub enum JoinError {
         "the tunnel's hub at {hub} does not answer: UDP to it must be let out of this network; this command may be run again (the link's log: {log})"
     )]
     HubSilent {
-        /// Where it is.
+        /// Its address.
         hub: String,
-        /// Where the link's log is.
+        /// The link's log.
         log: String,
     },
-    /// The link itself.
+    /// The link failed.
     #[error(transparent)]
     Tunnel(#[from] oi_tunnel::TunnelError),
-    /// No key.
+    /// No randomness for a key.
     #[error("no key can be made")]
     Random(#[source] std::io::Error),
-    /// The same, without any word.
+    /// The container runtime, without a cause.
     #[error("the container runtime at {0} cannot be asked")]
     Runtime(String),
-    /// The file system refused.
+    /// The file system.
     #[error("{path}")]
     File {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// A file is not what it should be.
+    /// A file is damaged.
     #[error("{path} is damaged: {problem}")]
     Damaged {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// A program failed.
     #[error("`{command}` failed: {stderr}")]
     Program {
-        /// With its arguments.
+        /// The program with its arguments.
         command: String,
-        /// What it said.
+        /// Its standard error.
         stderr: String,
     },
-    /// It did not become ready.
+    /// The node is not ready in time.
     #[error(
         "node {node} is not ready after {seconds} s: {state}; it may become so yet, and this command may be run again (the kubelet's log: {log})"
     )]
     NotReady {
         /// The node.
         node: String,
-        /// How long it was waited for.
+        /// The time that it had.
         seconds: u64,
         /// What it waits for.
         state: String,
-        /// Where the kubelet's log is.
+        /// The kubelet's log.
         log: String,
     },
-    /// Pods stay.
+    /// Pods cannot be evicted in time.
     #[error(
         "{0} pod(s) cannot be evicted yet: {1}; the node takes no new pods meanwhile (`kubectl uncordon` lets it); leave with --force to not wait for them"
     )]

@@ -1,4 +1,4 @@
-//! The kubelet: how it is called, by systemd and without.
+//! The kubelet, under systemd and without.
 
 use crate::error::JoinError;
 use crate::files::read;
@@ -7,7 +7,7 @@ use crate::service::KUBELET;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The kubelet's program.
+/// Finds the kubelet's program.
 pub fn find() -> Result<PathBuf, JoinError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
@@ -40,18 +40,17 @@ WantedBy=multi-user.target
 }
 
 impl Machine {
-    /// Whether a kubelet of ours, or of systemd, is looked after.
+    /// Whether a kubelet runs under systemd or our supervisor.
     pub(crate) fn is_kubelet_running(&self) -> bool {
         self.is_running(KUBELET)
     }
 
-    /// Has the kubelet started, now and at each boot where systemd sees to that; what was
-    /// done.
-    pub(crate) fn start_kubelet(&self, kubelet: &Path, anew: bool) -> Result<String, JoinError> {
-        self.start(KUBELET, &unit(kubelet), anew)
+    /// Starts the kubelet, and restarts it if `restart` says so. Returns what was done.
+    pub(crate) fn start_kubelet(&self, kubelet: &Path, restart: bool) -> Result<String, JoinError> {
+        self.start(KUBELET, &unit(kubelet), restart)
     }
 
-    /// Ends the kubelet, and what looks after it.
+    /// Stops the kubelet.
     pub(crate) fn stop_kubelet(&self) -> Result<(), JoinError> {
         self.stop(KUBELET)
     }
@@ -83,12 +82,12 @@ fn arguments(machine: &Machine) -> Result<Vec<String>, JoinError> {
     Ok(all)
 }
 
-/// Runs the kubelet for as long as there is a configuration for it, again and again: what
-/// systemd does elsewhere. It also waits for a configuration, so that `kubeadm join` finds
-/// it running. Returns only where another one is at it already.
+/// Supervises the kubelet on a machine without systemd, for as long as there is a configuration.
+/// It also waits for a configuration, so that `kubeadm join` finds it running. Returns only if
+/// another supervisor lives.
 ///
 /// # Errors
-/// Where its files cannot be made.
+/// If its files cannot be written.
 pub fn supervise(machine: &Machine) -> Result<(), JoinError> {
     machine.supervise(KUBELET, &machine.path(CONFIG), || {
         let mut command = Command::new(find()?);

@@ -1,4 +1,4 @@
-//! Ending to be a worker node.
+//! Leaves a cluster.
 
 use crate::api::Cluster;
 use crate::error::JoinError;
@@ -10,18 +10,17 @@ use std::time::{Duration, Instant};
 /// How a machine leaves.
 #[derive(Debug, Clone)]
 pub struct Leave {
-    /// How long evicted pods may take to go.
+    /// How long evicted pods may take to end.
     pub patience: Duration,
-    /// Leave also where pods stay, or the cluster does not answer.
+    /// Leave even if pods stay, or the cluster does not answer.
     pub force: bool,
 }
 
-/// Has the pods go elsewhere, tells the cluster, ends the kubelet, and removes what was
-/// written. Done again, it goes on where it ended; where the machine is no node, it does
-/// nothing.
+/// Evicts the pods, tells the cluster, stops the kubelet, and removes what joining wrote. Called
+/// again, it continues where it ended. On a machine that is no node, it does nothing.
 ///
 /// # Errors
-/// Where pods stay, unless forced; what they run on is left as it is then.
+/// If pods stay, unless forced. What they need is left as it is then.
 pub fn leave(machine: &Machine, leave: &Leave, say: &mut dyn FnMut(&str)) -> Result<(), JoinError> {
     if !rustix::process::geteuid().is_root() {
         return Err(JoinError::NotRoot);

@@ -1,17 +1,20 @@
-//! Making this machine a worker node of a cluster, and ending that again.
+//! Makes this machine a worker node of a cluster, and undoes that.
 //!
-//! The layout on the machine is kubeadm's, so that its tools and habits go on working. All
-//! that can be wrong is looked at before anything is changed ([`join`] asks the API with the
-//! token); what is written then is written whole, and doing it again after a crash goes on
-//! where it ended.
+//! The layout on the machine is kubeadm's, so that its tools and habits keep working. Everything
+//! that can be wrong is checked before anything changes. Files are written whole, so that another
+//! attempt after a crash continues where it ended.
+//!
+//! `tunnel` links the machine to its cluster's tunnel. `service` runs the kubelet and the link.
 
 mod api;
+mod documents;
 mod error;
 mod files;
 mod kubelet;
 mod leave;
 mod machine;
 mod pods;
+mod record;
 mod service;
 mod tunnel;
 
@@ -23,29 +26,29 @@ pub use oi_kube::KubeError;
 pub use tunnel::{run_link, supervise_link};
 
 use api::Cluster;
-use files::Record;
 use oi_events::chain;
+use record::Record;
 use service::KUBELET;
 use std::time::{Duration, Instant};
 
-/// What is to be joined. It holds the token, and is not shown.
+/// A request to join. It has the token, and is never printed.
 #[derive(Clone)]
 pub struct Join {
     /// The node's name in the cluster, a DNS subdomain.
     pub node: String,
     /// `host:port` of the API.
     pub endpoint: String,
-    /// The certificates by which it is trusted, PEM.
+    /// The API's CA certificates, PEM.
     pub authorities: String,
     /// `id.secret`.
     pub token: String,
     /// The container runtime's socket, `unix:///path`.
     pub runtime: String,
-    /// How long the node may take to be ready; zero to not wait.
+    /// How long to wait for the node to be ready; zero not to wait.
     pub patience: Duration,
 }
 
-/// Whether the machine was asked to be this node before; refused where it is another one.
+/// Whether an earlier attempt began to make the machine this node. Another node is rejected.
 fn begun(machine: &Machine, record: &Record) -> Result<bool, JoinError> {
     let before = machine.record()?;
     if before.as_ref().is_some_and(|b| b != record) || (before.is_none() && machine.is_node()) {
@@ -54,7 +57,7 @@ fn begun(machine: &Machine, record: &Record) -> Result<bool, JoinError> {
     Ok(before.is_some())
 }
 
-/// The name is free, or may be this machine's: it was interrupted.
+/// Checks that the name is free, or that an earlier attempt took it.
 fn check_name(cluster: &Cluster, join: &Join, begun: bool) -> Result<(), JoinError> {
     if !begun && cluster.has_node(&join.node)? {
         return Err(JoinError::NameTaken(join.node.clone()));
@@ -62,21 +65,20 @@ fn check_name(cluster: &Cluster, join: &Join, begun: bool) -> Result<(), JoinErr
     Ok(())
 }
 
-/// Makes the machine a node. Where it is this node already, only what is missing is done.
-/// `say` is told each step.
+/// Makes the machine a node. If it is this node already, does only what is missing. Calls `say`
+/// with each step.
 ///
 /// # Errors
-/// Before anything is changed, where it cannot work; later ones leave what another attempt
-/// needs.
+/// If it cannot work, before anything changes. A later error leaves what another attempt needs.
 pub fn join(machine: &Machine, join: &Join, say: &mut dyn FnMut(&str)) -> Result<(), JoinError> {
     let kubelet = machine.check(join)?;
     let record = Record::of(join);
     let begun = begun(machine, &record)?;
     let member = machine.is_member();
-    let mut anew = !member;
+    let mut restart = !member;
     if member {
         say("it has joined already");
-        anew = tunnel::catch_up(machine, join, say)?;
+        restart = tunnel::catch_up(machine, join, say)?;
     } else {
         let cluster = Cluster::with_token(join)?;
         say(&format!("asking https://{} with the token", join.endpoint));
@@ -92,21 +94,21 @@ pub fn join(machine: &Machine, join: &Join, say: &mut dyn FnMut(&str)) -> Result
         machine.write(join, &config, address)?;
     }
     tunnel::start(machine)?;
-    if member && anew {
+    if member && restart {
         machine.stop_kubelet()?;
     }
-    say(&machine.start_kubelet(&kubelet, anew)?);
+    say(&machine.start_kubelet(&kubelet, restart)?);
     if join.patience.is_zero() {
         return Ok(());
     }
     wait(machine, join, say)
 }
 
-/// Links the machine to the tunnel of a cluster, for a `kubeadm join` that comes next; returns
-/// the configuration for that. Done again, only what is missing is done.
+/// Links the machine to the tunnel of a cluster, ahead of a `kubeadm join`. Returns the
+/// configuration of that. Called again, does only what is missing.
 ///
 /// # Errors
-/// As with [`join`], and where the cluster has no tunnel.
+/// As with [`join`], and if the cluster has no tunnel.
 pub fn connect(
     machine: &Machine,
     join: &Join,
@@ -121,7 +123,7 @@ pub fn connect(
     machine.write_record(&record)?;
     let address = tunnel::link(machine, join, &cluster, &hub, say)?;
     machine.write_discovery(join)?;
-    Ok(files::join_configuration(join, address))
+    Ok(documents::join_configuration(join, address))
 }
 
 /// Waits until the kubelet has its own credentials and the node is ready.
@@ -132,7 +134,7 @@ fn wait(machine: &Machine, join: &Join, say: &mut dyn FnMut(&str)) -> Result<(),
         let state = match machine.own_credentials()? {
             None => "waiting for the kubelet's certificate".to_owned(),
             Some(identity) => {
-                // The token has done its work.
+                // The token is not needed any more.
                 machine.forget_token()?;
                 match Cluster::with(join, identity).and_then(|c| c.readiness(&join.node)) {
                     Ok(None) => return Ok(()),

@@ -1,4 +1,4 @@
-//! Ending what a kubelet that is gone has left in the container runtime and on the disk.
+//! What a kubelet leaves in the container runtime and on the disk.
 
 use crate::error::JoinError;
 use crate::files::failed;
@@ -8,17 +8,17 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What kubelets write on each of their pods, and oi's workers on none.
+/// The label that kubelets give all of their pods, and oi's workers none.
 const UID: &str = "io.kubernetes.pod.uid";
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Removes the pods that a kubelet made. Others, of a hypervisor of oi on the same machine for
-/// example, stay.
+/// Removes the pods of a kubelet. Others stay: those of a hypervisor of oi on the same machine,
+/// for example. Returns how many there were.
 ///
 /// # Errors
-/// Where the runtime does not answer, or does not remove one.
+/// If the runtime does not answer, or does not remove one.
 pub fn remove_all(runtime: &str) -> Result<usize, JoinError> {
-    // The caller may be within a runtime of its own.
+    // A thread of its own, because the caller may run in an async runtime.
     std::thread::scope(|scope| {
         let done = scope.spawn(|| {
             let executor = tokio::runtime::Builder::new_current_thread()
@@ -42,8 +42,7 @@ async fn remove(runtime: &str) -> Result<usize, JoinError> {
     Ok(uids.len())
 }
 
-/// What is mounted below a directory, the innermost last; the directory itself may be a file
-/// system of its own.
+/// The mount points below a directory, innermost last. The directory itself does not count.
 fn mounted_below(dir: &Path) -> Result<Vec<PathBuf>, JoinError> {
     let path = Path::new("/proc/self/mountinfo");
     let table = std::fs::read_to_string(path).map_err(failed(path))?;
@@ -51,10 +50,10 @@ fn mounted_below(dir: &Path) -> Result<Vec<PathBuf>, JoinError> {
     Ok(points.filter(|p| p.starts_with(dir) && p != dir).collect())
 }
 
-/// Unmounts all below a directory, the innermost first: volumes of pods.
+/// Unmounts the volumes of pods below a directory, innermost first.
 ///
 /// # Errors
-/// Where something stays mounted: to remove the directory would be to remove what is in that.
+/// If something stays mounted: removing the directory would remove its content.
 pub fn unmount_below(dir: &Path) -> Result<(), JoinError> {
     for point in mounted_below(dir)?.into_iter().rev() {
         let _ = unmount(&point, UnmountFlags::DETACH);

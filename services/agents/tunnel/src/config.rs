@@ -1,4 +1,4 @@
-//! What a hub and a link are told, as JSON files, which they read again when they change.
+//! The configuration of hubs and links: JSON files, which are reloaded when they change.
 
 use crate::error::TunnelError;
 use crate::switch::Kind;
@@ -69,7 +69,7 @@ pub struct HubConfig {
     pub private_key: Key,
     /// The UDP port on which it listens.
     pub listen_port: u16,
-    /// Who may have a link to it.
+    /// The peers that may have a link.
     pub peers: Vec<PeerConfig>,
 }
 
@@ -81,7 +81,7 @@ pub struct PeerConfig {
     pub public_key: Key,
     /// Its address in the tunnel.
     pub address: Ipv4Addr,
-    /// What it is.
+    /// The kind of peer.
     pub kind: Kind,
 }
 
@@ -99,14 +99,14 @@ pub struct LinkConfig {
     pub address: Ipv4Net,
     /// The hub's public key.
     pub hub_key: Key,
-    /// Where the hub listens; none while that is not known.
+    /// Where the hub listens, if that is known.
     pub hub: Option<SocketAddr>,
-    /// What else is reached through it.
+    /// More networks that are reached through it.
     #[serde(default)]
     pub routes: Vec<Ipv4Net>,
 }
 
-/// Reads a file again when it is another one.
+/// A file that is reloaded when it changes.
 pub(crate) struct Watched<'a> {
     path: &'a Path,
     text: String,
@@ -117,8 +117,7 @@ impl<'a> Watched<'a> {
         Watched { path, text: String::new() }
     }
 
-    /// The configuration, if it is another one than the last time. A file is replaced as a
-    /// whole, but one that cannot be read for a moment is no reason to end.
+    /// The configuration, if it has changed since the last call.
     pub(crate) fn changed<T: DeserializeOwned>(&mut self) -> Result<Option<T>, TunnelError> {
         let path = || self.path.display().to_string();
         let text = std::fs::read_to_string(self.path)

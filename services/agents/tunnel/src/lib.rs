@@ -1,9 +1,13 @@
-//! The tunnel of a cluster: a hub beside its ingress, and a link from each worker and each
-//! API server to it, WireGuard in user space (boringtun).
+//! The tunnel of a cluster: a hub beside its ingress, and a link to it from each worker node and
+//! each API server. It is WireGuard in user space (boringtun).
 //!
-//! All links lead out to the hub, so that it does not matter behind how many NATs a machine
-//! is. The hub has no interface of its own and no rights: it takes packets out of one link
-//! and puts them into another, where [`allows`] says so.
+//! Links connect to the hub, so that any number of NATs may be between. The hub has no network
+//! interface and no privileges: it takes packets out of one link and puts them into another, if
+//! [`allows`] says so.
+//!
+//! The domain decides who has which address (`services/core/domain/src/tunnel`), the worker
+//! configures hubs and links (`services/roles/worker/src/tunnel`), and `oi-node-join` runs the
+//! link of a worker machine.
 
 mod config;
 mod error;

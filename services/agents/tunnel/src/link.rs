@@ -1,4 +1,4 @@
-//! A link: an interface of this machine whose packets go to the hub, and come from there.
+//! A link: a network interface whose packets go to the hub, and come from there.
 
 use crate::config::{LinkConfig, Watched};
 use crate::error::TunnelError;
@@ -13,23 +13,25 @@ use tun_rs::{DeviceBuilder, SyncDevice};
 
 /// The interface's name.
 pub const INTERFACE: &str = "oi-tunnel";
-/// WireGuard's own: 1500 less 80 for IPv6, UDP and its header.
+/// WireGuard's own: 1500 less 80 for IPv6, UDP and WireGuard's header.
 const MTU: u16 = 1420;
 const TICK: Duration = Duration::from_millis(250);
-/// NATs forget where packets come from after half a minute or more of silence.
+/// The interval of looks at the configuration.
+const LOOK: Duration = Duration::from_secs(1);
+/// NATs forget a mapping after half a minute or more of silence.
 const KEEPALIVE: u16 = 20;
-/// Between handshakes that are begun anew, where none is answered.
+/// The pause between handshakes while none is answered.
 const GREET: Duration = Duration::from_secs(5);
-/// A handshake is no older: the hub may have begun anew, and then knows nothing of it.
+/// The age at which a handshake is repeated: a hub that has restarted knows nothing of it.
 const FRESH: Duration = Duration::from_secs(20);
-/// No handshake for so long: the hub is silent.
+/// The age of the last handshake at which the hub counts as silent.
 const SILENT: Duration = Duration::from_secs(45);
 
-/// How a link is run.
+/// How a link runs.
 pub struct Link<'a> {
     /// Its configuration.
     pub config: &'a Path,
-    /// Where it is written whether the hub was heard lately: `up` or `down`.
+    /// The file of its status: `up` if the hub was heard lately, or `down`.
     pub status: Option<&'a Path>,
 }
 
@@ -41,17 +43,26 @@ struct Shared {
 }
 
 impl Shared {
+    /// Opens the socket, and makes the interface.
+    fn open(config: &LinkConfig, hub: SocketAddr) -> Result<Shared, TunnelError> {
+        let any = if hub.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+        let socket = UdpSocket::bind(any).map_err(TunnelError::Socket)?;
+        let (secret, public) = (config.private_key.secret(), config.hub_key.peer());
+        let tunnel = Mutex::new(Tunn::new(secret, public, None, Some(KEEPALIVE), 0, None));
+        Ok(Shared { tunnel, socket, hub, device: interface(config)? })
+    }
+
     fn tunnel(&self) -> MutexGuard<'_, Tunn> {
         self.tunnel.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What cannot be sent is lost, as packets are.
+    /// Sends a datagram. One that cannot be sent is lost, as packets are.
     fn send(&self, datagram: &[u8]) {
-        // Not a connected socket: the machine's own address may change.
+        // The socket is not connected, because the machine's own address may change.
         let _ = self.socket.send_to(datagram, self.hub);
     }
 
-    /// From the interface to the hub.
+    /// Sends packets of the interface to the hub.
     fn out(&self) -> Result<(), TunnelError> {
         let (mut packet, mut datagram) = (vec![0; LARGEST], vec![0; LARGEST + SEAL]);
         loop {
@@ -63,11 +74,11 @@ impl Shared {
         }
     }
 
-    /// From the hub to the interface.
+    /// Gives packets of the hub to the interface.
     fn back(&self) -> Result<(), TunnelError> {
         let (mut datagram, mut packet) = (vec![0; LARGEST], vec![0; LARGEST]);
         loop {
-            // An ICMP error for something that was sent comes as an error here.
+            // An ICMP error for something that was sent is an error here.
             let Ok((length, from)) = self.socket.recv_from(&mut datagram) else {
                 std::thread::sleep(Duration::from_millis(10));
                 continue;
@@ -93,11 +104,11 @@ impl Shared {
     }
 }
 
-/// Runs the link until it fails, or is to be another one: whatever supervises it starts it
-/// again, and the interface stays meanwhile.
+/// Runs the link until it fails, or its configuration changes: a supervisor then starts it again.
+/// The interface stays meanwhile.
 ///
 /// # Errors
-/// Where the configuration, the interface or the socket is not to be had.
+/// If the configuration, the interface or the socket cannot be had.
 pub fn link(link: &Link<'_>) -> Result<(), TunnelError> {
     let mut watched = Watched::new(link.config);
     let mut status = Status { path: link.status, up: None };
@@ -107,45 +118,19 @@ pub fn link(link: &Link<'_>) -> Result<(), TunnelError> {
         {
             break (config, hub);
         }
-        status.tell(false)?;
+        status.set(false)?;
         std::thread::sleep(TICK);
     };
-    let any = if hub.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-    let socket = UdpSocket::bind(any).map_err(TunnelError::Socket)?;
-    let tunnel = Tunn::new(
-        config.private_key.secret(),
-        config.hub_key.peer(),
-        None,
-        Some(KEEPALIVE),
-        0,
-        None,
-    );
-    let device = interface(&config)?;
+    let shared = Arc::new(Shared::open(&config, hub)?);
     eprintln!("{INTERFACE} is {}, linked to {hub}", config.address);
-    let shared = Arc::new(Shared { tunnel: Mutex::new(tunnel), socket, hub, device });
     let (one, other) = (shared.clone(), shared.clone());
     let threads = [std::thread::spawn(move || one.out()), std::thread::spawn(move || other.back())];
-    let mut datagram = vec![0; LARGEST];
+    let mut timers = Timers { datagram: vec![0; LARGEST], greeted: None };
     let mut looked = Instant::now();
-    let mut greeted: Option<Instant> = None;
     loop {
-        let due = shared.tunnel().update_timers(&mut datagram);
-        if let TunnResult::WriteToNetwork(due) = due {
-            shared.send(due);
-        }
-        let (heard, ..) = shared.tunnel().stats();
-        // A tunnel without traffic would not notice that its hub has begun anew, and one that
-        // is not answered gives up; a link never does.
-        let stale = heard.is_none_or(|since| since > FRESH);
-        if stale && greeted.is_none_or(|at| at.elapsed() >= GREET) {
-            greeted = Some(Instant::now());
-            let hello = shared.tunnel().format_handshake_initiation(&mut datagram, true);
-            if let TunnResult::WriteToNetwork(hello) = hello {
-                shared.send(hello);
-            }
-        }
-        status.tell(heard.is_some_and(|since| since < SILENT))?;
-        if looked.elapsed() >= Duration::from_secs(1) {
+        let heard = timers.tick(&shared);
+        status.set(heard.is_some_and(|since| since < SILENT))?;
+        if looked.elapsed() >= LOOK {
             looked = Instant::now();
             match watched.changed::<LinkConfig>() {
                 Ok(Some(_)) => return Ok(()),
@@ -160,7 +145,36 @@ pub fn link(link: &Link<'_>) -> Result<(), TunnelError> {
     }
 }
 
-/// The interface: it stays when the process ends, and so does what others have bound to it.
+/// What a link does without a packet.
+struct Timers {
+    datagram: Vec<u8>,
+    greeted: Option<Instant>,
+}
+
+impl Timers {
+    /// Runs WireGuard's timers, and starts a handshake when the last one is old. Returns how long
+    /// ago the hub was heard.
+    fn tick(&mut self, shared: &Shared) -> Option<Duration> {
+        let due = shared.tunnel().update_timers(&mut self.datagram);
+        if let TunnResult::WriteToNetwork(due) = due {
+            shared.send(due);
+        }
+        let (heard, ..) = shared.tunnel().stats();
+        // WireGuard starts no handshake without traffic, and gives up one that is not answered.
+        // A link must notice that its hub has restarted, and must never give up.
+        let stale = heard.is_none_or(|since| since > FRESH);
+        if stale && self.greeted.is_none_or(|at| at.elapsed() >= GREET) {
+            self.greeted = Some(Instant::now());
+            let hello = shared.tunnel().format_handshake_initiation(&mut self.datagram, true);
+            if let TunnResult::WriteToNetwork(hello) = hello {
+                shared.send(hello);
+            }
+        }
+        heard
+    }
+}
+
+/// Makes the interface. It stays when the process ends, and so does what others bind to it.
 fn interface(config: &LinkConfig) -> Result<SyncDevice, TunnelError> {
     let failed = |source| TunnelError::Interface { name: INTERFACE, source };
     let device = DeviceBuilder::new().name(INTERFACE).mtu(MTU).build_sync().map_err(failed)?;
@@ -180,14 +194,14 @@ fn interface(config: &LinkConfig) -> Result<SyncDevice, TunnelError> {
     Ok(device)
 }
 
-/// Where it is written whether the hub was heard.
+/// The status file.
 struct Status<'a> {
     path: Option<&'a Path>,
     up: Option<bool>,
 }
 
 impl Status<'_> {
-    fn tell(&mut self, up: bool) -> Result<(), TunnelError> {
+    fn set(&mut self, up: bool) -> Result<(), TunnelError> {
         if self.up == Some(up) {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! What Prometheus sees of working.
+//! The metrics of a worker.
 
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
 
@@ -6,33 +6,36 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Reg
 pub struct Metrics {
     /// Jobs by kind and outcome.
     pub jobs: IntCounterVec,
-    /// How long jobs take, seconds.
+    /// Durations of jobs, seconds.
     pub job_seconds: HistogramVec,
-    /// Jobs in hand.
+    /// Jobs in progress.
     pub running: IntGauge,
-    /// Containers started again on the spot.
+    /// Restarts by the supervisor.
     pub restarts: IntCounterVec,
 }
 
 impl Metrics {
-    /// Registers them.
+    /// Registers the metrics.
     ///
     /// # Errors
-    /// Where a name is taken.
+    /// If a name is taken.
     pub fn new(registry: &Registry) -> Result<Metrics, prometheus::Error> {
         let metrics = Metrics {
             jobs: IntCounterVec::new(
-                Opts::new("oi_jobs_total", "Jobs done, by kind and outcome."),
+                Opts::new("oi_jobs_total", "Jobs that ended, by kind and outcome."),
                 &["kind", "outcome"],
             )?,
             job_seconds: HistogramVec::new(
-                HistogramOpts::new("oi_job_seconds", "How long jobs take.")
+                HistogramOpts::new("oi_job_seconds", "Durations of jobs.")
                     .buckets(vec![0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0]),
                 &["kind"],
             )?,
-            running: IntGauge::new("oi_jobs_running", "Jobs in hand.")?,
+            running: IntGauge::new("oi_jobs_running", "Jobs in progress.")?,
             restarts: IntCounterVec::new(
-                Opts::new("oi_restarts_total", "Containers started again on the spot."),
+                Opts::new(
+                    "oi_restarts_total",
+                    "Restarts of nodes by the supervisor, by hypervisor.",
+                ),
                 &["hypervisor"],
             )?,
         };

@@ -228,14 +228,14 @@ impl Platform {
             let containers = h.fake.containers();
             for s in h.fake.sandboxes().iter().filter(|s| s.labels.contains_key(label::CLUSTER_UID))
             {
-                let mut addons: Vec<String> = containers
+                let mut names: Vec<String> = containers
                     .iter()
                     .filter(|c| c.pod_sandbox_id == s.id)
                     .inspect(|c| assert_eq!(c.state, CONTAINER_RUNNING, "{c:?}"))
                     .map(|c| c.metadata.as_ref().unwrap().name.clone())
                     .collect();
-                addons.sort();
-                pods.push(format!("{}: {}", s.labels[label::POD], addons.join(" ")));
+                names.sort();
+                pods.push(format!("{}: {}", s.labels[label::POD], names.join(" ")));
             }
         }
         pods.sort();
