@@ -30,11 +30,11 @@ pub(crate) fn summary(event: &AuthenticationEvent) -> String {
     match event {
         AuthenticationEvent::AuthenticationSet(e) => {
             let urls: Vec<&str> = e.issuers.iter().map(|i| i.url.as_str()).collect();
-            let text = match urls.as_slice() {
+
+            match urls.as_slice() {
                 [] => "nobody else says who its users are".to_owned(),
                 urls => format!("who its users are is also said by {}", urls.join(", ")),
-            };
-            text
+            }
         }
         AuthenticationEvent::AuthenticationRolledOut(_) => {
             "its API server is told who says who users are".to_owned()

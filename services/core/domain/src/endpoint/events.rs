@@ -22,15 +22,12 @@ pub(crate) fn fold(state: &mut State, event: &EndpointEvent) {
 /// What happened, in a line for people.
 pub(crate) fn summary(event: &EndpointEvent) -> String {
     match event {
-        EndpointEvent::EndpointSet(e) => {
-            let text = match &e.endpoint {
-                Some(endpoint) if endpoint.forwarded => {
-                    format!("is reached at {endpoint}, from where others lead to its ingresses")
-                }
-                Some(endpoint) => format!("is reached at {endpoint}"),
-                None => "is reached at its oldest ingress".to_owned(),
-            };
-            text
-        }
+        EndpointEvent::EndpointSet(e) => match &e.endpoint {
+            Some(endpoint) if endpoint.forwarded => {
+                format!("is reached at {endpoint}, from where others lead to its ingresses")
+            }
+            Some(endpoint) => format!("is reached at {endpoint}"),
+            None => "is reached at its oldest ingress".to_owned(),
+        },
     }
 }

@@ -80,11 +80,11 @@ pub(crate) fn summary(event: &HypervisorEvent) -> String {
         HypervisorEvent::HypervisorCordoned(e) if e.cordoned => "takes no new nodes".to_owned(),
         HypervisorEvent::PortsShared(e) => {
             let ports: Vec<String> = e.ports.iter().map(ToString::to_string).collect();
-            let text = match ports.as_slice() {
+
+            match ports.as_slice() {
                 [] => "shares no ports beside those of its range".to_owned(),
                 ports => format!("clusters may share its ports {}", ports.join(", ")),
-            };
-            text
+            }
         }
         HypervisorEvent::HypervisorCordoned(_) => "takes new nodes again".to_owned(),
         HypervisorEvent::HypervisorObserved(e) if e.reachable => {

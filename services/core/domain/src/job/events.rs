@@ -63,7 +63,7 @@ fn job_done(state: &mut State, job: &JobId) {
                 && step != JobKind::RemoveNode
             {
                 n.joined |= step == JobKind::EnsureEtcd;
-                n.done.insert(step.clone());
+                n.done.insert(step);
             }
             if step == JobKind::RestoreEtcd {
                 restored(state, &cluster, &node);

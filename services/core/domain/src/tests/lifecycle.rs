@@ -679,7 +679,7 @@ fn as_planned(world: &mut World, command: impl Into<Command>) {
                     events.extend(world.run(renewal));
                     continue;
                 };
-                jobs.push((job.id.clone(), job.kind.clone(), job.node.clone(), job.hypervisor));
+                jobs.push((job.id.clone(), job.kind, job.node.clone(), job.hypervisor));
                 events.extend(world.succeed(&job.id.0));
             }
             events.retain(|e| !matches!(e, Event::Job(JobEvent::JobSucceeded(_))));

@@ -1,6 +1,6 @@
 //! Given events, when a command, then events: a world in which commands are decided
 //! and folded, with keys that are plain names.
-#![allow(dead_code)]
+#![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 use oi_domain::*;
 use oi_events::*;

@@ -225,7 +225,7 @@ mod tests {
         let one = issuer(&format!("# mine\n{begin}AB\nCD\n-----END CERTIFICATE-----\n"));
         let same = issuer(&format!("{begin}ABCD\r\n-----END CERTIFICATE-----"));
         let other = issuer(&format!("{begin}ABCE\n-----END CERTIFICATE-----\n"));
-        assert_eq!(comparable(&[one.clone()]), comparable(&[same]));
+        assert_eq!(comparable(std::slice::from_ref(&one)), comparable(&[same]));
         assert_ne!(comparable(&[one]), comparable(&[other]));
     }
 }
