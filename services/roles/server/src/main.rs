@@ -22,10 +22,16 @@ const VERSION: &str = match option_env!("OI_VERSION") {
     None => env!("CARGO_PKG_VERSION"),
 };
 
+/// Bytes: a job nests its steps deeply, and without optimization each takes much of a stack.
+const STACK: usize = 8 * 1024 * 1024;
+
 fn serve(config: Config) -> Result<ExitCode, Box<dyn Error>> {
     // Two threads: the work is waiting, and memory counts.
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_stack_size(STACK)
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let exporter = log::start(&config, VERSION)?;
         check::refuse(&config)?;
