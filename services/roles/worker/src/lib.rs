@@ -2,11 +2,11 @@
 //!
 //! - `job_runner` takes jobs from the queue, and reports their outcomes. [`steps`] has one file
 //!   for each kind of job.
-//! - `supervisor` restarts what died, and `addons` repairs drift inside of clusters: both without
-//!   jobs, and without the broker.
-//! - [`desired`] says what must run, as pure functions of the state, and [`place`] runs it. So
-//!   does [`addons`] for objects inside of clusters, and [`tunnel`] for the tunnel to their worker
-//!   nodes.
+//! - [`desired`] describes what must run, as pure functions of the state, and [`place`] runs it.
+//! - [`addons`] describes the objects in clusters and reconciles them; [`tunnel`] does so for the
+//!   tunnel to worker nodes.
+//! - `supervisor` restarts what died, and [`addons`] repairs drift: both without jobs, and without
+//!   the broker.
 //! - `locks` keeps these apart within one worker. Several workers need no locks: whatever they
 //!   do twice, or at once, leaves the same.
 
