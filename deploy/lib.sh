@@ -6,6 +6,10 @@ deploy_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo_dir=$(dirname "$deploy_dir")
 OI_CACHE=${OI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/oi}
 export OI_CACHE
+# The profile that oi is built in, and the directory where cargo leaves its programs: `dev`
+# compiles fast and is what labs and tests run; `release` is for benchmarks and real use.
+OI_PROFILE=${OI_PROFILE:-dev}
+oi_bin_dir=${CARGO_TARGET_DIR:-$repo_dir/target}/${OI_PROFILE/#dev/debug}
 bin_dir=$OI_CACHE/bin
 cni_dir=$OI_CACHE/cni
 registry_dir=$OI_CACHE/registry

@@ -1,92 +1,114 @@
-# Shared by the end-to-end tests: a lab of its own for each, checks, and the search
-# for what is left behind. Sourced, not run.
+# Shared by the end-to-end tests: a directory, ports and a lab of its own for each, checks, and
+# the search for what is left behind. Sourced, not run.
 # shellcheck shell=bash
-source "$(dirname "${BASH_SOURCE[0]}")/../../deploy/lib.sh"
-export PATH=${CARGO_TARGET_DIR:-$repo_dir/target}/release:$bin_dir:$PATH
+tests_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source "$tests_dir/../../deploy/lib.sh"
+export PATH=$oi_bin_dir:$bin_dir:$PATH
 
+# The test's own directory. Its path is in the environment of everything that the test
+# starts, by which `traces` finds it; so the test itself is started once more.
 test_name=$(basename "$0")
-work=$(mktemp -d "/tmp/oi-$test_name.XXXXXX")
-export OI_LOCAL_DIR=$work/lab
+if [ -z "${OI_TEST_WORK:-}" ]; then
+  OI_TEST_WORK=$(mktemp -d "/tmp/oi-$test_name.XXXXXX") exec "$0" "$@"
+fi
+work=$OI_TEST_WORK
+mkdir -p "$work/tmp"
+export OI_LOCAL_DIR=$work/lab TMPDIR=$work/tmp
 cd "$work"
 
-# lab NUMBER [flags of cluster create...]: settings for a lab of its own; each number
-# has its own ports. Sets $lab and the environment of `oi`; does not start it.
-lab() {
-  lab=t$1
-  local base=$((17000 + $1 * 10))
-  lab_flags=(--name "$lab" --base-port "$base" --public-port $((21000 + $1 * 400)) "${@:2}")
-  export OI_SERVER=http://127.0.0.1:$base OI_NATS_URL=nats://127.0.0.1:$((base + 2))
-  metrics=http://127.0.0.1:$((base + 1)) broker_port=$((base + 2)) monitor=http://127.0.0.1:$((base + 4)) page=http://127.0.0.1:$((base + 5))
-  lab_dir=$OI_LOCAL_DIR/$lab
+# claim_ports: sets $claimed to the first of four hundred ports that nobody else on this
+# machine has: ten for a lab, ninety for the test itself (`port N`), three hundred for public
+# hypervisors. A lock says that they are taken, as long as anything lives that the test
+# started from then on.
+claim_ports() {
+  local block lock
+  mkdir -p /run/lock/oi-tests
+  for block in {0..31}; do
+    claimed=$((17000 + 400 * block))
+    exec {lock}>"/run/lock/oi-tests/$claimed"
+    if flock -n "$lock" && [ -z "$(ss -Hltn "sport >= :$claimed and sport < :$((claimed + 400))")" ]; then return; fi
+    exec {lock}>&-
+  done
+  die "no ports are free: /run/lock/oi-tests has a lock for each test that runs"
 }
-# Creating goes on where it was: what failed once is said, and tried once more.
-create_lab() {
-  oi-local-cluster cluster create "${lab_flags[@]}" 2>>"$work/lab.log" && return
-  printf 'creating the lab failed, trying once more:\n' >&2
-  tail -n 10 "$work/lab.log" >&2
-  sleep 2
-  oi-local-cluster cluster create "${lab_flags[@]}" 2>>"$work/lab.log"
+port() { echo $((base + 10 + $1)); }
+# addresses FIRST: where a lab's parts listen, or `bare_broker` and `bare_server`.
+addresses() {
+  export OI_SERVER=http://127.0.0.1:$1 OI_NATS_URL=nats://127.0.0.1:$(($1 + 2))
+  metrics=http://127.0.0.1:$(($1 + 1)) monitor=http://127.0.0.1:$(($1 + 4)) page=http://127.0.0.1:$(($1 + 5))
+  broker_port=$(($1 + 2))
 }
-# bare_broker PORT STORE [CONF]: a broker of its own beside the lab's; sets $broker to its
-# pid.
+
+# bare_broker [PORT [STORE [CONF]]]: a broker without a lab, with its monitoring two ports
+# above; sets $broker to its pid.
 bare_broker() {
-  OI_NATS_LISTEN=127.0.0.1:$1 OI_NATS_MONITOR=127.0.0.1:$(($1 + 1)) OI_NATS_STORE=$2 \
+  local port=${1:-$broker_port}
+  OI_NATS_LISTEN=127.0.0.1:$port OI_NATS_MONITOR=127.0.0.1:$((port + 2)) OI_NATS_STORE=${2:-$work/store} \
     nats-server -c "${3:-$repo_dir/nats.conf}" >>"$work/broker.log" 2>&1 & broker=$!
   children+=("$broker")
-  until (exec 8<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; do sleep 0.05; done
+  until (exec 8<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do sleep 0.05; done
 }
-component() { oi-local-cluster cluster "$1" --name "$lab" --component "$2" "${@:3}" 2>>"$work/lab.log"; }
-
-# All that a lab may leave on a machine, without what changes by itself.
-traces() {
-  ps -eo comm=,args= | grep -v '<defunct>' | grep -E '^(containerd|runc|nats-server|oi|crane|haproxy|etcd|kube|pause|unshare|flanneld|coredns|agnhost|python|ginkgo|e2e)' || true
-  ls /run/netns /run/containerd /run/containerd/s /var/lib/oi /var/lib/oi-local /var/lib/cni /var/run/docker 2>/dev/null || true
-  ip -o link | cut -d: -f2 | cut -d@ -f1
-  ip -o addr show | awk '$3 == "inet" {print $2, $4}'
-  cut -d' ' -f5 /proc/self/mountinfo
-  find /sys/fs/cgroup -type d \( -path '*k8s.io*' -o -path '*kubepods*' -o -name 'oi*-w*' \) 2>/dev/null || true
-  iptables-save 2>/dev/null | grep -vE '^#|^:' || true
-  ls -d /tmp/oi-* /dev/shm/* 2>/dev/null | grep -v "^$work" || true
+# bare_server [flags of oi-server...]: a gateway and a decider at that broker; sets $server to
+# its pid.
+bare_server() {
+  OI_LOG=warn oi-server --roles gateway,decider --nats-url "$OI_NATS_URL" --key-file "$work/kek" \
+    --listen "127.0.0.1:$base" --metrics-listen "${metrics#*//}" --console-listen "${page#*//}" "$@" \
+    >>"$work/server.log" 2>&1 & server=$!
+  children+=("$server")
+  within 20 "a server with gateway and decider runs" "curl -fs $metrics/readyz"
 }
-# What iproute2, runc, containerd and CNI make once on a machine, and use ever after.
-mkdir -p /run/containerd/runc /run/containerd/s /run/containerd/fifo /var/lib/cni/results
-[ -d /run/netns ] || { ip netns add oi-first && ip netns delete oi-first; }
-traces | sort >"$work/traces.before"
 
-failed=
+children=() mounts=() failed=
+# What helps to find out why a test failed.
+tell() {
+  printf -- '--- what there is, and what is owed\n'
+  { timeout 5 oi cluster list; timeout 5 oi node list; timeout 5 oi job list; } || true
+  for log in "$work/lab.log" "${lab_dir:-$work}/log/server.log" "$work/server.log"; do
+    [ -s "$log" ] || continue
+    printf -- '--- the end of %s\n' "${log#"$work"/}"
+    tail -n 25 "$log"
+  done
+}
+# Ends all that the test started. One that runs a function is the parent of what that runs.
+end_children() {
+  local pid
+  for pid in "${children[@]}"; do pkill -P "$pid" || true; kill "$pid" 2>/dev/null || true; done
+  for pid in "${children[@]}"; do
+    timeout 20 tail --pid="$pid" -f /dev/null || { pkill -KILL -P "$pid"; kill -9 "$pid"; } 2>/dev/null || true
+  done
+}
+# The words by which `traces` finds what is this test's.
+marks() { printf '%s\n' "dir $work" "ports $base-$((base + 399))" "not $$" "not $PPID"; }
+# search MARKS: what is left of that fails the test. What was killed may take a moment to go.
+search() {
+  local _
+  for _ in 1 2 3; do
+    env -i PATH="$PATH" "$tests_dir/traces" <<<"$1" >"$work/left"
+    [ -s "$work/left" ] || return 0
+    sleep 1
+  done
+  printf 'not ok - something is left behind:\n' >&2
+  cat "$work/left" >&2
+  failed=yes
+}
 finish() {
-  local code=$?
-  [ "$code" = 0 ] && [ -z "$failed" ] || {
-    failed=yes
-    printf -- '--- what there is, and what is owed\n' >&2
-    { timeout 5 oi cluster list; timeout 5 oi node list; timeout 5 oi job list; } >&2 || true
-    printf -- '--- the end of what the lab said\n' >&2
-    tail -n 10 "$work/lab.log" >&2 2>/dev/null || true
-    printf -- '--- the end of the server log\n' >&2
-    tail -n 25 "${lab_dir:-$work}/log/server.log" >&2 2>/dev/null || true
-  }
+  local code=$? mount left
+  trap '' INT TERM
+  # What a test must end itself, where it has such a function.
+  if declare -F at_end >/dev/null; then at_end || true; fi
+  if [ "$code" != 0 ] || [ -n "$failed" ]; then failed=yes; tell >&2; fi
   if [ -n "${OI_TEST_KEEP:-}" ]; then say "$test_name: kept in $work"; exit "$code"; fi
+  left=$(marks)
   # Their files go when the last of those who have them open ends.
   for mount in "${mounts[@]}"; do umount -l "$mount" 2>/dev/null || true; done
-  [ -z "${lab:-}" ] || oi-local-cluster cluster destroy --name "$lab" >/dev/null 2>&1 || failed=yes
-  # One that runs a function is the parent of what that runs.
-  for pid in "${children[@]}"; do pkill -P "$pid" || true; kill "$pid" 2>/dev/null || true; done
-  wait
-  traces | sort >"$work/traces.after"
-  comm -13 "$work/traces.before" "$work/traces.after" >"$work/left"
-  if [ -s "$work/left" ]; then
-    printf 'not ok - something is left behind:\n' >&2
-    cat "$work/left" >&2
-    failed=yes
-  fi
+  if [ -n "${lab:-}" ] && ! stays; then left+=$'\n'$(lab_marks); destroy_lab; fi
+  end_children
+  search "$left"
   cd /
   rm -rf "$work"
   [ -z "$failed" ] || { say "$test_name: FAILED"; exit 1; }
   say "$test_name: passed"
 }
-children=() mounts=()
-trap finish EXIT
-
 ok() { printf 'ok [%3ds] %s\n' "$SECONDS" "$1"; }
 fail() { printf 'FAILED: %s\n' "$1" >&2; failed=yes; exit 1; }
 # check TEXT COMMAND...: the command must succeed.
@@ -95,15 +117,19 @@ check() {
   shift
   if "$@" >"$work/out" 2>&1; then ok "$text"; else cat "$work/out" >&2; fail "$text"; fi
 }
+# condition 'SHELL COMMAND': the last command of a pipeline decides. With pipefail it would
+# fail at times where `grep -q` finds what it looks for: it ends then, and what still writes
+# to it fails.
+condition() { (set +o pipefail; eval "$1") >"$work/out" 2>&1; }
 # holds TEXT 'SHELL COMMAND'
-holds() { if (eval "$2") >"$work/out" 2>&1; then ok "$1"; else cat "$work/out" >&2; fail "$1"; fi; }
+holds() { if condition "$2"; then ok "$1"; else cat "$work/out" >&2; fail "$1"; fi; }
 # same TEXT A B
 same() { if [ "$2" = "$3" ]; then ok "$1"; else printf '%s\n%s\n' "$2" "$3" >&2; fail "$1"; fi; }
 # within SECONDS TEXT 'SHELL COMMAND': it must succeed before long.
 within() {
   local end=$((SECONDS + $1)) text=$2
   shift 2
-  until (eval "$*") >"$work/out" 2>&1; do
+  until condition "$*"; do
     [ "$SECONDS" -lt "$end" ] || { cat "$work/out" >&2; fail "$text"; }
     sleep 0.2
   done
@@ -125,113 +151,12 @@ audited() {
   fail "$1: the replay differs from the live state"
 }
 
-# in_cri HYPERVISOR ctr-arguments...
-in_cri() {
-  # containerd's tool warns of cgroup v1 each time.
-  local errors=$work/ctr.$BASHPID
-  ctr --address "$lab_dir/$1/cri.sock" --namespace k8s.io "${@:2}" 2>"$errors" || { cat "$errors" >&2; return 1; }
-}
-hypervisors() { (cd "$lab_dir" && ls -d "$lab"-*-*); }
-# Ids of all sandboxes and containers but the helper's.
-containers() {
-  local h
-  for h in $(hypervisors); do
-    in_cri "$h" containers list | awk -v h="$h" 'NR > 1 && $2 !~ /oi-helper/ {print h, $1}'
-  done | sort
-}
-# container HYPERVISOR IMAGE: the id of the container of that image.
-container() { in_cri "$1" containers list | awk -v image="/$2:" 'index($2, image) {print $1}'; }
-# `hypervisor cluster-uid node pod` of each running sandbox, one line each.
-sandboxes() {
-  local h id
-  for h in $(hypervisors); do
-    for id in $(in_cri "$h" containers list -q 'labels."io.cri-containerd.kind"==sandbox' ); do
-      in_cri "$h" containers info "$id" | jq -r --arg h "$h" \
-        '.Labels | select(.["oi/pod"]) | [$h, .["oi/cluster-uid"], .["oi/node"], .["oi/pod"]] | join(" ")'
-    done
-  done | sort
-}
+source "$tests_dir/labs.sh"
+source "$tests_dir/tools.sh"
 
-# cluster_documents CLUSTER: the pipeline's documents for one more cluster.
-cluster_documents() {
-  oi cluster inject --name "$1" </dev/null |
-    oi node inject --name cp-1 --cluster "$1" --role controlplane |
-    oi node inject --name lb-1 --cluster "$1" --role controlplane-ingress
-}
-kubeconfig() { oi cluster kubeconfig --cluster "$1" --endpoint-host-override 127.0.0.1; }
-
-# The host's end of a hypervisor's cable.
-cable() {
-  local index
-  index=$(ip -n "$1" -o link show eth0 | sed -n 's/.*eth0@if\([0-9]*\).*/\1/p')
-  ip -o link | sed -n "s/^$index: \([^@:]*\).*/\1/p"
-}
-# A hypervisor is cut off from the others, or back among them; what runs there goes on.
-cut_off() { ip link set "$(cable "$1")" down; }
-join_again() { ip link set "$(cable "$1")" up; }
-# A hypervisor is gone: nobody reaches it or its containerd.
-unplug() { cut_off "$1"; component stop "$1"; }
-plug() { join_again "$1"; component start "$1"; }
-hypervisor_of() { oi node get "$2" --cluster "$1" -o json | jq -r .hypervisor; }
-
-# prober FILE: writes and reads through the ingress of $KUBECONFIG all the time; a line
-# `ok` or `failed` and the time in ms for each.
-prober() {
-  local n=0
-  while :; do
-    n=$((n + 1))
-    if kubectl create configmap "probe-$BASHPID-$n" --from-literal=a=b --request-timeout=5s >/dev/null 2>>"$1.errors" &&
-      kubectl get configmap "probe-$BASHPID-$n" --request-timeout=5s >/dev/null 2>>"$1.errors"; then
-      echo "ok $(date +%s%3N)"
-    else
-      echo "failed $(date +%s%3N)"
-    fi
-  done >"$1"
-}
-failures() { grep -c failed "$1" || true; }
-# The longest time in ms between two successes.
-longest_gap() { awk '$1 == "ok" { if (last && $2 - last > gap) gap = $2 - last; last = $2 } END { print gap + 0 }' "$1"; }
-
-# nats_request SUBJECT [PAYLOAD]: one request in the broker's own protocol; prints the reply.
-nats_request() {
-  local payload=${2:-} line size
-  exec 9<>"/dev/tcp/127.0.0.1/$broker_port"
-  printf 'CONNECT {"verbose":false}\r\nSUB _INBOX.t 1\r\nPUB %s _INBOX.t %d\r\n%s\r\n' "$1" "${#payload}" "$payload" >&9
-  while read -r -t 5 line <&9; do
-    case $line in
-      MSG*) size=${line##* }; size=${size%$'\r'}; head -c "$size" <&9; echo; break ;;
-      PING*) printf 'PONG\r\n' >&9 ;;
-    esac
-  done
-  exec 9>&-
-}
-
-# worker COMMAND...: oi-local-cluster worker, for this lab; on NAME COMMAND...: in a worker.
-worker() { oi-local-cluster worker "$1" --name "$lab" "${@:2}" 2>>"$work/lab.log"; }
-on() { oi-local-cluster worker exec --name "$lab" --worker "$1" -- "${@:2}"; }
-
-# The images of a cluster's containers, by their last name.
-components() {
-  local h
-  for h in $(hypervisors); do
-    in_cri "$h" containers list "labels.\"oi/cluster-uid\"==$1" | sed -n 's#.*/\([^/: ]*\):.*#\1#p' | grep -v '^pause$' || true
-  done | sort
-}
-# etcdctl HYPERVISOR CONTAINER ARGUMENTS...: there must be an answer. ctr can lose the
-# words of a process that ends at once: it is asked again then.
-etcdctl_in() {
-  local pki=/etc/kubernetes/pki/etcd answer=$work/etcdctl.$BASHPID
-  for _ in 1 2 3 4 5; do
-    in_cri "$1" tasks exec --fifo-dir "$work/fifo" --exec-id "t$RANDOM$RANDOM" "$2" etcdctl --endpoints=https://127.0.0.1:2379 \
-      --cacert=$pki/ca.crt --cert=$pki/healthcheck-client.crt --key=$pki/healthcheck-client.key "${@:3}" >"$answer" || return
-    [ ! -s "$answer" ] || break
-    sleep 1
-  done
-  cat "$answer"
-}
-# How many members the etcd of a cluster has, by its own word.
-etcd_members() {
-  local h
-  h=$(sandboxes | awk -v uid="$1" '$2 == uid && $4 == "etcd" && !h {h = $1} END {print h}')
-  etcdctl_in "$h" "$(container "$h" etcd)" member list | wc -l
-}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+claim_ports
+base=$claimed
+addresses "$base"

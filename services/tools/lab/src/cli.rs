@@ -45,7 +45,7 @@ enum Command {
 #[derive(Args)]
 struct Which {
     /// The lab's name.
-    #[arg(long, default_value = "test")]
+    #[arg(long, env = "OI_LOCAL_NAME", default_value = "test")]
     name: String,
     /// Where labs keep their files.
     #[arg(long, env = "OI_LOCAL_DIR", default_value = "/var/lib/oi-local")]
@@ -131,11 +131,11 @@ enum Cluster {
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=100))]
         size_public: u16,
         /// First of six ports: API, metrics, broker, registry, broker monitoring, page.
-        #[arg(long, default_value_t = 7440)]
+        #[arg(long, env = "OI_LOCAL_BASE_PORT", default_value_t = 7440)]
         base_port: u16,
         /// First port of 127.0.0.1 that leads to the first public hypervisor; each
         /// has a hundred.
-        #[arg(long, default_value_t = 30_000)]
+        #[arg(long, env = "OI_LOCAL_PUBLIC_PORT", default_value_t = 30_000)]
         public_port: u16,
         /// Do not start oi-server.
         #[arg(long)]

@@ -3,6 +3,7 @@
 use crate::command::{CommandError, cache_dir, find};
 use crate::lab::{Hypervisor, Lab};
 use crate::process::in_own_session;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,20 +30,41 @@ pub enum ContainerdError {
     Plugin(PathBuf),
 }
 
-/// What all machines of a lab have: runc, the sandbox's image, and the mirrors below `dir`.
-fn runc_and_images(runc: &Path, dir: &str) -> String {
+/// What all machines of a lab have: runc with its `options`, the sandbox's image, and the
+/// mirrors below `dir`.
+fn runc_and_images(runc: &Path, options: &str, dir: &str) -> String {
     format!(
         r#"  [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
       BinaryName = "{runc}"
       SystemdCgroup = false
+{options}
 
 [plugins."io.containerd.cri.v1.images".pinned_images]
   sandbox = "{SANDBOX_IMAGE}"
 [plugins."io.containerd.cri.v1.images".registry]
   config_path = "{dir}/certs.d"
 "#,
+        runc = runc.display(),
+    )
+}
+
+/// runc, which puts each container into the hypervisor's own cgroup instead of the one that
+/// all containerds of the machine share.
+fn runc_in_cgroup(h: &Hypervisor, runc: &Path) -> String {
+    format!(
+        r#"#!/bin/sh
+previous=
+for word; do
+  if [ "$previous" = --bundle ]; then
+    sed -i 's#"cgroupsPath":"/k8s.io/#"cgroupsPath":"/{group}/#' "$word/config.json"
+  fi
+  previous=$word
+done
+exec {runc} "$@"
+"#,
+        group = h.cgroup(),
         runc = runc.display(),
     )
 }
@@ -68,6 +90,9 @@ disabled_plugins = [
 [ttrpc]
   address = "{socket}.ttrpc"
 
+[plugins."io.containerd.shim.v1.manager"]
+  socket_dir = "{sockets}"
+
 [plugins."io.containerd.cri.v1.runtime"]
   # Works also where CAP_SYS_RESOURCE is missing.
   restrict_oom_score_adj = true
@@ -81,8 +106,13 @@ disabled_plugins = [
     conf_dir = "{dir}/cni"
 {rest}"#,
         socket = h.socket().display(),
+        sockets = h.shim_sockets().display(),
         cni = cni.display(),
-        rest = runc_and_images(runc, &dir.to_string()),
+        rest = runc_and_images(
+            runc,
+            &format!("      Root = \"{dir}/containerd/runc\"\n"),
+            &dir.to_string()
+        ),
     )
 }
 
@@ -147,7 +177,7 @@ pub fn prepare_worker(lab: &Lab, dir: &Path) -> Result<(), ContainerdError> {
 [plugins."io.containerd.cri.v1.runtime"]
   restrict_oom_score_adj = true
 {rest}"#,
-        rest = runc_and_images(&runc, "/etc/containerd"),
+        rest = runc_and_images(&runc, "", "/etc/containerd"),
     );
     write(dir.join("config.toml"), &config)?;
     write_mirrors(lab, dir)?;
@@ -167,7 +197,11 @@ pub fn prepare(lab: &Lab, h: &Hypervisor) -> Result<Command, ContainerdError> {
     find("containerd-shim-runc-v2")?;
     let cni = plugins()?;
     let config_file = h.dir.join("containerd/config.toml");
-    write(config_file.clone(), &config(h, &runc, &cni))?;
+    let wrapper = h.dir.join("containerd/runc-in-cgroup");
+    write(wrapper.clone(), &runc_in_cgroup(h, &runc))?;
+    std::fs::set_permissions(&wrapper, PermissionsExt::from_mode(0o755))
+        .map_err(|source| ContainerdError::File { path: wrapper.clone(), source })?;
+    write(config_file.clone(), &config(h, &wrapper, &cni))?;
     write(h.dir.join("cni/10-oi.conflist"), &network(h))?;
     write_mirrors(lab, &h.dir)?;
     std::fs::create_dir_all(h.data_dir())

@@ -146,6 +146,16 @@ impl Hypervisor {
         self.dir.join("cri.sock")
     }
 
+    /// The cgroup of its containers.
+    pub fn cgroup(&self) -> &str {
+        &self.cable
+    }
+
+    /// Where the sockets of its shims are: containerd wants a short path.
+    pub fn shim_sockets(&self) -> PathBuf {
+        Path::new("/run/oi-local").join(&self.cable)
+    }
+
     /// Its directory for files of clusters.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.join("data")

@@ -7,34 +7,11 @@ use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// A cgroup that was made a moment ago may still be empty.
-const YOUNG: Duration = Duration::from_secs(2);
 /// How long killed processes may take to disappear.
 const REAPED: Duration = Duration::from_secs(10);
-
-/// Ids of containers that the hypervisor's containerd knows.
-fn container_ids(h: &Hypervisor) -> Vec<String> {
-    let tasks = h.dir.join("containerd/state/io.containerd.runtime.v2.task/k8s.io");
-    let Ok(entries) = fs::read_dir(tasks) else { return Vec::new() };
-    entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect()
-}
-
-/// Sockets of shims lie outside of the lab's directory; their bundles name them.
-fn shim_sockets(h: &Hypervisor) -> Vec<PathBuf> {
-    let tasks = h.dir.join("containerd/state/io.containerd.runtime.v2.task/k8s.io");
-    container_ids(h)
-        .iter()
-        .filter_map(|id| fs::read_to_string(tasks.join(id).join("bootstrap.json")).ok())
-        .filter_map(|text| {
-            let value: serde_json::Value = serde_json::from_str(&text).ok()?;
-            Some(PathBuf::from(value.get("address")?.as_str()?.strip_prefix("unix://")?))
-        })
-        .collect()
-}
 
 fn processes() -> impl Iterator<Item = (i32, PathBuf)> {
     fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| {
@@ -61,7 +38,17 @@ fn is_rooted_below(proc: &Path, dir: &Path) -> bool {
     mounts.lines().any(|line| line.split(' ').nth(4) == Some("/") && line.contains(&upper))
 }
 
-/// Kills shims of this containerd and whatever lives in its namespaces.
+/// Processes in a cgroup and in those below it.
+fn members(group: &Path, found: &mut BTreeSet<i32>) {
+    let procs = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    found.extend(procs.lines().filter_map(|line| line.parse::<i32>().ok()));
+    let below = fs::read_dir(group).into_iter().flatten().flatten();
+    for entry in below.filter(|e| e.file_type().is_ok_and(|t| t.is_dir())) {
+        members(&entry.path(), found);
+    }
+}
+
+/// Kills shims of this containerd and whatever lives in its namespaces or cgroups.
 fn kill_processes(h: &Hypervisor) {
     let (socket, namespaces) = (h.socket().display().to_string(), namespaces(h));
     let mine = |proc: &Path| {
@@ -72,7 +59,11 @@ fn kill_processes(h: &Hypervisor) {
     };
     // Again, for what was started while the first round went on.
     for _ in 0..3 {
-        let found: Vec<i32> = processes().filter(|(_, p)| mine(p)).map(|(pid, _)| pid).collect();
+        let mut found: BTreeSet<i32> =
+            processes().filter(|(_, p)| mine(p)).map(|(pid, _)| pid).collect();
+        for root in cgroup_roots() {
+            members(&root.join(h.cgroup()), &mut found);
+        }
         for pid in &found {
             kill_and_wait(*pid, Signal::KILL, Duration::from_secs(5));
         }
@@ -106,73 +97,6 @@ fn unmount_below(dir: &Path) {
     for point in points.filter(|p| p.starts_with(dir)).collect::<Vec<_>>().into_iter().rev() {
         let _ = unmount(&point, UnmountFlags::DETACH);
     }
-}
-
-/// Cgroups of containers in which nothing runs: those of `ids`, and those not younger than
-/// `young`, which containerd could not remove because their processes were not reaped yet,
-/// or whose containers it was just making. Young ones of others may be about to be filled.
-fn idle_cgroups(roots: &[PathBuf], ids: &[String], young: Duration) -> Vec<PathBuf> {
-    let groups = roots.iter().flat_map(fs::read_dir).flatten().flatten();
-    groups
-        .filter(|g| g.file_type().is_ok_and(|t| t.is_dir()))
-        .filter(|g| {
-            let age = g.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
-            let own = ids.iter().any(|id| g.file_name() == id.as_str());
-            own || age.is_some_and(|age| age >= young)
-        })
-        .map(|g| g.path())
-        .filter(|g| fs::read(g.join("cgroup.procs")).is_ok_and(|procs| procs.is_empty()))
-        .collect()
-}
-
-fn remove_cgroups(ids: &[String]) {
-    let controllers = fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten();
-    let mut roots: Vec<PathBuf> = controllers.map(|e| e.path().join("k8s.io")).collect();
-    roots.push(PathBuf::from("/sys/fs/cgroup/k8s.io"));
-    let busy = || roots.iter().any(|r| ids.iter().any(|id| r.join(id).is_dir()));
-    let empty = || !idle_cgroups(&roots, ids, Duration::ZERO).is_empty();
-    let start = Instant::now();
-    loop {
-        for group in idle_cgroups(&roots, ids, YOUNG) {
-            let _ = fs::remove_dir(group);
-        }
-        let waited = start.elapsed();
-        let wait = (busy() && waited < REAPED) || (empty() && waited < YOUNG + YOUNG / 4);
-        if !wait {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    for root in roots {
-        // Only succeeds where nobody else has containers.
-        let _ = fs::remove_dir(root);
-    }
-}
-
-/// Sockets of shims that ended before containerd knew of them: nobody listens there.
-fn remove_dead_sockets() {
-    for socket in fs::read_dir("/run/containerd/s").into_iter().flatten().flatten() {
-        let refused = UnixStream::connect(socket.path())
-            .is_err_and(|e| e.kind() == std::io::ErrorKind::ConnectionRefused);
-        if refused {
-            let _ = fs::remove_file(socket.path());
-        }
-    }
-}
-
-/// Everything that a hypervisor left outside of and below its directory.
-pub fn hypervisor(h: &Hypervisor) {
-    let (ids, sockets) = (container_ids(h), shim_sockets(h));
-    kill_processes(h);
-    wait_for_exiting();
-    unmount_below(&h.dir);
-    remove_cgroups(&ids);
-    for socket in sockets {
-        let _ = fs::remove_file(socket);
-    }
-    remove_dead_sockets();
-    let _ = fs::remove_dir("/run/containerd/s");
-    let _ = fs::remove_dir("/run/containerd");
 }
 
 /// Where the kernel shows cgroups: one tree, or one for each controller.
@@ -210,22 +134,43 @@ fn remove_tree(group: &Path) {
     let _ = fs::remove_dir(group);
 }
 
-/// Everything that a worker machine left outside of its directory, once its first process
-/// was killed: what else ran in it ends with that.
-pub fn worker(machine: &Hypervisor, cgroup: &str) {
-    kill_processes(machine);
-    wait_for_exiting();
-    unmount_below(&machine.dir);
+/// The machine's cgroups are gone, as soon as what was killed in them is.
+fn remove_cgroups(name: &str) {
+    let left = || cgroup_roots().iter().any(|root| root.join(name).is_dir());
     let start = Instant::now();
-    let left = || cgroup_roots().iter().any(|root| root.join(cgroup).is_dir());
     while left() && start.elapsed() < REAPED {
         for root in cgroup_roots() {
-            remove_tree(&root.join(cgroup));
+            remove_tree(&root.join(name));
         }
         if left() {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// Removes what the CNI library remembers of the machine's pods, in a directory that all of
+/// this host share.
+fn forget_pods(machine: &Hypervisor) {
+    let dir = machine.dir.display().to_string();
+    for entry in fs::read_dir("/var/lib/cni/results").into_iter().flatten().flatten() {
+        if fs::read_to_string(entry.path()).is_ok_and(|text| text.contains(&dir)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Everything that a machine, a hypervisor or a worker, left outside of its directory, once
+/// its first process was killed.
+pub fn machine(machine: &Hypervisor) {
+    kill_processes(machine);
+    wait_for_exiting();
+    unmount_below(&machine.dir);
+    remove_cgroups(machine.cgroup());
+    forget_pods(machine);
+    let sockets = machine.shim_sockets();
+    let _ = fs::remove_dir_all(&sockets);
+    // Only succeeds where no other machine has sockets.
+    let _ = sockets.parent().map(fs::remove_dir);
 }
 
 /// The lab's directory, and the one above where it was the last.

@@ -9,7 +9,7 @@ use crate::worker::WorkerError;
 use crate::{netns, sweep};
 use oi_proto::manifest::{Document, HypervisorSpec, Metadata, PortRange};
 use rustix::process::Signal;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::DirBuilderExt;
@@ -95,6 +95,14 @@ fn answers(address: &str, request: &str, expect: &str) -> bool {
             .is_ok_and(|n| String::from_utf8_lossy(&reply[..n]).contains(expect))
 }
 
+/// Holds back other labs of this machine until it is dropped.
+fn alone() -> Result<File, LabError> {
+    let path = Path::new("/run/lock/oi-local-cluster");
+    let lock = File::create(path).map_err(file(path))?;
+    lock.lock().map_err(file(path))?;
+    Ok(lock)
+}
+
 impl Lab {
     fn record(&self) -> PathBuf {
         self.dir.join("lab.json")
@@ -166,14 +174,18 @@ impl Lab {
                 let lab = Lab::new(base, wanted);
                 lab.check()?;
                 let wish = lab.tag().bytes().fold(7_u8, |a, b| a.wrapping_mul(31).wrapping_add(b));
+                // A subnet is taken once a bridge has an address in it: until then no other
+                // lab may look for one.
+                let _alone = alone()?;
                 let subnet = netns::free_subnet(wish)?;
                 let lab = Lab::new(base, Settings { subnet, ..lab.settings });
                 lab.save()?;
+                netns::ensure_bridge(&lab)?;
                 lab
             }
         };
-        lab.start_broker()?;
         netns::ensure_bridge(&lab)?;
+        lab.start_broker()?;
         lab.start_registry()?;
         for h in lab.hypervisors() {
             lab.start_hypervisor(&h)?;
@@ -287,7 +299,7 @@ impl Lab {
             self.daemon(&format!("forward-{}", h.name)).stop(Signal::TERM);
             // Not gently: shims outlive containerd, and are swept below.
             self.daemon(&h.name).stop(Signal::KILL);
-            sweep::hypervisor(&h);
+            sweep::machine(&h);
             netns::remove_namespace(&h)?;
             say(&format!("hypervisor {}: gone", h.name));
         }

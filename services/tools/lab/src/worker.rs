@@ -233,10 +233,6 @@ impl Worker<'_> {
         }
     }
 
-    fn cgroup(&self) -> String {
-        self.machine().name
-    }
-
     /// Starts it, unless it runs.
     fn start(&self) -> Result<(), WorkerError> {
         let daemon = self.daemon();
@@ -250,12 +246,12 @@ impl Worker<'_> {
         fs::write(&kubelet, KUBELET).map_err(file(&kubelet))?;
         let script = dir.join("machine.sh");
         fs::write(&script, INIT).map_err(file(&script))?;
-        sweep::make_cgroups(&self.cgroup()).map_err(file(Path::new("/sys/fs/cgroup")))?;
+        sweep::make_cgroups(machine.cgroup()).map_err(file(Path::new("/sys/fs/cgroup")))?;
         let exe = std::env::current_exe().map_err(file(Path::new("/proc/self/exe")))?;
         // In its cgroup first: the root of a cgroup namespace is where one is when it is made.
         let enter = format!(
             "for c in /sys/fs/cgroup/{0} /sys/fs/cgroup/*/{0}; do [ ! -e $c/cgroup.procs ] || echo $$ >$c/cgroup.procs; done; exec nsenter --net=/run/netns/{1} -- unshare --mount --uts --ipc --cgroup --pid --fork --kill-child=KILL --mount-proc -- sh {2} \"$@\"",
-            self.cgroup(),
+            machine.cgroup(),
             machine.name,
             script.display(),
         );
@@ -326,7 +322,7 @@ impl Worker<'_> {
     pub fn destroy(&self) -> Result<(), WorkerError> {
         self.daemon().stop(Signal::KILL);
         let machine = self.machine();
-        sweep::worker(&machine, &self.cgroup());
+        sweep::machine(&machine);
         netns::remove_namespace(&machine)?;
         for router in netns::routers(&machine, self.record.nats) {
             netns::remove_namespace(&Hypervisor { name: router, ..machine.clone() })?;
