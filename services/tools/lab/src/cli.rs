@@ -300,6 +300,8 @@ fn run_worker(command: WorkerCommand) -> Result<(), CliError> {
                 name.parse::<Label>()?;
             }
             let lab = existing(&which)?;
+            // Its images may be newer than the lab.
+            lab.start_registry()?;
             let way = match with {
                 With::Oi => Some(join::Way::Oi),
                 With::Kubeadm => Some(join::Way::Kubeadm),

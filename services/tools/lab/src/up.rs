@@ -223,7 +223,7 @@ impl Lab {
         Ok(daemon.wait(LIMIT, || answers(&self.broker(), "", "INFO"))?)
     }
 
-    /// Starts the registry and fills it.
+    /// Starts the registry, and fills it with all images that have been made.
     pub fn start_registry(&self) -> Result<(), LabError> {
         let mut command = in_own_session(&find("crane")?);
         command
@@ -234,10 +234,9 @@ impl Lab {
         let daemon = self.daemon("registry");
         if daemon.start(command)? {
             daemon.wait(LIMIT, || TcpStream::connect(self.registry()).is_ok())?;
-            registry::fill(&self.registry())?;
             say(&format!("registry: on {}", self.registry()));
         }
-        Ok(())
+        Ok(registry::fill(&self.registry())?)
     }
 
     /// Starts a hypervisor's containerd and the way to it.
