@@ -5,13 +5,19 @@
 //! stored together. A command is acknowledged only when its
 //! outcome is stored; one that was decided before a crash is found by its id.
 
-mod decide;
+mod attempt;
+mod decider;
 mod dispatch;
 mod draft;
+mod enter;
 mod metrics;
 mod mint;
+mod settings;
+mod spans;
 
-pub use decide::{Decider, DeciderError, DeciderHandles, DeciderSettings};
+pub use attempt::DeciderError;
+pub use decider::{Decider, DeciderHandles};
 pub use metrics::Metrics;
 pub use mint::SealingMint;
 pub use oi_domain::Limits;
+pub use settings::DeciderSettings;

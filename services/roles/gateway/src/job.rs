@@ -15,6 +15,14 @@ use oi_proto::v1;
 /// So many commits are looked through for attempts.
 const LONGEST: u64 = 100_000;
 
+/// What the log says about a job.
+#[derive(Default)]
+struct History {
+    cause: Option<v1::JobCause>,
+    attempts: Vec<v1::JobAttempt>,
+    done: bool,
+}
+
 /// What an event says about a job; none where it is about something else.
 fn attempt(recorded: &RecordedCommit, event: &Event, id: &JobId) -> Option<v1::JobAttempt> {
     let (job, message, took_ms) = match event {
@@ -70,9 +78,8 @@ impl Gateway {
         if from == 0 || from > end {
             return Err(unknown());
         }
-        let found = self.attempts(&id, from, end.min(from.saturating_add(LONGEST))).await;
-        let (cause, attempts) = found.map_err(|e| Rejected::unavailable(&e))?;
-        let done = attempts.iter().any(|a| a.event == "JobSucceeded");
+        let found = self.history(&id, from, end.min(from.saturating_add(LONGEST))).await;
+        let History { cause, attempts, done } = found.map_err(|e| Rejected::unavailable(&e))?;
         // Any number makes an id: what was neither tried nor is owed never was a job.
         if owed.is_none() && attempts.is_empty() {
             return Err(unknown());
@@ -87,32 +94,34 @@ impl Gateway {
         })
     }
 
-    async fn attempts(
-        &self,
-        id: &JobId,
-        from: u64,
-        to: u64,
-    ) -> Result<(Option<v1::JobCause>, Vec<v1::JobAttempt>), ReadError> {
+    async fn history(&self, id: &JobId, from: u64, to: u64) -> Result<History, ReadError> {
         let mut log = self.handles.log.replay(from, to).await?;
-        let (mut cause, mut attempts) = (None, Vec::new());
+        let mut history = History::default();
         while let Some(recorded) = log.next().await? {
             if recorded.position == from {
-                let header = &recorded.commit.header;
-                cause = Some(v1::JobCause {
-                    position: from,
-                    command_id: header.command_id.to_string(),
-                    command: recorded.commit.command.kind().name.to_owned(),
-                    actor: header.actor.clone(),
-                    time_ms: header.time_ms,
-                });
+                history.cause = Some(cause(&recorded));
             }
-            attempts
-                .extend(recorded.commit.events.iter().filter_map(|e| attempt(&recorded, e, id)));
-            if attempts.last().is_some_and(|a| a.event == "JobSucceeded") {
+            for event in &recorded.commit.events {
+                let Some(attempt) = attempt(&recorded, event, id) else { continue };
+                history.attempts.push(attempt);
+                history.done = matches!(event, Event::Job(JobEvent::JobSucceeded(_)));
+            }
+            if history.done {
                 break;
             }
         }
-        Ok((cause, attempts))
+        Ok(history)
+    }
+}
+
+fn cause(recorded: &RecordedCommit) -> v1::JobCause {
+    let header = &recorded.commit.header;
+    v1::JobCause {
+        position: recorded.position,
+        command_id: header.command_id.to_string(),
+        command: recorded.commit.command.kind().name.to_owned(),
+        actor: header.actor.clone(),
+        time_ms: header.time_ms,
     }
 }
 

@@ -6,6 +6,7 @@
 //! (`submissions`), and the events go to them as messages (`feed`).
 
 mod convert;
+mod decision;
 mod feed;
 mod identity;
 mod job;
@@ -14,6 +15,7 @@ mod kubeconfig;
 mod operation;
 mod rejected;
 mod rejections;
+mod rpc;
 mod service;
 mod submissions;
 mod tls;

@@ -8,10 +8,11 @@
 //! message, it is answered, recorded, and gone.
 
 use crate::convert::{self, authentication};
+use crate::decision::command_span;
 use crate::identity::{Identity, actor_of};
 use crate::rejected::Rejected;
 use crate::rejections::noted;
-use crate::service::{Gateway, LARGEST, command_span};
+use crate::service::{Gateway, LARGEST};
 use oi_events::{Code, CommandEnvelope, chain};
 use oi_journal::{Delivered, Submission};
 use oi_proto::v1::{self, command_outcome};

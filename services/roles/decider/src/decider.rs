@@ -1,0 +1,137 @@
+//! The loop of a decider.
+
+use crate::dispatch::{Backlog, dispatch};
+use crate::metrics::Metrics;
+use crate::settings::DeciderSettings;
+use crate::spans::decision_spans;
+use oi_events::{CommandEnvelope, Outcome};
+use oi_journal::{Appender, Asked, CommandInbox, JobQueue};
+use oi_keyring::{KeyMaker, Keyring};
+use oi_view::View;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How often time is asked what it owes.
+const TICK: Duration = Duration::from_millis(250);
+/// So many commands are decided together at most: one write to the disk stores them all.
+const BATCH: usize = 256;
+/// So many may wait; others are refused until it is their turn.
+const WAITING: usize = 4096;
+
+/// What a decider may do beside reading the state.
+pub struct DeciderHandles {
+    /// Appends to the log.
+    pub appender: Appender,
+    /// Takes commands.
+    pub commands: CommandInbox,
+    /// Enqueues jobs.
+    pub jobs: JobQueue,
+    /// Opens key material.
+    pub keyring: Keyring,
+    /// Creates the keys of new clusters.
+    pub key_maker: KeyMaker,
+}
+
+/// Decides commands and offers jobs.
+pub struct Decider {
+    pub(crate) handles: DeciderHandles,
+    pub(crate) view: View,
+    metrics: Arc<Metrics>,
+    pub(crate) settings: DeciderSettings,
+    pub(crate) backlog: Backlog,
+}
+
+impl Decider {
+    /// A decider over the view of a log.
+    pub fn new(
+        handles: DeciderHandles,
+        view: View,
+        metrics: Arc<Metrics>,
+        settings: DeciderSettings,
+    ) -> Decider {
+        Decider { handles, view, metrics, settings, backlog: Backlog::default() }
+    }
+
+    /// Works until it is told to stop, and finishes what it has in hand. Where it is
+    /// dropped, that comes again elsewhere.
+    pub async fn run(&self, stop: CancellationToken) {
+        let (sender, mut asked) = mpsc::channel(WAITING);
+        let mut beside = JoinSet::new();
+        let intake = beside.spawn(self.handles.commands.clone().take_commands(sender));
+        beside.spawn(dispatch(
+            self.handles.jobs.clone(),
+            self.view.clone(),
+            self.settings.limits,
+            self.backlog.clone(),
+            self.metrics.clone(),
+        ));
+        let mut dead_lettered = self.handles.jobs.dead_lettered();
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = asked.recv_many(&mut batch, BATCH) => self.handle(batch.drain(..)).await,
+                given_up = dead_lettered.next() => self.report_dead_lettered(given_up).await,
+                _ = tick.tick() => self.enter_due().await,
+            }
+        }
+        // Nothing new is heard; what was heard is answered.
+        intake.abort();
+        while asked.recv_many(&mut batch, BATCH).await > 0 {
+            self.handle(batch.drain(..)).await;
+        }
+    }
+
+    /// Decides what waits, and answers as soon as something is stored.
+    async fn handle(&self, batch: impl Iterator<Item = Asked>) {
+        let started = Instant::now();
+        let mut waiting: Vec<Asked> = batch.collect();
+        let mut spans = decision_spans(waiting.iter().map(|a| &a.envelope));
+        self.metrics.batch_commands.observe(waiting.len() as f64);
+        while !waiting.is_empty() {
+            let envelopes: Vec<&CommandEnvelope> = waiting.iter().map(|a| &a.envelope).collect();
+            let mut outcomes = vec![None; envelopes.len()];
+            let failed = self.decide_some(&envelopes, &mut outcomes).await.err();
+            if let Some(error) = &failed {
+                tracing::warn!(
+                    error = error as &dyn std::error::Error,
+                    "not decided, trying again"
+                );
+            }
+            let mut undecided = Vec::new();
+            for (asked, outcome) in waiting.into_iter().zip(outcomes) {
+                match outcome {
+                    Some(outcome) => {
+                        if let Some(span) = spans.remove(&asked.envelope.id) {
+                            span.record("outcome", tracing::field::debug(&outcome));
+                        }
+                        self.settle(asked, outcome, started).await;
+                    }
+                    None if failed.is_some() => asked.give_back().await,
+                    None => undecided.push(asked),
+                }
+            }
+            waiting = undecided;
+        }
+        let position = self.view.position();
+        self.metrics.position.set(i64::try_from(position).unwrap_or(i64::MAX));
+    }
+
+    async fn settle(&self, asked: Asked, outcome: Outcome, started: Instant) {
+        let kind = asked.envelope.command.kind().name;
+        let word = match &outcome {
+            Outcome::Committed { .. } => "committed",
+            Outcome::Unchanged { .. } => "unchanged",
+            Outcome::Rejected { .. } => "rejected",
+        };
+        tracing::info!(command = %asked.envelope.id, kind, actor = asked.envelope.actor, ?outcome, "decided");
+        self.metrics.commands.with_label_values(&[kind, word]).inc();
+        self.metrics.decision_seconds.observe(started.elapsed().as_secs_f64());
+        asked.settle(&outcome).await;
+    }
+}

@@ -1,0 +1,280 @@
+//! The methods of the API: each says who may call it, and what it answers.
+
+use crate::decision::command_span;
+use crate::identity::{AccessRole, Identity};
+use crate::operation::unknown;
+use crate::rejected::Rejected;
+use crate::service::Gateway;
+use crate::{convert, join};
+use oi_domain::Hypervisor;
+use oi_events::{ClusterName, CommandEnvelope, NodeName};
+use oi_proto::v1::{self, oi_server::Oi};
+use std::sync::Arc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+use tracing::Instrument;
+
+pub(crate) type Reply<T> = Result<Response<T>, Status>;
+
+fn cluster_filter(name: &str) -> Result<Option<ClusterName>, Rejected> {
+    if name.is_empty() { Ok(None) } else { convert::parse("cluster", name).map(Some) }
+}
+
+/// A page of what is ordered by name: those after `token`, at most `size`, and the token
+/// for those after them.
+fn page<T>(
+    all: impl Iterator<Item = T>,
+    key: impl Fn(&T) -> String,
+    size: u32,
+    token: &str,
+) -> (Vec<T>, String) {
+    let size = if size == 0 { usize::MAX } else { size as usize };
+    let rest = all.filter(|one| token.is_empty() || key(one).as_str() > token);
+    let mut found: Vec<T> = rest.take(size.saturating_add(1)).collect();
+    let mut next = String::new();
+    if found.len() > size {
+        found.truncate(size);
+        next = found.last().map(&key).unwrap_or_default();
+    }
+    (found, next)
+}
+
+#[tonic::async_trait]
+impl Oi for Gateway {
+    type WatchStream = ReceiverStream<Result<v1::WatchResponse, Status>>;
+
+    async fn submit(&self, request: Request<v1::SubmitRequest>) -> Reply<v1::SubmitResponse> {
+        let who = Identity::of(&request)?;
+        let asking = request.metadata().get("traceparent").and_then(|v| v.to_str().ok());
+        let asking = asking.unwrap_or_default().to_owned();
+        let sent = request.into_inner();
+        let actor = who.actor(&sent.actor);
+        let read = convert::envelope(v1::SubmitRequest { actor: actor.clone(), ..sent.clone() });
+        let kind = read.as_ref().map_or("", |envelope| envelope.command.kind().name);
+        let asked = read.and_then(|envelope| who.may(&envelope.command).map(|()| envelope));
+        let decided = match asked {
+            Ok(envelope) => {
+                let span = command_span(&envelope);
+                oi_trace::link(&span, &asking);
+                self.decide(&envelope).instrument(span).await
+            }
+            Err(refused) => Err(refused),
+        };
+        self.answer(decided, &sent, |r| r.told(&sent.command_id, &actor, kind)).await
+    }
+
+    async fn get_status(
+        &self,
+        request: Request<v1::GetStatusRequest>,
+    ) -> Reply<v1::GetStatusResponse> {
+        Identity::of(&request)?.needs(AccessRole::Viewer)?;
+        let (position, hash, head, level) =
+            self.view.read(|s| (s.position, s.hash(), s.head, s.level()));
+        Ok(Response::new(v1::GetStatusResponse {
+            position,
+            state_hash: hash.to_string(),
+            head: head.to_string(),
+            version: self.version.to_owned(),
+            feature_level: level.into(),
+            newest_feature_level: oi_domain::FEATURE_LEVEL.into(),
+        }))
+    }
+
+    async fn plan(&self, request: Request<v1::PlanRequest>) -> Reply<v1::PlanResponse> {
+        let who = Identity::of(&request)?;
+        let commands: Vec<CommandEnvelope> = request
+            .into_inner()
+            .commands
+            .into_iter()
+            .map(convert::planned)
+            .collect::<Result<_, _>>()?;
+        commands.iter().try_for_each(|envelope| who.may(&envelope.command))?;
+        // On a copy, so that nobody waits for it.
+        let state = self.view.read(Clone::clone);
+        Ok(Response::new(convert::plan::plan(&oi_domain::plan(
+            &state,
+            &commands,
+            oi_clock::now_ms(),
+        ))))
+    }
+
+    async fn list_backups(
+        &self,
+        request: Request<v1::ListBackupsRequest>,
+    ) -> Reply<v1::ListBackupsResponse> {
+        let who = Identity::of(&request)?;
+        let name: ClusterName = convert::parse("cluster", &request.into_inner().cluster)?;
+        who.needs_on(AccessRole::Viewer, name.as_str())?;
+        let found = self.view.read(|s| s.clusters.get(&name).map(|c| convert::backup::backups(c)));
+        found.map(Response::new).ok_or_else(|| unknown(&name).into())
+    }
+
+    async fn list_kubeconfigs(
+        &self,
+        request: Request<v1::ListKubeconfigsRequest>,
+    ) -> Reply<v1::ListKubeconfigsResponse> {
+        let who = Identity::of(&request)?;
+        let name: ClusterName = convert::parse("cluster", &request.into_inner().cluster)?;
+        who.needs_on(AccessRole::Viewer, name.as_str())?;
+        let found =
+            self.view.read(|s| s.clusters.get(&name).map(|c| convert::cluster::kubeconfigs(c)));
+        let kubeconfigs = found.ok_or_else(|| unknown(&name))?;
+        Ok(Response::new(v1::ListKubeconfigsResponse { kubeconfigs }))
+    }
+
+    async fn list_join_tokens(
+        &self,
+        request: Request<v1::ListJoinTokensRequest>,
+    ) -> Reply<v1::ListJoinTokensResponse> {
+        let who = Identity::of(&request)?;
+        let name: ClusterName = convert::parse("cluster", &request.into_inner().cluster)?;
+        who.needs_on(AccessRole::Viewer, name.as_str())?;
+        let found = self.view.read(|s| s.clusters.get(&name).map(|c| join::tokens(c)));
+        let tokens = found.ok_or_else(|| unknown(&name))?;
+        Ok(Response::new(v1::ListJoinTokensResponse { tokens }))
+    }
+
+    async fn get_join_token(
+        &self,
+        request: Request<v1::GetJoinTokenRequest>,
+    ) -> Reply<v1::GetJoinTokenResponse> {
+        let who = Identity::of(&request)?;
+        let sent = request.into_inner();
+        who.needs_on(AccessRole::Operator, &sent.cluster)?;
+        Ok(Response::new(self.join_token(&sent).await?))
+    }
+
+    async fn list_hypervisors(
+        &self,
+        request: Request<v1::ListHypervisorsRequest>,
+    ) -> Reply<v1::ListHypervisorsResponse> {
+        Identity::of(&request)?.needs_all(AccessRole::Viewer)?;
+        let r = request.into_inner();
+        Ok(Response::new(self.view.read(|s| {
+            let name = |h: &&Arc<Hypervisor>| h.spec.name.to_string();
+            let (found, next) = page(s.hypervisors.values(), name, r.page_size, &r.page_token);
+            v1::ListHypervisorsResponse {
+                position: s.position,
+                hypervisors: found
+                    .into_iter()
+                    .map(|h| convert::hypervisor::hypervisor(s, h))
+                    .collect(),
+                next_page_token: next,
+            }
+        })))
+    }
+
+    async fn list_clusters(
+        &self,
+        request: Request<v1::ListClustersRequest>,
+    ) -> Reply<v1::ListClustersResponse> {
+        let who = Identity::of(&request)?;
+        who.needs(AccessRole::Viewer)?;
+        let r = request.into_inner();
+        let wanted = cluster_filter(&r.name)?;
+        Ok(Response::new(self.view.read(|s| {
+            let clusters = convert::cluster::clusters(s, wanted.as_ref())
+                .filter(|(name, _)| who.sees(name.as_str()));
+            let (found, next) =
+                page(clusters, |(name, _)| name.to_string(), r.page_size, &r.page_token);
+            v1::ListClustersResponse {
+                position: s.position,
+                clusters: found
+                    .into_iter()
+                    .map(|(n, c)| convert::cluster::cluster(s, n, c))
+                    .collect(),
+                next_page_token: next,
+            }
+        })))
+    }
+
+    async fn list_nodes(
+        &self,
+        request: Request<v1::ListNodesRequest>,
+    ) -> Reply<v1::ListNodesResponse> {
+        let who = Identity::of(&request)?;
+        who.needs(AccessRole::Viewer)?;
+        let r = request.into_inner();
+        let wanted = cluster_filter(&r.cluster)?;
+        Ok(Response::new(self.view.read(|s| {
+            let clusters = convert::cluster::clusters(s, wanted.as_ref())
+                .filter(|(name, _)| who.sees(name.as_str()));
+            let nodes =
+                clusters.flat_map(|(cluster, c)| c.nodes.iter().map(move |(n, v)| (cluster, n, v)));
+            let key =
+                |(cluster, name, _): &(&ClusterName, &NodeName, _)| format!("{cluster} {name}");
+            let (found, next) = page(nodes, key, r.page_size, &r.page_token);
+            v1::ListNodesResponse {
+                position: s.position,
+                nodes: found.into_iter().map(|(c, n, v)| convert::node::node(c, n, v)).collect(),
+                next_page_token: next,
+            }
+        })))
+    }
+
+    async fn list_jobs(
+        &self,
+        request: Request<v1::ListJobsRequest>,
+    ) -> Reply<v1::ListJobsResponse> {
+        let who = Identity::of(&request)?;
+        who.needs(AccessRole::Viewer)?;
+        let r = request.into_inner();
+        let wanted = cluster_filter(&r.cluster)?;
+        Ok(Response::new(self.view.read(|s| {
+            let mut jobs = convert::job::jobs(s, wanted.as_ref());
+            let wanted =
+                |job: &v1::Job| r.state == v1::JobState::Unspecified as i32 || r.state == job.state;
+            jobs.retain(|job| who.sees(&job.cluster) && wanted(job));
+            if r.page_size > 0 || !r.page_token.is_empty() {
+                jobs.sort_by(|a, b| a.id.cmp(&b.id));
+            }
+            let (jobs, next) = page(jobs.into_iter(), |j| j.id.clone(), r.page_size, &r.page_token);
+            v1::ListJobsResponse { position: s.position, jobs, next_page_token: next }
+        })))
+    }
+
+    async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Reply<v1::GetJobResponse> {
+        let who = Identity::of(&request)?;
+        Ok(Response::new(self.job(&request.into_inner().id, &who).await?))
+    }
+
+    async fn get_operation(
+        &self,
+        request: Request<v1::GetOperationRequest>,
+    ) -> Reply<v1::GetOperationResponse> {
+        let who = Identity::of(&request)?;
+        who.needs(AccessRole::Viewer)?;
+        Ok(Response::new(self.operation(request.into_inner(), &who).await?))
+    }
+
+    async fn list_rejections(
+        &self,
+        request: Request<v1::ListRejectionsRequest>,
+    ) -> Reply<v1::ListRejectionsResponse> {
+        Identity::of(&request)?.needs_all(AccessRole::Admin)?;
+        Ok(Response::new(self.rejections(request.into_inner()).await?))
+    }
+
+    async fn create_kubeconfig(
+        &self,
+        request: Request<v1::CreateKubeconfigRequest>,
+    ) -> Reply<v1::CreateKubeconfigResponse> {
+        let who = Identity::of(&request)?;
+        let sent = request.into_inner();
+        let actor = who.actor(&sent.actor);
+        let issued = match who.needs_on(AccessRole::Operator, &sent.cluster) {
+            Ok(()) => {
+                let request = v1::CreateKubeconfigRequest { actor: actor.clone(), ..sent.clone() };
+                self.issue(request).await
+            }
+            Err(refused) => Err(refused),
+        };
+        self.answer(issued, &sent, |r| r.told("", &actor, "RecordKubeconfig")).await
+    }
+
+    async fn watch(&self, request: Request<v1::WatchRequest>) -> Reply<Self::WatchStream> {
+        let who = Identity::of(&request)?;
+        who.needs(AccessRole::Viewer)?;
+        Ok(Response::new(ReceiverStream::new(self.stream(request.into_inner(), who)?)))
+    }
+}
