@@ -117,7 +117,25 @@ impl Client {
     /// Where the server is away.
     pub async fn plan(&self) -> Result<v1::PlanResponse, Failure> {
         let gathered = self.planned.as_ref().map(|p| p.lock().map(|g| g.clone()));
-        let commands = gathered.and_then(Result::ok).unwrap_or_default();
+        self.ask_for_plan(gathered.and_then(Result::ok).unwrap_or_default()).await
+    }
+
+    /// What these commands would do, one after the other.
+    ///
+    /// # Errors
+    /// Where the server is away.
+    pub async fn plan_of(
+        &self,
+        commands: impl Iterator<Item = Command>,
+    ) -> Result<v1::PlanResponse, Failure> {
+        let request = |command| v1::SubmitRequest { command: Some(command), ..Default::default() };
+        self.ask_for_plan(commands.map(request).collect()).await
+    }
+
+    async fn ask_for_plan(
+        &self,
+        commands: Vec<v1::SubmitRequest>,
+    ) -> Result<v1::PlanResponse, Failure> {
         self.call(v1::PlanRequest { commands }, async |mut api, r| api.plan(r).await).await
     }
 

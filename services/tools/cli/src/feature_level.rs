@@ -5,7 +5,7 @@ use crate::declare::Step;
 use crate::error::Failure;
 use clap::Subcommand;
 use oi_events::Code;
-use oi_proto::v1::{self, submit_request::Command};
+use oi_proto::v1;
 
 #[derive(Subcommand)]
 pub enum FeatureLevelVerb {
@@ -25,41 +25,29 @@ pub async fn run(client: &Client, verb: FeatureLevelVerb) -> Result<(), Failure>
     }
 }
 
-/// The level that clusters with worker nodes need, and those with settings.
-const SETTINGS: u32 = 3;
-
-/// What a step needs that level for.
-fn needs_settings(step: &Step) -> Option<String> {
-    let cluster = match &step.command {
-        Command::SetAddons(c) => &c.cluster,
-        Command::EnableTunnel(c) => &c.cluster,
-        Command::SetEndpoint(c) => &c.cluster,
-        Command::SetAuthentication(c) => &c.cluster,
-        Command::SharePorts(c) => return Some(format!("hypervisor {} is to share ports", c.name)),
-        _ => return None,
-    };
-    Some(format!(
-        "cluster {cluster} is to be made for worker nodes, or with an endpoint or users of its own"
-    ))
-}
-
 /// Refuses, before anything is asked for, what would be refused halfway: a log that older
 /// servers may still read.
 ///
 /// # Errors
 /// Where a step needs a higher level than the log has.
-pub async fn check(client: &Client, steps: impl IntoIterator<Item = &Step>) -> Result<(), Failure> {
-    let Some(what) = steps.into_iter().find_map(needs_settings) else { return Ok(()) };
+pub async fn check<'a>(
+    client: &Client,
+    steps: impl IntoIterator<Item = &'a Step>,
+) -> Result<(), Failure> {
     let status = client.status().await?;
     // A log that holds nothing begins at the newest level.
-    if status.position == 0 || status.feature_level >= SETTINGS {
+    if status.position == 0 || status.feature_level >= status.newest_feature_level {
         return Ok(());
     }
-    Err(Failure::Rejected {
-        code: Code::FeatureLevelTooLow,
-        message: format!(
-            "{what}, which needs level {SETTINGS}, and the log is at {}: when all servers are of this release, run `oi feature-level raise {SETTINGS}`; or make it without (`--no-workers`, no addons in its document)",
-            status.feature_level
-        ),
-    })
+    let plan = client.plan_of(steps.into_iter().map(|step| step.command.clone())).await?;
+    match Code::from(plan.refused.as_str()) {
+        code @ Code::FeatureLevelTooLow => Err(Failure::Rejected {
+            code,
+            message: format!(
+                "{}; or make it without (`--no-workers`, no addons in its document)",
+                plan.message
+            ),
+        }),
+        _ => Ok(()),
+    }
 }

@@ -10,19 +10,8 @@ use std::sync::Arc;
 pub(crate) fn fold(state: &mut State, event: &HypervisorEvent) {
     match event {
         HypervisorEvent::HypervisorRegistered(e) => {
-            state.hypervisors.insert(
-                e.hypervisor.name.clone(),
-                Arc::new(Hypervisor {
-                    spec: e.hypervisor.clone(),
-                    generation: e.generation,
-                    cordoned: false,
-                    reach: Reach::Unknown,
-                    since_ms: state.time_ms,
-                    prepared: false,
-                    orphans: Vec::new(),
-                    shared_ports: Default::default(),
-                }),
-            );
+            let h = Hypervisor::registered(e.hypervisor.clone(), e.generation, state.time_ms);
+            state.hypervisors.insert(e.hypervisor.name.clone(), Arc::new(h));
         }
         HypervisorEvent::PortsShared(e) => {
             if let Some(h) = state.hypervisor_mut(&e.name) {
@@ -80,7 +69,6 @@ pub(crate) fn summary(event: &HypervisorEvent) -> String {
         HypervisorEvent::HypervisorCordoned(e) if e.cordoned => "takes no new nodes".to_owned(),
         HypervisorEvent::PortsShared(e) => {
             let ports: Vec<String> = e.ports.iter().map(ToString::to_string).collect();
-
             match ports.as_slice() {
                 [] => "shares no ports beside those of its range".to_owned(),
                 ports => format!("clusters may share its ports {}", ports.join(", ")),

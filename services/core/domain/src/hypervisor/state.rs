@@ -37,6 +37,20 @@ pub struct Hypervisor {
 }
 
 impl Hypervisor {
+    /// One that was just registered.
+    pub fn registered(spec: RegisterHypervisorV1, generation: Generation, time_ms: u64) -> Self {
+        Hypervisor {
+            spec,
+            generation,
+            cordoned: false,
+            reach: Reach::Unknown,
+            since_ms: time_ms,
+            prepared: false,
+            orphans: Vec::new(),
+            shared_ports: BTreeSet::new(),
+        }
+    }
+
     /// Whether clusters may share a host port of it.
     pub fn may_share(&self, port: u16) -> bool {
         let range = self.spec.port_low..=self.spec.port_high;

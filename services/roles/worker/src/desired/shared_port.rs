@@ -154,16 +154,7 @@ mod tests {
             data_dir: "/data".to_owned(),
             max_nodes: None,
         };
-        let h = Hypervisor {
-            spec,
-            generation: oi_events::Generation(1),
-            cordoned: false,
-            reach: oi_domain::Reach::Unknown,
-            since_ms: 0,
-            prepared: true,
-            orphans: Vec::new(),
-            shared_ports: Default::default(),
-        };
+        let h = Hypervisor::registered(spec, oi_events::Generation(1), 0);
         let routes = vec![
             route("a.test", "a", "lb-1", "10.0.0.9:30001"),
             route("a.test", "a", "lb-2", "10.0.0.9:30002"),
