@@ -5,6 +5,8 @@ pub(crate) mod events;
 pub(crate) mod jobs;
 pub(crate) mod reactions;
 mod state;
+#[cfg(test)]
+mod tests;
 pub(crate) mod timers;
 
 pub use state::*;

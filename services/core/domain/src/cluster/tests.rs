@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::support::*;
+use crate::tests::scenario::*;
 use crate::*;
 use oi_events::*;
 
@@ -166,4 +167,74 @@ fn what_is_too_old_to_be_remembered_is_refused() {
     }
     assert_eq!(world.decide(&first).unwrap_err().code().as_str(), "too-old");
     world.run(cordon(true));
+}
+
+#[test]
+fn a_deletion_ends_though_a_hypervisor_is_away() {
+    let mut world = three();
+    let away = place_of(&world, "cp-2");
+    let ports = world.node("test", "cp-2").ports.clone();
+    world.run(DeleteClusterV2 { name: name("test"), forget_orphans: false });
+    world.run(seen(&away, false));
+    settle(&mut world);
+    assert!(world.state.clusters.is_empty(), "{:?}", world.owed());
+    let unregister = UnregisterHypervisorV1 { name: name(&away) };
+    assert_eq!(world.rejection(unregister.clone()), "hypervisor-has-orphans");
+    // Its ports may still be taken.
+    world.run(seen(&away, true));
+    let (_, free) =
+        place(&world.state, &name("test"), Role::ControlPlane, Some(&name(&away))).unwrap();
+    assert!(free.iter().all(|p| !ports.values().any(|taken| *taken == p.port)));
+    world.run(seen(&away, false));
+    world.run(ForgetOrphansV1 { name: name(&away) });
+    world.run(unregister);
+}
+
+#[test]
+fn a_hibernated_cluster_runs_nothing_and_wakes_all_at_once() {
+    let mut world = three();
+    let hibernate = |hibernated| HibernateClusterV1 { name: name("test"), hibernated };
+    world.run(hibernate(true));
+    assert_eq!(world.run(hibernate(true)), []);
+    assert_eq!(world.owed().iter().filter(|j| j.ends_with(".stop")).count(), 4);
+    world.finish_all();
+    assert_eq!(world.rejection(upgrade("v1.36.4")), "cluster-hibernated");
+    assert_eq!(world.rejection(node("test", "cp-4", Role::ControlPlane)), "cluster-hibernated");
+    world.run(hibernate(false));
+    let etcd = world.owed().iter().filter(|j| j.ends_with(".etcd")).count();
+    assert_eq!(etcd, 3, "a quorum comes back together: {:?}", world.owed());
+    world.finish_all();
+    assert!(world.cluster("test").is_converged());
+}
+
+#[test]
+fn a_cluster_whose_deletion_is_scheduled_comes_back_until_its_time() {
+    let mut world = three();
+    let schedule_deletion = ScheduleDeletionV1 { name: name("test"), grace_ms: 10 * MINUTE };
+    world.run(schedule_deletion.clone());
+    world.finish_all();
+    assert_eq!(world.run(schedule_deletion.clone()), []);
+    assert_eq!(world.rejection(upgrade("v1.36.4")), "deletion-scheduled");
+    world.run(UndeleteClusterV1 { name: name("test") });
+    assert_eq!(world.run(UndeleteClusterV1 { name: name("test") }), []);
+    world.finish_all();
+    assert!(world.cluster("test").is_converged());
+    world.run(schedule_deletion);
+    world.now_ms += 10 * MINUTE - 1;
+    settle(&mut world);
+    assert!(!world.state.clusters.is_empty());
+    world.now_ms += 1;
+    settle(&mut world);
+    assert!(world.state.clusters.is_empty());
+}
+
+#[test]
+fn a_deletion_can_forget_what_is_away() {
+    let mut world = three();
+    let away = place_of(&world, "cp-2");
+    world.run(seen(&away, false));
+    world.run(DeleteClusterV2 { name: name("test"), forget_orphans: true });
+    settle(&mut world);
+    assert!(world.state.clusters.is_empty());
+    assert!(world.state.hypervisors[&name::<HypervisorName>(&away)].orphans.is_empty());
 }

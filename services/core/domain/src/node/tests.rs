@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::support::*;
+use crate::tests::scenario::*;
+use crate::*;
 use oi_events::*;
 
 #[test]
@@ -141,4 +143,191 @@ fn members_leave_one_by_one_and_not_while_another_joins() {
     world.run(remove("test", "cp-2"));
     world.finish_all();
     assert_eq!(world.rejection(remove("test", "cp-3")), "last-control-plane");
+}
+
+#[test]
+fn nodes_of_a_hypervisor_that_stays_away_get_a_new_place() {
+    let mut world = three();
+    let away = place_of(&world, "cp-2");
+    world.run(seen(&away, false));
+    world.now_ms += 5 * MINUTE - 1;
+    assert_eq!(lost(&world.state, world.now_ms, 5 * MINUTE), [], "not before its time");
+    world.now_ms += 1;
+    let replace = lost(&world.state, world.now_ms, 5 * MINUTE);
+    assert_eq!(replace.len(), 1);
+    let events = world.run(replace[0].clone());
+    assert_eq!(kinds(&events), ["NodeAdded", "NodeChanged", "NodeReplacementStarted"]);
+    assert_eq!(lost(&world.state, world.now_ms, 5 * MINUTE), [], "once");
+    // The new member first; only then does the old one go.
+    assert!(!world.owed().iter().any(|j| j.contains("cp-2.") && j.ends_with("leave")));
+    settle(&mut world);
+    assert_eq!(names(&world), ["cp-1", "cp-2-r2", "cp-3", "lb-1"]);
+    assert_ne!(place_of(&world, "cp-2-r2"), away);
+    assert!(world.cluster("test").is_converged());
+    let left = &world.state.hypervisors[&name::<HypervisorName>(&away)].orphans;
+    assert_eq!(left.len(), 1, "what stands there is owed");
+    // It comes back, and is cleared.
+    world.run(seen(&away, true));
+    assert!(world.owed().iter().any(|j| j.contains("leftover")));
+    settle(&mut world);
+    assert!(world.state.hypervisors[&name::<HypervisorName>(&away)].orphans.is_empty());
+}
+
+#[test]
+fn a_lost_majority_is_not_replaced() {
+    let mut world = three();
+    for n in ["cp-1", "cp-2"] {
+        let away = place_of(&world, n);
+        world.run(seen(&away, false));
+    }
+    world.now_ms += 10 * MINUTE;
+    assert_eq!(lost(&world.state, world.now_ms, 5 * MINUTE), []);
+    let replace = ReplaceNodeV1 { cluster: name("test"), name: name("cp-1") };
+    assert_eq!(world.rejection(replace), "quorum-lost");
+}
+
+#[test]
+fn a_hypervisor_that_is_back_in_time_keeps_its_nodes() {
+    let mut world = three();
+    let away = place_of(&world, "cp-2");
+    world.run(seen(&away, false));
+    world.now_ms += 4 * MINUTE;
+    world.run(seen(&away, true));
+    world.now_ms += 4 * MINUTE;
+    world.run(seen(&away, false));
+    world.now_ms += 4 * MINUTE;
+    assert_eq!(lost(&world.state, world.now_ms, 5 * MINUTE), []);
+}
+
+#[test]
+fn certificates_are_renewed_at_two_thirds_of_their_life() {
+    let mut world = three();
+    let cp = world.node("test", "cp-1");
+    let (at, end) = (cp.renew_at_ms["apiserver"], cp.credentials["apiserver"].not_after_ms);
+    let life = end - world.now_ms;
+    assert!(at.abs_diff(world.now_ms + life / 3 * 2) < MINUTE);
+    world.now_ms = at - 1;
+    assert_eq!(due(&world.state, world.now_ms), []);
+    world.now_ms = at;
+    let commands = due(&world.state, world.now_ms);
+    assert_eq!(commands.len(), 1, "one node at a time: {commands:?}");
+    let events = world.run(commands[0].clone());
+    assert_eq!(kinds(&events), ["CertificateReplaced"; 9]);
+    assert_eq!(world.run(commands[0].clone()), [], "asked for twice");
+    assert_eq!(due(&world.state, world.now_ms), [], "the next when this one is ready");
+    settle(&mut world);
+    for n in ["cp-1", "cp-2", "cp-3"] {
+        assert!(world.node("test", n).renew_at_ms.values().all(|at| *at > world.now_ms));
+    }
+}
+
+/// `node: components` of all nodes that run some.
+fn layout(world: &World) -> Vec<String> {
+    let nodes = world.cluster("test").nodes.iter().filter(|(_, n)| !n.components.is_empty());
+    nodes
+        .map(|(name, n)| {
+            let all: Vec<_> = n.components.iter().map(|c| &c.as_str()[5..8]).collect();
+            format!("{name}: {}", all.join(" "))
+        })
+        .collect()
+}
+
+#[test]
+fn components_scale_separately_and_etcd_is_not_touched() {
+    let mut world = World::with_cluster();
+    let etcd = world.node("test", "cp-1").generation;
+    world.run(scale([Some(3), None, None]));
+    let jobs = world.owed();
+    assert!(jobs.iter().all(|j| !j.ends_with(".etcd")), "{jobs:?}");
+    world.finish_all();
+    assert_eq!(layout(&world), ["api-1: api", "api-2: api", "cp-1: api con sch"]);
+    assert_eq!(world.run(scale([Some(3), Some(1), None])), [], "it is so already");
+    world.run(scale([None, Some(2), Some(3)]));
+    world.finish_all();
+    assert_eq!(layout(&world), ["api-1: api con sch", "api-2: api sch", "cp-1: api con sch"]);
+    let back = world.run(scale([Some(1), None, None]));
+    let expected = ["NodeRemovalStarted", "NodeRemovalStarted", "NodeChanged"];
+    assert_eq!(kinds(&back), expected, "ingresses learn of it once");
+    world.finish_all();
+    assert_eq!(layout(&world), ["cp-1: api con sch"]);
+    assert_eq!(world.node("test", "cp-1").generation, etcd);
+    assert_eq!(world.rejection(scale([Some(0), None, None])), "invalid");
+    assert_eq!(world.rejection(scale([None, Some(2), None])), "invalid");
+}
+
+#[test]
+fn members_without_components_stay_members() {
+    let mut world = three();
+    world.run(scale([Some(1), None, None]));
+    world.finish_all();
+    assert_eq!(layout(&world), ["cp-1: api con sch"]);
+    assert_eq!(world.rejection(remove("test", "cp-1")), "last-component");
+    // What takes its place does what it did.
+    world.run(ReplaceNodeV1 { cluster: name("test"), name: name("cp-1") });
+    settle(&mut world);
+    assert_eq!(layout(&world), ["cp-1-r2: api con sch"]);
+    world.run(ReplaceNodeV1 { cluster: name("test"), name: name("cp-2") });
+    settle(&mut world);
+    assert_eq!(layout(&world), ["cp-1-r2: api con sch"]);
+    assert_eq!(world.cluster("test").control_planes().len(), 3);
+}
+
+#[test]
+fn api_servers_without_a_member_learn_of_members() {
+    let mut world = three();
+    world.run(scale([Some(4), None, None]));
+    world.finish_all();
+    let of_api = |world: &World| world.node("test", "api-1").generation;
+    let before = of_api(&world);
+    world.run(node("test", "cp-4", Role::ControlPlane));
+    assert_eq!(of_api(&world), before, "not before it has joined");
+    world.finish_all();
+    let joined = of_api(&world);
+    assert!(joined > before);
+    world.run(remove("test", "cp-4"));
+    assert!(of_api(&world) > joined);
+    world.finish_all();
+    assert!(world.cluster("test").is_converged());
+}
+
+#[test]
+fn a_member_that_does_not_keep_running_is_replaced() {
+    let mut world = three();
+    let generation = world.node("test", "cp-2").generation;
+    let (cluster, node, reason) = (name("test"), name("cp-2"), "no data".to_owned());
+    let observation = Observation::MemberBroken { cluster, node, generation, reason };
+    let broken = ReportObservationV1 { observation };
+    assert_eq!(kinds(&world.run(broken.clone())), ["MemberBroken"]);
+    assert_eq!(world.run(broken), [], "known");
+    settle(&mut world);
+    assert_eq!(names(&world), ["cp-1", "cp-2-r2", "cp-3", "lb-1"]);
+    // Where a job finds it, too.
+    let renew = world.node("test", "cp-3").renew_at_ms["apiserver"];
+    world.now_ms = renew;
+    world.run(RenewCertificatesV1 { cluster: name("test"), node: name("cp-3") });
+    let job = world.owed().into_iter().find(|j| j.ends_with(".etcd")).unwrap();
+    for _ in 0..5 {
+        assert_eq!(lost(&world.state, world.now_ms, 5 * MINUTE), []);
+        world.report(
+            &job,
+            JobResult::Failed { message: "it ends".to_owned(), class: FailureClass::Transient },
+        );
+        world.run(RetryJobV1 { job: JobId(job.clone()) });
+    }
+    let broken = lost(&world.state, world.now_ms, 5 * MINUTE);
+    assert_eq!(kinds(&world.run(broken[0].clone())), ["MemberBroken"]);
+    let asked = lost(&world.state, world.now_ms, 5 * MINUTE);
+    let replace = ReplaceNodeV1 { cluster: name("test"), name: name("cp-3") };
+    assert_eq!(asked, [Command::Node(NodeCommand::ReplaceNode(replace))]);
+}
+
+#[test]
+fn an_ingress_gets_a_new_place_too() {
+    let mut world = three();
+    let away = place_of(&world, "lb-1");
+    world.run(seen(&away, false));
+    world.now_ms += 5 * MINUTE;
+    settle(&mut world);
+    assert_eq!(names(&world), ["cp-1", "cp-2", "cp-3", "lb-1-r2"]);
+    assert_ne!(place_of(&world, "lb-1-r2"), away);
 }

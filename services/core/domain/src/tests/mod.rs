@@ -1,5 +1,6 @@
 //! Tests that cross features.
 
-mod lifecycle;
+mod plan;
 mod properties;
+pub(crate) mod scenario;
 mod schedule;

@@ -4,5 +4,7 @@ pub(crate) mod commands;
 pub(crate) mod events;
 pub(crate) mod reactions;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use state::*;

@@ -1,0 +1,96 @@
+//! Upgrades: their order, their pauses, the way back.
+#![allow(clippy::unwrap_used)]
+
+use crate::support::*;
+use crate::tests::scenario::*;
+use oi_events::*;
+
+/// `component@node` in the order in which they are replaced.
+fn replaced(world: &mut World, first: Vec<Event>) -> Vec<String> {
+    let mut order = Vec::new();
+    let mut events = first;
+    loop {
+        for event in &events {
+            if let Event::Upgrade(UpgradeEvent::ComponentVersionChanged(e)) = event {
+                order.push(format!("{}@{} {}", e.component.as_str(), e.node, e.version));
+            }
+        }
+        let owed = world.owed();
+        assert!(owed.len() <= 1, "one at a time: {owed:?}");
+        match owed.first() {
+            None => return order,
+            Some(job) => events = world.succeed(&job.clone()),
+        }
+    }
+}
+
+#[test]
+fn an_upgrade_goes_one_component_at_a_time_in_the_supported_order() {
+    let mut world = three();
+    world.run(cluster("other"));
+    let events = world.run(upgrade("v1.36.4"));
+    let order = replaced(&mut world, events);
+    let expected: Vec<String> = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"]
+        .into_iter()
+        .flat_map(|c| (1..=3).map(move |n| format!("{c}@cp-{n} v1.36.4")))
+        .collect();
+    assert_eq!(order, expected);
+    assert_eq!(world.cluster("test").spec.kubernetes_version, name("v1.36.4"));
+    assert_eq!(world.cluster("test").upgrade, None);
+    assert_eq!(world.run(upgrade("v1.36.4")), [], "it is there already");
+}
+
+#[test]
+fn upgrades_that_cannot_be_are_refused() {
+    let mut world = World::with_hypervisors();
+    world.run(cluster_of("test", "v1.34.1"));
+    assert_eq!(world.rejection(upgrade("v1.35.0")), "upgrade-impossible", "not ready yet");
+    world.run(node("test", "cp-1", Role::ControlPlane));
+    world.run(node("test", "lb-1", Role::ControlPlaneIngress));
+    world.finish_all();
+    assert_eq!(world.rejection(upgrade("v1.36.0")), "upgrade-impossible", "two minors");
+    assert_eq!(world.rejection(upgrade("v1.34.0")), "upgrade-impossible", "down");
+    assert_eq!(world.rejection(upgrade("v1.37.0")), "version-unsupported");
+    let change = |change| ChangeUpgradeV1 { name: name("test"), change };
+    assert_eq!(world.rejection(change(UpgradeChange::Pause)), "no-upgrade");
+    world.run(upgrade("v1.35.0"));
+    assert_eq!(world.run(upgrade("v1.35.0")), [], "asked for twice");
+    assert_eq!(world.rejection(upgrade("v1.35.1")), "upgrade-running");
+    let hibernate = HibernateClusterV1 { name: name("test"), hibernated: true };
+    assert_eq!(world.rejection(hibernate), "cluster-busy");
+}
+
+#[test]
+fn an_upgrade_is_paused_resumed_and_rolled_back() {
+    let mut world = three();
+    let change = |change| ChangeUpgradeV1 { name: name("test"), change };
+    world.run(upgrade("v1.36.4"));
+    world.run(change(UpgradeChange::Pause));
+    let job = world.owed().remove(0);
+    world.succeed(&job);
+    assert_eq!(world.owed(), [] as [String; 0], "what was begun is finished, no more");
+    let events = world.run(change(UpgradeChange::Resume));
+    assert_eq!(kinds(&events), ["UpgradeChanged", "ComponentVersionChanged"]);
+    let job = world.owed().remove(0);
+    world.succeed(&job);
+    let job = world.owed().remove(0);
+    let events = world.run(change(UpgradeChange::RollBack));
+    assert_eq!(kinds(&events), ["UpgradeChanged"], "what was begun is finished first");
+    let events = world.succeed(&job);
+    let order = replaced(&mut world, events);
+    let back: Vec<_> = (1..=3).map(|n| format!("kube-apiserver@cp-{n} v1.36.3")).collect();
+    assert_eq!(order, back);
+    assert_eq!(world.cluster("test").spec.kubernetes_version, name("v1.36.3"));
+}
+
+#[test]
+fn a_minor_upgrade_cannot_roll_back_once_all_api_servers_are_new() {
+    let mut world = World::with_hypervisors();
+    world.run(cluster_of("test", "v1.35.4"));
+    world.run(node("test", "cp-1", Role::ControlPlane));
+    world.run(node("test", "lb-1", Role::ControlPlaneIngress));
+    world.finish_all();
+    world.run(upgrade("v1.36.3"));
+    let back = ChangeUpgradeV1 { name: name("test"), change: UpgradeChange::RollBack };
+    assert_eq!(world.rejection(back), "upgrade-impossible");
+}
