@@ -42,7 +42,7 @@ upstream() {
 
 # Whether an artefact was made from exactly these inputs.
 stamped() { [ "$(cat "$stamp_dir/$1" 2>/dev/null)" = "$2" ]; }
-stamp() { mkdir -p "$stamp_dir"; printf '%s' "$2" > "$stamp_dir/$1.part"; mv "$stamp_dir/$1.part" "$stamp_dir/$1"; }
+stamp() { mkdir -p "$stamp_dir"; printf '%s' "$2" >"$stamp_dir/.$1.$$"; mv "$stamp_dir/.$1.$$" "$stamp_dir/$1"; }
 
 # The directory of a Kubernetes version's programs.
 kube_bin_dir() { printf '%s/kubernetes-%s' "$OI_CACHE" "$1"; }

@@ -146,9 +146,23 @@ pub enum Effect {
 impl Effect {
     /// Of a job's success: an ingress runs, perhaps.
     pub fn of_success(id: &JobId) -> Effect {
-        match JobTarget::parse(id) {
-            Some(JobTarget::Node { step: JobKind::EnsureIngress, .. }) => Effect::Routes,
-            _ => Effect::Nothing,
+        match JobTarget::parse(id).map(|target| target.kind()) {
+            Some(JobKind::EnsureIngress) => Effect::Routes,
+            Some(
+                JobKind::ProbeHypervisor
+                | JobKind::EnsureEtcd
+                | JobKind::EnsureControlPlane
+                | JobKind::RemoveNode
+                | JobKind::ShredKey
+                | JobKind::LeaveCluster
+                | JobKind::StopNode
+                | JobKind::RemoveOrphan
+                | JobKind::TakeBackup
+                | JobKind::DropBackup
+                | JobKind::RestoreEtcd
+                | JobKind::ReconcileAddons,
+            )
+            | None => Effect::Nothing,
         }
     }
 }

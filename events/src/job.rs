@@ -106,6 +106,8 @@ pub enum JobTarget {
         name: HypervisorName,
         /// Its generation.
         generation: Generation,
+        /// Which step.
+        step: JobKind,
     },
     /// Work on a node.
     Node {
@@ -128,6 +130,8 @@ pub enum JobTarget {
         node: NodeName,
         /// The generation that left it.
         generation: Generation,
+        /// Which step.
+        step: JobKind,
     },
     /// Work on a backup.
     Backup {
@@ -157,20 +161,23 @@ impl JobTarget {
         let parts: Vec<&str> = id.0.split('.').collect();
         let generation = |s: &str| s.parse().map(Generation).ok();
         match parts.as_slice() {
-            ["hypervisor", name, g, "probe"] => {
-                Some(JobTarget::Hypervisor { name: name.parse().ok()?, generation: generation(g)? })
-            }
+            ["hypervisor", name, g, step] => Some(JobTarget::Hypervisor {
+                name: name.parse().ok()?,
+                generation: generation(g)?,
+                step: JobKind::of(JobScope::Hypervisor, step)?,
+            }),
             ["node", cluster, node, g, step] => Some(JobTarget::Node {
                 cluster: cluster.parse().ok()?,
                 node: node.parse().ok()?,
                 generation: generation(g)?,
                 step: JobKind::of(JobScope::Node, step)?,
             }),
-            ["hypervisor", name, g, "leftover", uid, node] => Some(JobTarget::Orphan {
+            ["hypervisor", name, g, step, uid, node] => Some(JobTarget::Orphan {
                 hypervisor: name.parse().ok()?,
                 cluster_uid: uid.parse().ok()?,
                 node: node.parse().ok()?,
                 generation: generation(g)?,
+                step: JobKind::of(JobScope::Orphan, step)?,
             }),
             ["backup", cluster, backup, g, step] => Some(JobTarget::Backup {
                 cluster: cluster.parse().ok()?,
@@ -190,9 +197,9 @@ impl JobTarget {
     /// What it makes true.
     pub fn kind(&self) -> JobKind {
         match self {
-            JobTarget::Hypervisor { .. } => JobKind::ProbeHypervisor,
-            JobTarget::Orphan { .. } => JobKind::RemoveOrphan,
-            JobTarget::Node { step, .. }
+            JobTarget::Hypervisor { step, .. }
+            | JobTarget::Orphan { step, .. }
+            | JobTarget::Node { step, .. }
             | JobTarget::Backup { step, .. }
             | JobTarget::Cluster { step, .. } => *step,
         }
@@ -239,14 +246,15 @@ impl JobTarget {
     /// The id of a job: a pure function of what it is for.
     pub fn id(&self) -> JobId {
         JobId(match self {
-            JobTarget::Hypervisor { name, generation } => {
-                format!("hypervisor.{name}.{generation}.probe")
+            JobTarget::Hypervisor { name, generation, step } => {
+                format!("hypervisor.{name}.{generation}.{}", step.token())
             }
             JobTarget::Node { cluster, node, generation, step } => {
                 format!("node.{cluster}.{node}.{generation}.{}", step.token())
             }
-            JobTarget::Orphan { hypervisor, cluster_uid, node, generation } => {
-                format!("hypervisor.{hypervisor}.{generation}.leftover.{cluster_uid}.{node}")
+            JobTarget::Orphan { hypervisor, cluster_uid, node, generation, step } => {
+                let step = step.token();
+                format!("hypervisor.{hypervisor}.{generation}.{step}.{cluster_uid}.{node}")
             }
             JobTarget::Backup { cluster, backup, generation, step } => {
                 format!("backup.{cluster}.{backup}.{generation}.{}", step.token())

@@ -1,5 +1,6 @@
 //! Bad requests over gRPC.
 
+use crate::clusters::clusters;
 use crate::settings::settings;
 use crate::{Api, Error, HYPERVISOR, NOWHERE, Row, THERE, changed, cluster, hypervisor, submit};
 use oi_proto::v1::{self, submit_request::Command as Asked};
@@ -62,7 +63,7 @@ fn commands() -> Vec<(&'static str, String, Asked)> {
         Asked::CreateCluster(changed(THERE, |s| s.dns_domain = "other.local".to_owned()))
     });
     all.extend(hypervisors());
-    all.extend(about_clusters());
+    all.extend(clusters());
     all.extend(settings());
     all
 }
@@ -125,163 +126,10 @@ fn hypervisors() -> Vec<(&'static str, String, Asked)> {
     ));
     all.push((
         "hypervisor-unknown",
-        "abandon an unknown one".to_owned(),
+        "forget the orphans of an unknown one".to_owned(),
         Asked::ForgetOrphans(v1::ForgetOrphans { name }),
     ));
     all
-}
-
-fn about_clusters() -> Vec<(&'static str, String, Asked)> {
-    let name = || NOWHERE.to_owned();
-    let there = || THERE.to_owned();
-    let id = || uuid::Uuid::now_v7().to_string();
-    let node = |cluster: &str, name: &str, role: i32, hypervisor: &str| {
-        Asked::AddNode(v1::AddNode {
-            cluster: cluster.to_owned(),
-            name: name.to_owned(),
-            role,
-            hypervisor: hypervisor.to_owned(),
-        })
-    };
-    let scale = |name: String, n| {
-        Asked::ScaleCluster(v1::ScaleCluster {
-            name,
-            api_servers: Some(n),
-            ..v1::ScaleCluster::default()
-        })
-    };
-    let rows = vec![
-        (
-            "cluster-unknown",
-            "delete an unknown cluster",
-            Asked::DeleteCluster(v1::DeleteCluster { name: name(), forget_orphans: false }),
-        ),
-        ("cluster-unknown", "a node of an unknown cluster", node(NOWHERE, "a", 1, "")),
-        ("malformed", "a node without a role", node(THERE, "a", 0, "")),
-        ("malformed", "a node with role 99", node(THERE, "a", 99, "")),
-        ("malformed", "a node with role -1", node(THERE, "a", -1, "")),
-        ("malformed", "a node named A", node(THERE, "A", 1, "")),
-        ("malformed", "a node without a name", node(THERE, "", 1, "")),
-        ("malformed", "a node on hypervisor _", node(THERE, "a", 1, "_")),
-        ("hypervisor-unknown", "a node on an unknown hypervisor", node(THERE, "a", 1, NOWHERE)),
-        (
-            "no-hypervisor",
-            "an ingress where there is no public hypervisor",
-            node(THERE, "a", 2, ""),
-        ),
-        (
-            "node-unknown",
-            "remove an unknown node",
-            Asked::RemoveNode(v1::RemoveNode { cluster: there(), name: "a".to_owned() }),
-        ),
-        (
-            "cluster-unknown",
-            "remove a node of an unknown cluster",
-            Asked::RemoveNode(v1::RemoveNode { cluster: name(), name: "a".to_owned() }),
-        ),
-        (
-            "node-unknown",
-            "replace an unknown node",
-            Asked::ReplaceNode(v1::ReplaceNode { cluster: there(), name: "a".to_owned() }),
-        ),
-        ("cluster-unknown", "scale an unknown cluster", scale(name(), 1)),
-        ("invalid", "no API servers", scale(there(), 0)),
-        ("invalid", "21 API servers", scale(there(), 21)),
-        (
-            "cluster-unknown",
-            "upgrade an unknown cluster",
-            Asked::UpgradeCluster(v1::UpgradeCluster { name: name(), to: "v1.36.3".to_owned() }),
-        ),
-        (
-            "malformed",
-            "upgrade to x",
-            Asked::UpgradeCluster(v1::UpgradeCluster { name: there(), to: "x".to_owned() }),
-        ),
-        (
-            "malformed",
-            "an upgrade's change that there is not",
-            Asked::ChangeUpgrade(v1::ChangeUpgrade { name: there(), change: 9 }),
-        ),
-        (
-            "no-upgrade",
-            "pause no upgrade",
-            Asked::ChangeUpgrade(v1::ChangeUpgrade { name: there(), change: 1 }),
-        ),
-        (
-            "cluster-unknown",
-            "hibernate an unknown cluster",
-            Asked::HibernateCluster(v1::HibernateCluster { name: name(), hibernated: true }),
-        ),
-        (
-            "cluster-unknown",
-            "bury an unknown cluster",
-            Asked::ScheduleDeletion(v1::ScheduleDeletion { name: name(), grace_ms: 1 }),
-        ),
-        (
-            "cluster-unknown",
-            "undelete an unknown cluster",
-            Asked::UndeleteCluster(v1::UndeleteCluster { name: name() }),
-        ),
-        (
-            "cluster-unknown",
-            "back up an unknown cluster",
-            Asked::BackupCluster(v1::BackupCluster { name: name() }),
-        ),
-        (
-            "cluster-unknown",
-            "schedule backups of an unknown cluster",
-            Asked::ScheduleBackups(v1::ScheduleBackups {
-                name: name(),
-                every_ms: 3_600_000,
-                keep: 1,
-            }),
-        ),
-        (
-            "malformed",
-            "delete backup x",
-            Asked::DeleteBackup(v1::DeleteBackup { cluster: there(), backup: "x".to_owned() }),
-        ),
-        (
-            "backup-unknown",
-            "delete an unknown backup",
-            Asked::DeleteBackup(v1::DeleteBackup { cluster: there(), backup: id() }),
-        ),
-        (
-            "backup-unknown",
-            "restore an unknown backup",
-            Asked::RestoreCluster(v1::RestoreCluster { name: there(), backup: id() }),
-        ),
-        (
-            "cluster-unknown",
-            "clone an unknown cluster",
-            Asked::CloneCluster(v1::CloneCluster {
-                name: "new".to_owned(),
-                source: name(),
-                backup: id(),
-            }),
-        ),
-        (
-            "malformed",
-            "a rotation without a step",
-            Asked::RotateCa(v1::RotateCa { name: there(), step: 0 }),
-        ),
-        (
-            "no-rotation",
-            "finish no rotation",
-            Asked::RotateCa(v1::RotateCa { name: there(), step: 3 }),
-        ),
-        (
-            "job-unknown",
-            "retry an unknown job",
-            Asked::RetryJob(v1::RetryJob { job: "x".to_owned() }),
-        ),
-        (
-            "job-unknown",
-            "retry a job with a long name",
-            Asked::RetryJob(v1::RetryJob { job: "x".repeat(100_000) }),
-        ),
-    ];
-    rows.into_iter().map(|(want, what, command)| (want, what.to_owned(), command)).collect()
 }
 
 /// What is wrong with the request rather than with its command.

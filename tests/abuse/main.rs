@@ -3,6 +3,7 @@
 //! by `tests/e2e/security`.
 
 mod access;
+mod clusters;
 mod grpc;
 mod messages;
 mod settings;

@@ -57,11 +57,12 @@ usable() { timeout 10 oi hypervisor list -o json 2>/dev/null | jq -e 'length > 0
 # Whether the lab stays for the next test, which it does when it is as it was.
 stays() { [ -n "$shared" ] && [ -z "$failed" ] && clear_lab >"$work/clear.log" 2>&1; }
 clear_lab() {
-  local name
+  local name left
   for name in $(oi-local-cluster worker list | cut -f1); do worker destroy --worker "$name"; done
   for name in $(oi cluster list -o json | jq -r '.[].name'); do oi cluster delete "$name" --wait --timeout 120; done
   for name in $(oi hypervisor list -o json | jq -r '.[] | select(.cordoned) | .name'); do oi hypervisor uncordon "$name"; done
-  [ "$(oi job list -o json | jq length)" = 0 ] && ! sandboxes | grep -v ' helper$' && ! find "$lab_dir"/*/data/clusters -mindepth 1 | grep .
+  left=$(sandboxes) && [ -z "$(grep -v ' helper$' <<<"$left")" ] && [ -z "$(oi-local-cluster worker list)" ] &&
+    [ "$(oi job list -o json | jq length)" = 0 ] && ! find "$lab_dir"/*/data/clusters -mindepth 1 | grep .
 }
 destroy_lab() {
   if ! oi-local-cluster cluster destroy >"$work/destroy.log" 2>&1; then

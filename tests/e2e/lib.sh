@@ -71,9 +71,13 @@ tell() {
 }
 # Ends all that the test started. One that runs a function is the parent of what that runs.
 end_children() {
-  local pid
-  for pid in "${children[@]}"; do pkill -P "$pid" || true; kill "$pid" 2>/dev/null || true; done
+  local pid live=()
+  # The number of one that ended may be that of somebody else's process by now.
   for pid in "${children[@]}"; do
+    [ "$(awk '/^PPid:/ {print $2}' "/proc/$pid/status" 2>/dev/null)" != $$ ] || live+=("$pid")
+  done
+  for pid in "${live[@]}"; do pkill -P "$pid" || true; kill "$pid" 2>/dev/null || true; done
+  for pid in "${live[@]}"; do
     timeout 20 tail --pid="$pid" -f /dev/null || { pkill -KILL -P "$pid"; kill -9 "$pid"; } 2>/dev/null || true
   done
 }
@@ -137,6 +141,10 @@ within() {
 }
 
 position() { oi status -o json | jq .position; }
+# settled: nothing is owed; what a pipeline waited for may be there before its last job is done.
+settled() { within 60 "nothing is owed" '[ "$(oi job list -o json | jq length)" = 0 ]'; }
+# by ACTOR: how many events are in the log on an actor's order.
+by() { oi audit log --actor "$1" -o json | wc -l; }
 live_hash() { oi status -o json | jq -r .stateHash; }
 # The log is clean, and folds to what the server has.
 audited() {

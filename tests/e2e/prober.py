@@ -77,7 +77,7 @@ def main(path, prefix):
             cluster.request("POST", MAPS, written)
             cluster.request("GET", f"{MAPS}/{name}")
             how = "ok"
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, AttributeError, ValueError) as error:
             print(time.strftime("%H:%M:%S"), name, repr(error), file=sys.stderr, flush=True)
             how = "failed"
         print(how, int(time.time() * 1000), flush=True)

@@ -6,7 +6,7 @@ use crate::rejected::Rejected;
 use crate::service::Gateway;
 use oi_domain::{Scope, jobs_in};
 use oi_events::{
-    Code, Command, Event, JobCommand, JobEvent, JobId, JobKind, JobOutput, JobResult, JobTarget,
+    Code, Command, Event, JobCommand, JobEvent, JobId, JobOutput, JobResult, JobTarget,
     RecordedCommit, ReportJobV2,
 };
 use oi_journal::ReadError;
@@ -44,12 +44,18 @@ fn attempt(recorded: &RecordedCommit, event: &Event, id: &JobId) -> Option<v1::J
 
 /// What came of a job, as its worker reported it.
 fn output(recorded: &RecordedCommit) -> String {
-    match &recorded.commit.command {
-        Command::Job(JobCommand::ReportJob(ReportJobV2 {
-            result: JobResult::Succeeded(JobOutput::Backup(snapshot)),
-            ..
-        })) => format!("a snapshot of {} bytes in {}", snapshot.bytes, snapshot.object),
-        _ => String::new(),
+    let Command::Job(JobCommand::ReportJob(ReportJobV2 {
+        result: JobResult::Succeeded(output),
+        ..
+    })) = &recorded.commit.command
+    else {
+        return String::new();
+    };
+    match output {
+        JobOutput::None => String::new(),
+        JobOutput::Backup(snapshot) => {
+            format!("a snapshot of {} bytes in {}", snapshot.bytes, snapshot.object)
+        }
     }
 }
 
@@ -129,12 +135,12 @@ fn cause(recorded: &RecordedCommit) -> v1::JobCause {
 fn named(target: &JobTarget) -> v1::Job {
     let cluster = target.cluster().map(ToString::to_string).unwrap_or_default();
     let hypervisor = target.hypervisor().map(ToString::to_string).unwrap_or_default();
-    let (kind, node) = match target {
-        JobTarget::Node { node, step, .. } => (step.token(), node.to_string()),
-        JobTarget::Backup { step, .. } => (step.token(), String::new()),
-        JobTarget::Orphan { node, .. } => (JobKind::RemoveOrphan.token(), node.to_string()),
-        JobTarget::Hypervisor { .. } => (JobKind::ProbeHypervisor.token(), String::new()),
-        JobTarget::Cluster { step, .. } => (step.token(), String::new()),
+    let node = match target {
+        JobTarget::Node { node, .. } | JobTarget::Orphan { node, .. } => node.to_string(),
+        JobTarget::Backup { .. } | JobTarget::Hypervisor { .. } | JobTarget::Cluster { .. } => {
+            String::new()
+        }
     };
+    let kind = target.kind().token();
     v1::Job { kind: kind.to_owned(), cluster, hypervisor, node, ..v1::Job::default() }
 }

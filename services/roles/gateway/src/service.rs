@@ -116,7 +116,6 @@ impl Gateway {
         };
         served.map_err(GatewayError::Serve)
     }
-
 }
 
 /// Says that it serves while the broker is there, and only then.

@@ -10,10 +10,14 @@ pub(crate) fn owed(state: &State) -> Vec<Job> {
     let back = state.hypervisors.iter().filter(|(_, h)| matches!(h.reach, Reach::Reachable(_)));
     let orphans = back.flat_map(|(name, h)| h.orphans.iter().map(move |l| orphan(name, l)));
     let job = |(name, h): (&HypervisorName, &Arc<Hypervisor>)| {
-        let target = JobTarget::Hypervisor { name: name.clone(), generation: h.generation };
+        let target = JobTarget::Hypervisor {
+            name: name.clone(),
+            generation: h.generation,
+            step: JobKind::ProbeHypervisor,
+        };
         Job {
             id: target.id(),
-            kind: JobKind::ProbeHypervisor,
+            kind: target.kind(),
             hypervisor: Some(name.clone()),
             cluster: None,
             cluster_uid: None,
@@ -30,10 +34,11 @@ fn orphan(hypervisor: &HypervisorName, left: &Orphan) -> Job {
         cluster_uid: left.cluster_uid,
         node: left.node.clone(),
         generation: left.generation,
+        step: JobKind::RemoveOrphan,
     };
     Job {
         id: target.id(),
-        kind: JobKind::RemoveOrphan,
+        kind: target.kind(),
         hypervisor: Some(hypervisor.clone()),
         cluster: Some(left.cluster.clone()),
         cluster_uid: Some(left.cluster_uid),

@@ -49,35 +49,53 @@ pub(crate) fn summary(event: &JobEvent) -> String {
 
 fn job_done(state: &mut State, job: &JobId) {
     state.failures.remove(job);
-    match JobTarget::parse(job) {
-        Some(JobTarget::Hypervisor { name, generation }) => {
-            if let Some(h) = state.hypervisor_mut(&name)
-                && h.generation == generation
-            {
-                h.prepared = true;
-            }
-        }
-        Some(JobTarget::Node { cluster, node, generation, step }) => {
-            if let Some(n) = state.node_mut(&cluster, &node)
-                && n.generation == generation
-                && step != JobKind::RemoveNode
-            {
-                n.joined |= step == JobKind::EnsureEtcd;
-                n.done.insert(step);
-            }
-            if step == JobKind::RestoreEtcd {
-                restored(state, &cluster, &node);
-            }
-        }
-        Some(JobTarget::Cluster { name, generation, step: JobKind::ReconcileAddons }) => {
-            if let Some(addons) = addons_mut(state, &name)
-                && addons.generation == generation
-            {
-                addons.done = true;
-            }
-        }
-        Some(JobTarget::Cluster { .. } | JobTarget::Orphan { .. } | JobTarget::Backup { .. })
-        | None => {}
+    let Some(target) = JobTarget::parse(job) else { return };
+    match target.kind() {
+        JobKind::ProbeHypervisor => prepared(state, &target),
+        JobKind::EnsureEtcd
+        | JobKind::EnsureControlPlane
+        | JobKind::EnsureIngress
+        | JobKind::LeaveCluster
+        | JobKind::StopNode
+        | JobKind::RestoreEtcd => node_step_done(state, &target),
+        JobKind::ReconcileAddons => addons_done(state, &target),
+        // Events of their own say what follows.
+        JobKind::RemoveNode
+        | JobKind::ShredKey
+        | JobKind::RemoveOrphan
+        | JobKind::TakeBackup
+        | JobKind::DropBackup => {}
+    }
+}
+
+fn prepared(state: &mut State, target: &JobTarget) {
+    if let JobTarget::Hypervisor { name, generation, .. } = target
+        && let Some(h) = state.hypervisor_mut(name)
+        && h.generation == *generation
+    {
+        h.prepared = true;
+    }
+}
+
+fn node_step_done(state: &mut State, target: &JobTarget) {
+    let JobTarget::Node { cluster, node, generation, step } = target else { return };
+    if let Some(n) = state.node_mut(cluster, node)
+        && n.generation == *generation
+    {
+        n.joined |= *step == JobKind::EnsureEtcd;
+        n.done.insert(*step);
+    }
+    if *step == JobKind::RestoreEtcd {
+        restored(state, cluster, node);
+    }
+}
+
+fn addons_done(state: &mut State, target: &JobTarget) {
+    if let JobTarget::Cluster { name, generation, .. } = target
+        && let Some(addons) = addons_mut(state, name)
+        && addons.generation == *generation
+    {
+        addons.done = true;
     }
 }
 

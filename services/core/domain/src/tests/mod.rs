@@ -4,3 +4,4 @@ mod plan;
 mod properties;
 pub(crate) mod scenario;
 mod schedule;
+mod steps;

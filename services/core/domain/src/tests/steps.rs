@@ -1,0 +1,268 @@
+//! What can happen to a world, at random.
+
+use crate::support::*;
+use crate::*;
+use oi_events::*;
+use proptest::prelude::*;
+use std::sync::Arc;
+
+/// Something that happens to a world; numbers are taken modulo what there is.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    Register(u8),
+    Cordon(u8, bool),
+    Reach(u8, bool),
+    Create(u8),
+    Delete(u8),
+    Add(u8, u8, bool),
+    Remove(u8, u8),
+    Finish(usize, bool),
+    DeadLetter(usize),
+    Wait(u32),
+    Replace(u8, u8),
+    Upgrade(u8, u8),
+    ChangeUpgrade(u8, u8),
+    Hibernate(u8, bool),
+    ScheduleDeletion(u8, bool),
+    ForgetOrphans(u8),
+    Scale(u8, [Option<u32>; 3]),
+    Break(u8, u8),
+    Backup(u8),
+    Taken(u8),
+    Restore(u8, u8),
+    Schedule(u8, u32),
+    Rotate(u8, u8),
+    Addons(u8, bool),
+    Token(u8),
+    Revoke(u8),
+    Repaired(u8),
+    Tunnel(u8),
+    Link(u8, u8),
+    Unlink(u8, u8),
+    Endpoint(u8, Option<u8>, u16),
+    Users(u8, u8),
+    Share(u8, Vec<u16>),
+}
+
+pub(super) fn step() -> impl Strategy<Value = Step> {
+    let n = 0..4_u8;
+    prop_oneof![
+        2 => (0..7_u8).prop_map(Step::Register),
+        1 => (0..7_u8, any::<bool>()).prop_map(|(h, c)| Step::Cordon(h, c)),
+        1 => (0..7_u8, any::<bool>()).prop_map(|(h, c)| Step::Reach(h, c)),
+        2 => n.clone().prop_map(Step::Create),
+        1 => n.clone().prop_map(Step::Delete),
+        6 => (n.clone(), 0..5_u8, any::<bool>()).prop_map(|(c, m, i)| Step::Add(c, m, i)),
+        2 => (n.clone(), 0..5_u8).prop_map(|(c, m)| Step::Remove(c, m)),
+        2 => (n.clone(), 0..5_u8).prop_map(|(c, m)| Step::Replace(c, m)),
+        1 => (n.clone(), 2..6_u8).prop_map(|(c, p)| Step::Upgrade(c, p)),
+        1 => (n.clone(), 0..3_u8).prop_map(|(c, k)| Step::ChangeUpgrade(c, k)),
+        1 => (n.clone(), any::<bool>()).prop_map(|(c, s)| Step::Hibernate(c, s)),
+        1 => (n, any::<bool>()).prop_map(|(c, b)| Step::ScheduleDeletion(c, b)),
+        1 => (0..7_u8).prop_map(Step::ForgetOrphans),
+        2 => (0..4_u8, prop::array::uniform3(prop::option::of(1..4_u32)))
+            .prop_map(|(c, n)| Step::Scale(c, n)),
+        1 => (0..4_u8, 0..5_u8).prop_map(|(c, m)| Step::Break(c, m)),
+        2 => (0..4_u8, 0..4_u8).prop_map(|(c, s)| Step::Rotate(c, s)),
+        2 => (0..4_u8, any::<bool>()).prop_map(|(c, dns)| Step::Addons(c, dns)),
+        2 => (0..4_u8).prop_map(Step::Token),
+        1 => (0..4_u8).prop_map(Step::Revoke),
+        1 => (0..4_u8).prop_map(Step::Repaired),
+        1 => (0..4_u8).prop_map(Step::Tunnel),
+        2 => (0..4_u8, 0..20_u8).prop_map(|(c, k)| Step::Link(c, k)),
+        1 => (0..4_u8, 0..20_u8).prop_map(|(c, k)| Step::Unlink(c, k)),
+        // Ports that nodes also may have, a name for each or an address, forwarded or not.
+        2 => (0..4_u8, prop::option::of(0..6_u8), 29_998..30_006_u16)
+            .prop_map(|(c, host, port)| Step::Endpoint(c, host, port)),
+        1 => (0..4_u8, 0..3_u8).prop_map(|(c, n)| Step::Users(c, n)),
+        1 => (0..7_u8, prop::collection::vec(29_998..30_004_u16, 0..3))
+            .prop_map(|(h, ports)| Step::Share(h, ports)),
+        1 => (0..4_u8).prop_map(Step::Backup),
+        2 => (0..4_u8).prop_map(Step::Taken),
+        1 => (0..4_u8, 0..4_u8).prop_map(|(c, d)| Step::Restore(c, d)),
+        1 => (0..4_u8, 0..3_u32).prop_map(|(c, keep)| Step::Schedule(c, keep)),
+        8 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(j, ok)| Step::Finish(j, ok)),
+        1 => any::<usize>().prop_map(Step::DeadLetter),
+        1 => (0..90_000_u32).prop_map(Step::Wait),
+    ]
+}
+
+/// Does a step. A rejection is as good as an event here.
+pub(super) fn take(world: &mut World, step: Step) {
+    match step {
+        Step::Finish(j, ok) => {
+            if let Some(job) = pick(&world.owed(), j) {
+                let class =
+                    if j % 7 == 0 { FailureClass::Permanent } else { FailureClass::Transient };
+                let failed = JobResult::Failed { message: "x".to_owned(), class };
+                if ok {
+                    world.succeed(&job)
+                } else {
+                    world.report(&job, failed)
+                };
+            }
+        }
+        Step::DeadLetter(j) => {
+            if let Some(job) = pick(&world.owed(), j) {
+                world.report(&job, JobResult::DeadLettered);
+            }
+        }
+        Step::Wait(ms) => {
+            world.now_ms += u64::from(ms);
+            let mut commands = due(&world.state, world.now_ms);
+            commands.extend(lost(&world.state, world.now_ms, 60_000));
+            for command in commands {
+                // One may make the next one needless.
+                let _ = world.try_run(command);
+            }
+        }
+        asked => {
+            if let Some(command) = command(world, asked) {
+                let _ = world.try_run(command);
+            }
+        }
+    }
+}
+
+fn pick(owed: &[String], n: usize) -> Option<String> {
+    (!owed.is_empty()).then(|| owed[n % owed.len()].clone())
+}
+
+fn c(n: u8) -> ClusterName {
+    name(&format!("c{n}"))
+}
+
+fn h(n: u8) -> HypervisorName {
+    name(&format!("hv-{n}"))
+}
+
+fn m(n: u8) -> NodeName {
+    name(&format!("n{n}"))
+}
+
+fn seen(observation: Observation) -> Command {
+    ReportObservationV1 { observation }.into()
+}
+
+/// The command of a step; none where there is nothing that it could be about.
+fn command(world: &World, step: Step) -> Option<Command> {
+    Some(match step {
+        Step::Finish(..) | Step::DeadLetter(_) | Step::Wait(_) => return None,
+        Step::Register(n) => hypervisor(n).into(),
+        Step::Cordon(n, cordoned) => CordonHypervisorV1 { name: h(n), cordoned }.into(),
+        Step::Share(n, ports) => SharePortsV1 { name: h(n), ports }.into(),
+        Step::ForgetOrphans(n) => ForgetOrphansV1 { name: h(n) }.into(),
+        Step::Reach(n, true) => {
+            seen(Observation::HypervisorReachable { name: h(n), runtime: "r".to_owned() })
+        }
+        Step::Reach(n, false) => {
+            seen(Observation::HypervisorUnreachable { name: h(n), reason: "r".to_owned() })
+        }
+        Step::Create(n) => cluster(c(n).as_str()).into(),
+        Step::Delete(n) => DeleteClusterV2 { name: c(n), forget_orphans: false }.into(),
+        Step::ScheduleDeletion(n, true) => {
+            ScheduleDeletionV1 { name: c(n), grace_ms: 50_000 }.into()
+        }
+        Step::ScheduleDeletion(n, false) => UndeleteClusterV1 { name: c(n) }.into(),
+        Step::Hibernate(n, hibernated) => HibernateClusterV1 { name: c(n), hibernated }.into(),
+        Step::Add(n, k, ingress) => {
+            let role = if ingress { Role::ControlPlaneIngress } else { Role::ControlPlane };
+            node(c(n).as_str(), m(k).as_str(), role).into()
+        }
+        Step::Remove(n, k) => remove(c(n).as_str(), m(k).as_str()).into(),
+        Step::Replace(n, k) => ReplaceNodeV1 { cluster: c(n), name: m(k) }.into(),
+        Step::Break(n, k) => broken(world, c(n), m(k))?,
+        Step::Scale(n, [api_servers, controller_managers, schedulers]) => {
+            ScaleClusterV1 { name: c(n), api_servers, controller_managers, schedulers }.into()
+        }
+        Step::Upgrade(n, patch) => {
+            UpgradeClusterV1 { name: c(n), to: name(&format!("v1.36.{patch}")) }.into()
+        }
+        Step::ChangeUpgrade(n, k) => {
+            let all = [UpgradeChange::Pause, UpgradeChange::Resume, UpgradeChange::RollBack];
+            ChangeUpgradeV1 { name: c(n), change: all[usize::from(k)] }.into()
+        }
+        Step::Rotate(n, step) => {
+            use RotationStep::*;
+            let step = [Start, Switch, Finish, Abort][usize::from(step)];
+            RotateCaV1 { name: c(n), step }.into()
+        }
+        Step::Backup(n) => BackupClusterV1 { name: c(n) }.into(),
+        Step::Taken(n) => taken(world, c(n))?,
+        Step::Restore(n, to) => restore(world, c(n), c(to))?,
+        Step::Schedule(n, keep) => {
+            let every_ms = if keep == 2 { 0 } else { 20_000 };
+            ScheduleBackupsV1 { name: c(n), every_ms, keep }.into()
+        }
+        Step::Addons(n, dns) => {
+            let addons = Addons { cni: Cni::Flannel, kube_proxy: true, dns };
+            SetAddonsV1 { cluster: c(n), addons }.into()
+        }
+        Step::Token(n) => {
+            let (expires_ms, description) = (world.now_ms + 60_000, String::new());
+            CreateJoinTokenV1 { cluster: c(n), expires_ms, description }.into()
+        }
+        Step::Revoke(n) => {
+            let token = addons(world, &c(n))?.tokens.into_keys().next()?;
+            RevokeJoinTokenV1 { cluster: c(n), token }.into()
+        }
+        Step::Repaired(n) => {
+            let generation = addons(world, &c(n))?.generation;
+            let objects = vec!["ConfigMap a/b".to_owned()];
+            seen(Observation::DriftRepaired { cluster: c(n), generation, objects })
+        }
+        Step::Tunnel(n) => {
+            EnableTunnelV1 { cluster: c(n), cidr: "10.254.0.0/28".to_owned() }.into()
+        }
+        Step::Link(n, key) => {
+            let (cluster, worker, public_key) = (c(n), format!("w{key}"), [key; 32]);
+            seen(Observation::PeerRequested { cluster, worker, public_key })
+        }
+        Step::Unlink(n, key) => {
+            let (cluster, worker, public_key) = (c(n), format!("w{key}"), [key; 32]);
+            seen(Observation::WorkerGone { cluster, worker, public_key })
+        }
+        Step::Endpoint(n, host, port) => {
+            let endpoint = host.map(|k| Endpoint {
+                host: if k < 3 { format!("api-{k}.test") } else { format!("198.51.100.{k}") },
+                port,
+                forwarded: k % 3 == 2,
+            });
+            SetEndpointV1 { cluster: c(n), endpoint }.into()
+        }
+        Step::Users(n, k) => {
+            let issuers = (0..k).map(|k| issuer(&format!("https://id-{k}.test"))).collect();
+            SetAuthenticationV1 { cluster: c(n), issuers }.into()
+        }
+    })
+}
+
+fn known(world: &World, name: &ClusterName) -> Option<Arc<Cluster>> {
+    world.state.clusters.get(name).cloned()
+}
+
+fn addons(world: &World, cluster: &ClusterName) -> Option<InstalledAddons> {
+    known(world, cluster)?.addons.clone()
+}
+
+fn broken(world: &World, cluster: ClusterName, node: NodeName) -> Option<Command> {
+    let generation = known(world, &cluster)?.nodes.get(&node)?.generation;
+    let reason = "r".to_owned();
+    Some(seen(Observation::MemberBroken { cluster, node, generation, reason }))
+}
+
+fn taken(world: &World, cluster: ClusterName) -> Option<Command> {
+    let known = known(world, &cluster)?;
+    let (&backup, _) = known.backups.iter().find(|(_, b)| b.snapshot.is_none())?;
+    Some(seen(Observation::BackupTaken { cluster, backup, snapshot: snapshot() }))
+}
+
+fn restore(world: &World, source: ClusterName, to: ClusterName) -> Option<Command> {
+    let known = known(world, &source)?;
+    let (&backup, _) = known.backups.iter().find(|(_, b)| b.snapshot.is_some())?;
+    Some(if source == to {
+        RestoreClusterV1 { name: to, backup }.into()
+    } else {
+        CloneClusterV1 { name: to, source, backup }.into()
+    })
+}
