@@ -1,6 +1,6 @@
 //! Keys and certificates of a control plane, and how their private parts are kept.
 //!
-//! A cluster has its own authorities ([`new_authority`]), which sign leaves in
+//! A cluster has its own authorities ([`new_ca`]), which sign leaves in
 //! kubeadm's layout ([`LeafProfile`], [`issue`]), and a bare [`key_pair`] for its
 //! service accounts; all keys are ECDSA P-256. [`kubeconfig`] and the PEM functions
 //! turn them into what components read.

@@ -60,7 +60,7 @@ impl Decider {
     pub async fn run(&self, stop: CancellationToken) {
         let (sender, mut asked) = mpsc::channel(WAITING);
         let mut beside = JoinSet::new();
-        let intake = beside.spawn(self.handles.commands.clone().take_commands(sender));
+        let inbox = beside.spawn(self.handles.commands.clone().take_commands(sender));
         beside.spawn(dispatch(
             self.handles.jobs.clone(),
             self.view.clone(),
@@ -81,7 +81,7 @@ impl Decider {
             }
         }
         // Nothing new is heard; what was heard is answered.
-        intake.abort();
+        inbox.abort();
         while asked.recv_many(&mut batch, BATCH).await > 0 {
             self.handle(batch.drain(..)).await;
         }

@@ -1,7 +1,7 @@
 //! One command: asked, decided, answered.
 
 use crate::rejected::Rejected;
-use crate::rejections::noted;
+use crate::rejection_log::with_source;
 use crate::rpc::Reply;
 use crate::service::Gateway;
 use oi_events::{Code, CommandEnvelope, Outcome};
@@ -73,7 +73,7 @@ impl Gateway {
         }
     }
 
-    /// Answers what was sent; a refusal is recorded.
+    /// Answers what was sent; a rejection is recorded.
     pub(crate) async fn answer<T>(
         &self,
         decided: Result<T, Rejected>,
@@ -83,7 +83,7 @@ impl Gateway {
         match decided {
             Ok(response) => Ok(Response::new(response)),
             Err(refused) => {
-                self.record(&noted(told(&refused), "grpc", &sent.encode_to_vec())).await;
+                self.record(&with_source(told(&refused), "grpc", &sent.encode_to_vec())).await;
                 Err(refused.into())
             }
         }
@@ -92,7 +92,7 @@ impl Gateway {
     /// Records a rejection. Where the broker is away it is only logged.
     pub(crate) async fn record(&self, rejection: &v1::Rejection) {
         if let Err(error) = self.handles.rejections.record(rejection.encode_to_vec()).await {
-            tracing::warn!(%error, code = rejection.code, "a refusal is not recorded");
+            tracing::warn!(%error, code = rejection.code, "a rejection is not recorded");
         }
     }
 }

@@ -14,7 +14,7 @@ mod join;
 mod kubeconfig;
 mod operation;
 mod rejected;
-mod rejections;
+mod rejection_log;
 mod rpc;
 mod service;
 mod submissions;

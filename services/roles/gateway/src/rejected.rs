@@ -26,7 +26,7 @@ pub struct Rejected {
 }
 
 impl Rejected {
-    /// A refusal that is not about one field.
+    /// A rejection that is not about one field.
     pub fn new(code: Code, message: impl Into<String>) -> Rejected {
         Rejected { code, message: message.into(), field: None }
     }
@@ -55,7 +55,7 @@ impl Rejected {
     }
 
     /// What is said, no longer than fits.
-    fn said(&self) -> String {
+    fn short_message(&self) -> String {
         match self.message.char_indices().nth(LONGEST) {
             Some((end, _)) => format!("{}…", &self.message[..end]),
             None => self.message.clone(),
@@ -78,15 +78,17 @@ impl Rejected {
     }
 
     /// As it is recorded and told to producers.
-    pub fn told(&self, command_id: &str, actor: &str, command: &str) -> v1::Rejection {
-        let violation =
-            |field: &String| v1::FieldViolation { field: field.clone(), description: self.said() };
+    pub fn to_record(&self, command_id: &str, actor: &str, command: &str) -> v1::Rejection {
+        let violation = |field: &String| v1::FieldViolation {
+            field: field.clone(),
+            description: self.short_message(),
+        };
         v1::Rejection {
             command_id: command_id.chars().take(LONGEST).collect(),
             actor: actor.chars().take(LONGEST).collect(),
             command: command.to_owned(),
             code: self.code.to_string(),
-            message: self.said(),
+            message: self.short_message(),
             fields: self.field.iter().map(violation).collect(),
             retry_after_ms: if self.code.is_passing() { RETRY.as_millis() as u64 } else { 0 },
             time_ms: now_ms(),
@@ -100,12 +102,13 @@ impl From<Rejected> for Status {
         let mut details = ErrorDetails::new();
         details.set_error_info(refused.code.as_str(), "oi", HashMap::new());
         if let Some(field) = &refused.field {
-            details.add_bad_request_violation(field, refused.said());
+            details.add_bad_request_violation(field, refused.short_message());
         }
         if refused.code.is_passing() {
             details.set_retry_info(Some(RETRY));
         }
-        let mut status = Status::with_error_details(refused.grpc(), refused.said(), details);
+        let mut status =
+            Status::with_error_details(refused.grpc(), refused.short_message(), details);
         if let Ok(value) = MetadataValue::try_from(refused.code.as_str()) {
             status.metadata_mut().insert("oi-code", value);
         }

@@ -60,7 +60,7 @@ impl Oi for Gateway {
             }
             Err(refused) => Err(refused),
         };
-        self.answer(decided, &sent, |r| r.told(&sent.command_id, &actor, kind)).await
+        self.answer(decided, &sent, |r| r.to_record(&sent.command_id, &actor, kind)).await
     }
 
     async fn get_status(
@@ -269,7 +269,7 @@ impl Oi for Gateway {
             }
             Err(refused) => Err(refused),
         };
-        self.answer(issued, &sent, |r| r.told("", &actor, "RecordKubeconfig")).await
+        self.answer(issued, &sent, |r| r.to_record("", &actor, "RecordKubeconfig")).await
     }
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Reply<Self::WatchStream> {

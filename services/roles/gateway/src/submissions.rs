@@ -11,7 +11,7 @@ use crate::convert::{self, authentication};
 use crate::decision::command_span;
 use crate::identity::{Identity, actor_of};
 use crate::rejected::Rejected;
-use crate::rejections::noted;
+use crate::rejection_log::with_source;
 use crate::service::{Gateway, LARGEST};
 use oi_events::{Code, CommandEnvelope, chain};
 use oi_journal::{Delivered, Submission};
@@ -148,7 +148,7 @@ impl Gateway {
             Err(refused) => Err(refused),
         };
         let told = |refused: Rejected| {
-            noted(refused.told(&id, &actor, kind), "jetstream", &submission.payload)
+            with_source(refused.to_record(&id, &actor, kind), "jetstream", &submission.payload)
         };
         let (record, outcome) = match decided {
             Ok(response) => {

@@ -151,8 +151,9 @@ pub struct Config {
     /// How many of them on one hypervisor (role decider).
     #[arg(long, env = "OI_JOBS_PER_HYPERVISOR", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs_per_hypervisor: u16,
-    /// While so many jobs are owed, commands that add more are refused as busy (role decider).
-    #[arg(long, env = "OI_MOST_OWED", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    /// While this many jobs are pending, commands that add work are rejected as backlog-full (role
+    /// decider).
+    #[arg(long, env = "OI_MAX_PENDING_JOBS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_pending_jobs: u32,
     /// Where backups go: file:///directory, or s3://bucket/prefix with the usual AWS_*
     /// variables (role worker).

@@ -32,7 +32,7 @@ pub fn create(lab: &Lab, wanted: Wanted, way: Option<Way>) -> Result<(), WorkerE
     let cluster = &wanted.cluster.clone();
     let found = ask_oi(lab, &["cluster", "get", cluster, "-o", "json"])?;
     let found: Value = serde_json::from_str(&found).unwrap_or_default();
-    let tunnel = !text(&found["vpnCidr"]).is_empty();
+    let tunnel = !text(&found["tunnelCidr"]).is_empty();
     if wanted.nats > 0 && !tunnel {
         return Err(WorkerError::NoTunnel(cluster.to_owned()));
     }

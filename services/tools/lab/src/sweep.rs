@@ -54,8 +54,9 @@ fn kill_processes(h: &Hypervisor) {
     let mine = |proc: &Path| {
         let cmdline = fs::read(proc.join("cmdline")).unwrap_or_default();
         let is_shim = cmdline.split(|&b| b == 0).any(|arg| arg == socket.as_bytes());
-        let addons = fs::metadata(proc.join("ns/net")).is_ok_and(|m| namespaces.contains(&m.ino()));
-        is_shim || addons || is_rooted_below(proc, &h.dir)
+        let in_namespace =
+            fs::metadata(proc.join("ns/net")).is_ok_and(|m| namespaces.contains(&m.ino()));
+        is_shim || in_namespace || is_rooted_below(proc, &h.dir)
     };
     // Again, for what was started while the first round went on.
     for _ in 0..3 {

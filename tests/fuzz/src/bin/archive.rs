@@ -9,9 +9,9 @@ const MAGIC: &[u8] = b"oi-archive/1\n";
 
 fuzz_target!(|data: &[u8]| {
     // What is inside, rather than the compression around it.
-    let Ok(addons) = zstd::encode_all(data, 1) else { return };
+    let Ok(compressed) = zstd::encode_all(data, 1) else { return };
     let path = std::env::temp_dir().join(format!("oi-fuzz-archive-{}", std::process::id()));
-    if std::fs::write(&path, [MAGIC, &addons].concat()).is_err() {
+    if std::fs::write(&path, [MAGIC, &compressed].concat()).is_err() {
         return;
     }
     if let Ok(mut archive) = ArchiveReader::open(&path) {

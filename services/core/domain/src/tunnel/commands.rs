@@ -42,7 +42,7 @@ fn enable(
         Some(tunnel) if tunnel.cidr == c.cidr => return Ok(Vec::new()),
         Some(tunnel) => {
             return Err(Rejection::Invalid {
-                field: "VPN CIDR",
+                field: "tunnel CIDR",
                 value: c.cidr.clone(),
                 problem: format!("it is {} already, and stays so", tunnel.cidr),
             });
@@ -64,7 +64,7 @@ fn enable(
 
 /// The addresses of a tunnel are a cluster's own, and enough of them.
 fn check_tunnel(state: &State, cluster: &Cluster, cidr: &str) -> Result<(), Rejection> {
-    const FIELD: &str = "VPN CIDR";
+    const FIELD: &str = "tunnel CIDR";
     let net = parse_cidr(FIELD, cidr)?;
     if !matches!(net, IpNet::V4(_)) || !(8..=28).contains(&net.prefix_len()) {
         let problem = "use an IPv4 prefix of 8 to 28 bits: each node takes an address";

@@ -18,7 +18,7 @@ pub fn kubernetes_image(component: &str, version: &KubernetesVersion) -> String 
 pub const HAPROXY_IMAGE: &str = "docker.io/library/haproxy:2.6";
 
 /// The tunnel to worker nodes.
-pub const TUNNEL_IMAGE: &str = "ghcr.io/oi-project/oi-tunnel:0.1.0";
+pub const TUNNEL_IMAGE: &str = "ghcr.io/oi-project/oi-tunnel:0.2.0";
 
 /// The directory of a cluster's node on its hypervisor.
 pub fn node_dir(h: &Hypervisor, cluster: ClusterUid, node: &NodeName) -> String {

@@ -10,7 +10,9 @@
 //! There is one kind of place today, a CRI endpoint with our helper beside it ([`cri`]). Another
 //! kind, such as a namespace of a Kubernetes cluster, is a folder beside `cri` with the same
 //! operations; [`Place`], [`Places`] and [`PlaceError`] then become enums with a variant for each
-//! kind. Nothing outside of this folder names a runtime (`tests/seam.rs`), so nothing else changes.
+//! kind. Nothing else in this crate names a runtime (`tests/seam.rs`). How a hypervisor is reached is in
+//! the record `RegisterHypervisor` (`cri_endpoint`): another kind needs a new version of that, and of
+//! `domain/src/placement.rs`, which hands out host ports.
 
 mod cri;
 mod node_session;

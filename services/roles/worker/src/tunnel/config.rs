@@ -91,7 +91,7 @@ fn peers(cluster: &Cluster, tunnel: &Tunnel, hub: &Key) -> Vec<PeerConfig> {
 /// needs a key of its own.
 fn link_key(hub: &Key, cluster: &Cluster, name: &NodeName, node: &Node) -> Key {
     let digest = Sha256::new()
-        .chain_update(b"oi/vpn/control-plane/v1")
+        .chain_update(b"oi/tunnel/control-plane/v1")
         .chain_update(hub.0)
         .chain_update(cluster.uid.to_string())
         .chain_update(node.added.0.to_le_bytes())

@@ -12,9 +12,9 @@ use oi_events::{Component, NodeName, PortUse, Role, TunnelPeer};
 
 /// The name of the hub's pod among the pods of a node, and of its container. The names of
 /// running pods and directories stay what they are: another name would be a restart.
-pub const HUB: &str = "vpn";
+pub const HUB: &str = "tunnel";
 /// The link's container.
-pub const LINK: &str = "vpn-link";
+pub const LINK: &str = "tunnel-link";
 const ETC: &str = "/etc/oi-tunnel";
 
 /// Whether a node runs a hub.

@@ -87,7 +87,7 @@ pub fn row(c: &v1::Cluster) -> Value {
         "podCidr": spec.pod_cidr, "serviceCidr": spec.service_cidr,
         "upgradeTo": c.upgrade_to, "deleteAt": moment(c.delete_at_ms),
         "uid": c.uid, "caCertificate": c.ca_certificate,
-        "vpnCidr": c.tunnel.as_ref().map(|tunnel| tunnel.cidr.clone()).unwrap_or_default(),
+        "tunnelCidr": c.tunnel.as_ref().map(|tunnel| tunnel.cidr.clone()).unwrap_or_default(),
         "rotation": c.rotation.as_ref().map(rotation).unwrap_or_default(),
     })
 }

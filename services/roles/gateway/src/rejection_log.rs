@@ -11,9 +11,9 @@ use prost::bytes::Bytes;
 const PAGE: u32 = 100;
 const LARGEST_PAGE: u32 = 1000;
 
-/// A refusal with the way in, and with the digest of what was sent: that itself may hold
+/// A rejection with the way in, and with the digest of what was sent: that itself may hold
 /// anything, and is not kept.
-pub fn noted(rejection: v1::Rejection, source: &str, sent: &[u8]) -> v1::Rejection {
+pub fn with_source(rejection: v1::Rejection, source: &str, sent: &[u8]) -> v1::Rejection {
     v1::Rejection {
         source: source.to_owned(),
         payload_sha256: Hash::plain(sent).to_string(),
