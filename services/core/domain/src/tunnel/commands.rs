@@ -15,7 +15,7 @@ use oi_events::{
 };
 use std::collections::BTreeSet;
 
-/// The name of the hub's private key among a cluster's credentials.
+/// The name of the hub's private key among a cluster's credentials. Stored: it never changes.
 pub const TUNNEL_KEY: &str = "vpn";
 
 /// Decides a command.
