@@ -12,8 +12,15 @@ use_lab() {
   lab_dir=$OI_LOCAL_DIR/$lab
   addresses "$lab_base"
 }
-# What is started in the lab is the lab's, not the test's.
-lab_tool() { OI_TEST_WORK=$lab_home TMPDIR=$lab_home/tmp oi-local-cluster "$@" 2>>"$work/lab.log"; }
+# What is started in the lab is the lab's, not the test's: nothing in its environment is of the
+# test, by which it would be found.
+lab_tool() {
+  (
+    cd "$lab_home"
+    unset OLDPWD KUBECONFIG
+    OI_TEST_WORK=$lab_home TMPDIR=$lab_home/tmp oi-local-cluster "$@" 2>>"$work/lab.log"
+  )
+}
 # Creating goes on where it was: what failed once is said, and tried once more.
 create_lab() {
   lab_tool cluster create "${lab_flags[@]}" && return

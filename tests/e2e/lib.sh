@@ -26,7 +26,7 @@ claim_ports() {
   for block in {0..31}; do
     claimed=$((17000 + 400 * block))
     exec {lock}>"/run/lock/oi-tests/$claimed"
-    if flock -n "$lock" && [ -z "$(ss -Hltn "sport >= :$claimed and sport < :$((claimed + 400))")" ]; then return; fi
+    if flock -n "$lock" && ! ls -d "/run/netns/e2e$claimed-"* >/dev/null 2>&1 && [ -z "$(ss -Hltn "sport >= :$claimed and sport < :$((claimed + 400))")" ]; then return; fi
     exec {lock}>&-
   done
   die "no ports are free: /run/lock/oi-tests has a lock for each test that runs"
