@@ -371,7 +371,7 @@ async fn wherever_a_call_is_lost_the_end_is_the_same() {
         for when in [When::Before, When::After] {
             lives.spawn(life(Some((method, when))));
             // A few at a time: each has a broker.
-            if lives.len() >= 12 {
+            if lives.len() >= 24 {
                 lives.join_next().await.unwrap().unwrap();
             }
         }
