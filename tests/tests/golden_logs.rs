@@ -18,9 +18,14 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("replay")
 }
 
+/// Whether what is not there yet is made.
+fn creates() -> bool {
+    std::env::var_os("OI_GOLDEN").is_some_and(|v| v == "create")
+}
+
 /// What is written is what is compared, so that a difference can be looked at.
 fn pinned(path: &Path, text: &str) {
-    if !path.exists() && std::env::var_os("OI_GOLDEN").is_some_and(|v| v == "create") {
+    if !path.exists() && creates() {
         fs::write(path, text).unwrap();
     }
     let kept = fs::read_to_string(path).unwrap_or_default();
@@ -49,11 +54,11 @@ fn missing(path: &str, pinned: &Value, today: &Value) -> Option<String> {
 fn pinned_state(path: &Path, state: &State) {
     let today = render(state);
     assert!(today.is_object());
-    if !path.exists() && std::env::var_os("OI_GOLDEN").is_some_and(|v| v == "create") {
+    if !path.exists() && creates() {
         fs::write(path, format!("{today}\n")).unwrap();
     }
-    let kept = fs::read_to_string(path).unwrap_or_default();
-    let kept = serde_json::from_str(&kept).unwrap_or_default();
+    let kept = serde_json::from_str(&fs::read_to_string(path).unwrap())
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let difference = missing("", &kept, &today);
     assert!(difference.is_none(), "{}: {difference:?}", path.display());
 }
@@ -61,7 +66,7 @@ fn pinned_state(path: &Path, state: &State) {
 #[tokio::test]
 async fn each_release_is_replayed_to_its_pinned_state_and_jobs() {
     let this = directory().join(concat!("v", env!("CARGO_PKG_VERSION"), ".oi"));
-    if !this.exists() && std::env::var_os("OI_GOLDEN").is_some_and(|v| v == "create") {
+    if !this.exists() && creates() {
         fs::create_dir_all(directory()).unwrap();
         let mut writer = ArchiveWriter::create(&this, COMMITS as u64).unwrap();
         for commit in oi_tests::Workload::new(42).take(COMMITS) {

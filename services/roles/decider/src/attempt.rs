@@ -3,6 +3,7 @@
 use crate::decider::Decider;
 use crate::draft::Draft;
 use crate::mint::SealingMint;
+use crate::settings::millis;
 use oi_clock::now_ms;
 use oi_domain::{Context, FEATURE_LEVEL, Rejection, decide};
 use oi_events::{
@@ -13,7 +14,6 @@ use oi_keyring::KeyringError;
 use oi_pki::DataKey;
 use oi_view::ViewError;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 /// Why a command could not be decided now; it comes again.
 #[derive(Debug, thiserror::Error)]
@@ -33,10 +33,6 @@ pub enum DeciderError {
     /// Keys are not to be had.
     #[error("the cluster's key is not to be had")]
     Keys(#[from] KeyringError),
-}
-
-pub(crate) fn millis(d: Duration) -> u64 {
-    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Decider {

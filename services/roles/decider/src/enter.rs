@@ -1,8 +1,8 @@
 //! What oi asks of itself: what time owes, and jobs that were delivered too often. It is
 //! entered as commands, so that a replay sees it, too.
 
-use crate::attempt::millis;
 use crate::decider::Decider;
+use crate::settings::millis;
 use crate::spans::decision_spans;
 use oi_clock::now_ms;
 use oi_domain::{due, lost};
@@ -36,6 +36,7 @@ impl Decider {
                 return;
             }
         }
+        // If it is lost, the message comes again, and the job is gone by then.
         let _ = delivered.ack().await;
     }
 

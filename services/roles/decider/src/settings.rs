@@ -31,3 +31,7 @@ impl DeciderSettings {
         }
     }
 }
+
+pub(crate) fn millis(d: Duration) -> u64 {
+    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
+}

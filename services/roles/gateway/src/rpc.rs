@@ -6,7 +6,7 @@ use crate::operation::unknown;
 use crate::rejected::Rejected;
 use crate::service::Gateway;
 use crate::{convert, join};
-use oi_domain::Hypervisor;
+use oi_domain::{Cluster, Hypervisor};
 use oi_events::{ClusterName, CommandEnvelope, NodeName};
 use oi_proto::v1::{self, oi_server::Oi};
 use std::sync::Arc;
@@ -37,6 +37,21 @@ fn page<T>(
         next = found.last().map(&key).unwrap_or_default();
     }
     (found, next)
+}
+
+impl Gateway {
+    /// What is shown of one cluster, to who may see it.
+    fn of_cluster<T>(
+        &self,
+        who: &Identity,
+        name: &str,
+        show: impl FnOnce(&Cluster) -> T,
+    ) -> Result<T, Rejected> {
+        let name: ClusterName = convert::parse("cluster", name)?;
+        who.needs_on(AccessRole::Viewer, name.as_str())?;
+        let shown = self.view.read(|s| s.clusters.get(&name).map(|c| show(c)));
+        shown.ok_or_else(|| unknown(&name))
+    }
 }
 
 #[tonic::async_trait]
@@ -103,10 +118,8 @@ impl Oi for Gateway {
         request: Request<v1::ListBackupsRequest>,
     ) -> Reply<v1::ListBackupsResponse> {
         let who = Identity::of(&request)?;
-        let name: ClusterName = convert::parse("cluster", &request.into_inner().cluster)?;
-        who.needs_on(AccessRole::Viewer, name.as_str())?;
-        let found = self.view.read(|s| s.clusters.get(&name).map(|c| convert::backup::backups(c)));
-        found.map(Response::new).ok_or_else(|| unknown(&name).into())
+        let name = request.into_inner().cluster;
+        Ok(Response::new(self.of_cluster(&who, &name, convert::backup::backups)?))
     }
 
     async fn list_kubeconfigs(
@@ -114,11 +127,8 @@ impl Oi for Gateway {
         request: Request<v1::ListKubeconfigsRequest>,
     ) -> Reply<v1::ListKubeconfigsResponse> {
         let who = Identity::of(&request)?;
-        let name: ClusterName = convert::parse("cluster", &request.into_inner().cluster)?;
-        who.needs_on(AccessRole::Viewer, name.as_str())?;
-        let found =
-            self.view.read(|s| s.clusters.get(&name).map(|c| convert::cluster::kubeconfigs(c)));
-        let kubeconfigs = found.ok_or_else(|| unknown(&name))?;
+        let name = request.into_inner().cluster;
+        let kubeconfigs = self.of_cluster(&who, &name, convert::cluster::kubeconfigs)?;
         Ok(Response::new(v1::ListKubeconfigsResponse { kubeconfigs }))
     }
 
@@ -127,10 +137,8 @@ impl Oi for Gateway {
         request: Request<v1::ListJoinTokensRequest>,
     ) -> Reply<v1::ListJoinTokensResponse> {
         let who = Identity::of(&request)?;
-        let name: ClusterName = convert::parse("cluster", &request.into_inner().cluster)?;
-        who.needs_on(AccessRole::Viewer, name.as_str())?;
-        let found = self.view.read(|s| s.clusters.get(&name).map(|c| join::tokens(c)));
-        let tokens = found.ok_or_else(|| unknown(&name))?;
+        let name = request.into_inner().cluster;
+        let tokens = self.of_cluster(&who, &name, join::tokens)?;
         Ok(Response::new(v1::ListJoinTokensResponse { tokens }))
     }
 

@@ -1,4 +1,4 @@
-//! `oi feature-level …`, and what needs which level.
+//! `oi feature-level …`, and whether the log has the level that steps need.
 
 use crate::client::Client;
 use crate::declare::Step;
@@ -48,6 +48,7 @@ pub async fn check<'a>(
                 plan.message
             ),
         }),
+        // Any other rejection is told when its step is asked for.
         _ => Ok(()),
     }
 }

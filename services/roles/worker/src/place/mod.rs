@@ -11,8 +11,8 @@
 //! kind, such as a namespace of a Kubernetes cluster, is a folder beside `cri` with the same
 //! operations; [`Place`], [`Places`] and [`PlaceError`] then become enums with a variant for each
 //! kind. Nothing else in this crate names a runtime (`tests/seam.rs`). How a hypervisor is reached is in
-//! the record `RegisterHypervisor` (`cri_endpoint`): another kind needs a new version of that, and of
-//! `domain/src/placement.rs`, which hands out host ports.
+//! the record `RegisterHypervisor` (`cri_endpoint`): another kind needs a new version of that record, and
+//! a change of `domain/src/placement.rs`, which hands out host ports.
 
 mod cri;
 mod node_session;

@@ -1,8 +1,7 @@
 //! The etcd member of a node that goes is out of the cluster.
 
 use super::{StepError, Steps};
-use oi_domain::ClusterPhase;
-use oi_events::{Component, Job, PortUse};
+use oi_events::{Job, PortUse};
 
 impl Steps {
     pub(super) async fn leave_cluster(&self, job: &Job) -> Result<(), StepError> {
@@ -12,10 +11,7 @@ impl Steps {
             .await?
             .ok_or_else(|| StepError::Membership("no other member answers".to_owned()))?;
         // Its API server cannot answer without a member: requests in progress end before.
-        let serves = ctx.node.components.contains(&Component::ApiServer);
-        if serves && ctx.cluster.phase != ClusterPhase::Deleting {
-            self.drain(&ctx).await;
-        }
+        self.drain_for_removal(&ctx).await;
         let url = format!("https://{}", ctx.address(PortUse::EtcdPeer)?);
         voter.remove_member(&url).await
     }

@@ -4,18 +4,15 @@ use super::{StepError, Steps};
 use crate::desired::names;
 use crate::place::GRACE;
 use oi_domain::ClusterPhase;
-use oi_events::{Component, Job};
+use oi_events::Job;
 use std::time::Duration;
 
 impl Steps {
     pub(super) async fn remove_node(&self, job: &Job) -> Result<(), StepError> {
         let ctx = self.node(job)?;
-        // Nobody reads what a deleted cluster could still write.
         let deleted = ctx.cluster.phase == ClusterPhase::Deleting;
         let grace = if deleted { Duration::ZERO } else { GRACE };
-        if !deleted && ctx.node.components.contains(&Component::ApiServer) {
-            self.drain(&ctx).await;
-        }
+        self.drain_for_removal(&ctx).await;
         let labels = names::node_labels(ctx.cluster.uid, &ctx.name);
         self.place_of(&ctx).end_pods(&labels, grace).await?;
         self.close_shared_port(&ctx).await?;

@@ -3,7 +3,7 @@
 
 use crate::desired::{NodeContext, ingress};
 use crate::steps::{StepError, Steps};
-use oi_domain::Node;
+use oi_domain::{ClusterPhase, Node};
 use oi_events::{Component, NodeName};
 use std::time::Duration;
 
@@ -24,6 +24,15 @@ impl Steps {
     pub(in crate::steps) async fn drain(&self, ctx: &NodeContext) {
         self.set_traffic(ctx, Traffic::Drain).await;
         tokio::time::sleep(DRAINED).await;
+    }
+
+    /// Drains the API server, if any, of a node that goes. Nobody reads what a cluster that is
+    /// being deleted could still write.
+    pub(in crate::steps) async fn drain_for_removal(&self, ctx: &NodeContext) {
+        let deleted = ctx.cluster.phase == ClusterPhase::Deleting;
+        if !deleted && ctx.node.components.contains(&Component::ApiServer) {
+            self.drain(ctx).await;
+        }
     }
 
     /// Tells all ingresses. One that does not hear it relies on its health checks: an
