@@ -63,6 +63,12 @@ children=() mounts=() failed=
 tell() {
   printf -- '--- what there is, and what is owed\n'
   { timeout 5 oi cluster list; timeout 5 oi node list; timeout 5 oi job list; } || true
+  for KUBECONFIG in "$work"/*.kubeconfig; do
+    [ -s "$KUBECONFIG" ] || continue
+    printf -- '--- pods and events by %s\n' "${KUBECONFIG##*/}"
+    export KUBECONFIG
+    { timeout 5 kubectl get pods -A -o wide; timeout 5 kubectl get events -A --sort-by=.lastTimestamp | tail -n 25; } || true
+  done
   for log in "$work/lab.log" "${lab_dir:-$work}/log/server.log" "$work/server.log"; do
     [ -s "$log" ] || continue
     printf -- '--- the end of %s\n' "${log#"$work"/}"

@@ -241,6 +241,7 @@ impl Worker<'_> {
         }
         let (machine, dir) = (self.machine(), self.dir());
         netns::ensure_behind(self.lab, &machine, self.record.nats)?;
+        netns::confine(self.lab, &machine)?;
         containerd::prepare_worker(self.lab, &dir)?;
         let kubelet = dir.join("kubelet.conf");
         fs::write(&kubelet, KUBELET).map_err(file(&kubelet))?;
