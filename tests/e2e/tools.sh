@@ -76,6 +76,9 @@ nats_request() {
 hostnames() {
   kubectl exec "$1" -- sh -c 'for _ in $(seq "$1"); do curl -s -m 5 "$0"; echo; done' "$2" "$3" 2>/dev/null | sort -u | grep . || true
 }
+# answers TEXT POD URL COUNT: so many agnhosts answer at the URL. kube-proxy may learn of a pod
+# that is ready a moment later.
+answers() { within 10 "$1" "[ \"\$(hostnames $2 $3 40 | wc -l)\" = $4 ]"; }
 
 # The images of a cluster's containers, by their last name.
 components() {
