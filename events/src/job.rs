@@ -2,6 +2,7 @@
 //! makes them due.
 
 use crate::ids::{BackupId, ClusterName, ClusterUid, Generation, HypervisorName, JobId, NodeName};
+use crate::parsed::parsed;
 use serde::{Deserialize, Serialize};
 
 /// What a job is for: which part of its id names it.
@@ -159,34 +160,34 @@ impl JobTarget {
     /// Reads a job id; none where it is not one of ours.
     pub fn parse(id: &JobId) -> Option<JobTarget> {
         let parts: Vec<&str> = id.0.split('.').collect();
-        let generation = |s: &str| s.parse().map(Generation).ok();
+        let generation = |s: &str| parsed(s).map(Generation);
         match parts.as_slice() {
             ["hypervisor", name, g, step] => Some(JobTarget::Hypervisor {
-                name: name.parse().ok()?,
+                name: parsed(name)?,
                 generation: generation(g)?,
                 step: JobKind::of(JobScope::Hypervisor, step)?,
             }),
             ["node", cluster, node, g, step] => Some(JobTarget::Node {
-                cluster: cluster.parse().ok()?,
-                node: node.parse().ok()?,
+                cluster: parsed(cluster)?,
+                node: parsed(node)?,
                 generation: generation(g)?,
                 step: JobKind::of(JobScope::Node, step)?,
             }),
             ["hypervisor", name, g, step, uid, node] => Some(JobTarget::Orphan {
-                hypervisor: name.parse().ok()?,
-                cluster_uid: uid.parse().ok()?,
-                node: node.parse().ok()?,
+                hypervisor: parsed(name)?,
+                cluster_uid: parsed(uid)?,
+                node: parsed(node)?,
                 generation: generation(g)?,
                 step: JobKind::of(JobScope::Orphan, step)?,
             }),
             ["backup", cluster, backup, g, step] => Some(JobTarget::Backup {
-                cluster: cluster.parse().ok()?,
-                backup: backup.parse().ok()?,
+                cluster: parsed(cluster)?,
+                backup: parsed(backup)?,
                 generation: generation(g)?,
                 step: JobKind::of(JobScope::Backup, step)?,
             }),
             ["cluster", name, g, step] => Some(JobTarget::Cluster {
-                name: name.parse().ok()?,
+                name: parsed(name)?,
                 generation: generation(g)?,
                 step: JobKind::of(JobScope::Cluster, step)?,
             }),

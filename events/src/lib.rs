@@ -25,6 +25,7 @@ mod features;
 mod hash;
 mod ids;
 mod job;
+mod parsed;
 mod record;
 
 pub use batch::{BATCH_FORMAT, Batched, read_batch, write_batch};
@@ -54,4 +55,5 @@ pub use features::upgrade::*;
 pub use hash::{Hash, HashError};
 pub use ids::*;
 pub use job::{Job, JobKind, JobScope, JobTarget};
+pub use parsed::parsed;
 pub use record::{RecordError, RecordKind};
