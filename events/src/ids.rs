@@ -1,6 +1,7 @@
 //! Typed ids. A name that is not valid cannot be constructed or decoded.
 
 use crate::hash::Hash;
+use crate::parsed::parsed;
 use serde::{Deserialize, Serialize};
 use smol_str::{SmolStr, ToSmolStr};
 use std::fmt;
@@ -31,6 +32,9 @@ pub enum IdError {
     /// Not the id of a token.
     #[error("{0:?} is not the id of a join token: six of a-z and 0-9, what stands before the dot")]
     Token(String),
+    /// Not a peer of a tunnel.
+    #[error("{0:?} is not a peer of a tunnel: write controlplane/NODE or worker/NAME")]
+    Peer(String),
 }
 
 fn is_label(s: &str) -> bool {
@@ -239,7 +243,7 @@ impl FromStr for KubernetesVersion {
     fn from_str(value: &str) -> Result<Self, IdError> {
         let number = |s: &str| -> Option<u16> {
             let canonical = s == "0" || !s.starts_with('0');
-            (canonical && s.bytes().all(|b| b.is_ascii_digit())).then(|| s.parse().ok())?
+            (canonical && s.bytes().all(|b| b.is_ascii_digit())).then(|| parsed(s))?
         };
         let parse = || {
             let mut parts = value.strip_prefix('v')?.split('.').map(number);

@@ -52,7 +52,7 @@ fn missing(path: &str, pinned: &Value, today: &Value) -> Option<String> {
 
 /// A new field is no difference: only what a release knew is compared.
 fn pinned_state(path: &Path, state: &State) {
-    let today = render(state);
+    let today = render(state).unwrap();
     assert!(today.is_object());
     if !path.exists() && creates() {
         fs::write(path, format!("{today}\n")).unwrap();

@@ -5,10 +5,12 @@ use crate::command::Command;
 use crate::credential::Credential;
 use crate::event::Event;
 use crate::facts::{About, AskedBy, CommandFacts, Effect, EventFacts, Keys, Restarts};
-use crate::ids::{ClusterName, Generation, NodeName};
+use crate::ids::{ClusterName, Generation, IdError, NodeName};
 use crate::records;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::net::Ipv4Addr;
+use std::str::FromStr;
 
 /// Who has a link to a cluster's hub.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -25,6 +27,27 @@ impl TunnelPeer {
         match self {
             TunnelPeer::ControlPlane(node) => About::node(cluster, node),
             TunnelPeer::Worker(_) => About::cluster(cluster),
+        }
+    }
+}
+
+/// `controlplane/NODE` or `worker/NAME`.
+impl fmt::Display for TunnelPeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TunnelPeer::ControlPlane(node) => write!(f, "controlplane/{node}"),
+            TunnelPeer::Worker(worker) => write!(f, "worker/{worker}"),
+        }
+    }
+}
+
+impl FromStr for TunnelPeer {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<TunnelPeer, IdError> {
+        match text.split_once('/') {
+            Some(("controlplane", node)) => Ok(TunnelPeer::ControlPlane(node.parse()?)),
+            Some(("worker", worker)) => Ok(TunnelPeer::Worker(worker.to_owned())),
+            _ => Err(IdError::Peer(text.to_owned())),
         }
     }
 }

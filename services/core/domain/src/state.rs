@@ -5,7 +5,7 @@ use crate::hypervisor::Hypervisor;
 use crate::job::JobFailure;
 use crate::node::Node;
 use crate::processed::Processed;
-use oi_events::{ClusterName, Hash, HypervisorName, JobId, NodeName};
+use oi_events::{ClusterName, CodecError, Hash, HypervisorName, JobId, NodeName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,10 +43,11 @@ impl State {
 
     /// A digest over all of the state. Equal for a replay and the live state at
     /// the same position.
-    pub fn hash(&self) -> Hash {
-        // A state holds only maps, sequences, strings and integers: it encodes.
-        let bytes = oi_events::to_bytes(self).unwrap_or_default();
-        Hash::of(&[b"oi/state/v1", &bytes])
+    ///
+    /// # Errors
+    /// Where the state has no stored form.
+    pub fn hash(&self) -> Result<Hash, CodecError> {
+        Ok(Hash::of(&[b"oi/state/v1", &oi_events::to_bytes(self)?]))
     }
 
     /// A copy to decide ahead on. It remembers no command, only from when on they are too

@@ -1,6 +1,6 @@
 //! What differs between two states.
 
-use crate::render::content;
+use crate::render::{RenderError, content};
 use crate::time::rfc3339;
 use oi_domain::State;
 use serde::Serialize;
@@ -18,24 +18,27 @@ pub struct Side {
 
 impl Side {
     /// A state, or one cluster of it; null if there is no such cluster.
-    pub fn of(state: &State, cluster: Option<&str>) -> Side {
+    ///
+    /// # Errors
+    /// [`RenderError::Json`].
+    pub fn of(state: &State, cluster: Option<&str>) -> Result<Side, RenderError> {
         let title = format!("position {} ({})", state.position, rfc3339(state.time_ms));
-        let all = content(state);
+        let all = content(state)?;
         let value = match cluster {
             None => all,
             Some(name) => all["clusters"].get(name).cloned().unwrap_or(Value::Null),
         };
-        Side { title, value }
+        Ok(Side { title, value })
     }
 
     /// As YAML; empty if there is nothing.
     ///
     /// # Errors
-    /// When it has no YAML form.
-    pub fn yaml(&self) -> Result<String, serde_yaml_ng::Error> {
+    /// [`RenderError::Yaml`].
+    pub fn yaml(&self) -> Result<String, RenderError> {
         match &self.value {
             Value::Null => Ok(String::new()),
-            value => serde_yaml_ng::to_string(value),
+            value => Ok(serde_yaml_ng::to_string(value)?),
         }
     }
 }

@@ -10,6 +10,6 @@ mod timeline;
 
 pub use diff::{Change, Side, changes, unified};
 pub use entry::{Entry, entries};
-pub use render::{content, render};
+pub use render::{RenderError, content, render};
 pub use time::rfc3339;
 pub use timeline::{TimelineStep, timeline_step};

@@ -4,11 +4,33 @@ use oi_domain::State;
 use oi_events::Hash;
 use serde_json::{Map, Value, json};
 
+/// Why a state cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// It has no form in JSON.
+    #[error("the state at position {position} cannot be shown as JSON")]
+    Json {
+        /// Which state.
+        position: u64,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// It has no form in YAML.
+    #[error("the state cannot be shown as YAML")]
+    Yaml(#[from] serde_yaml_ng::Error),
+}
+
 /// An array of at least this many numbers below 256 holds bytes.
 const BYTES: usize = 16;
 
+/// The value as a byte, if it is one.
+fn byte(value: &Value) -> Option<u8> {
+    let Ok(byte) = u8::try_from(value.as_u64()?) else { return None };
+    Some(byte)
+}
+
 fn bytes(items: &[Value]) -> Option<Vec<u8>> {
-    let byte = |v: &Value| v.as_u64().and_then(|n| u8::try_from(n).ok());
     if items.len() < BYTES { None } else { items.iter().map(byte).collect() }
 }
 
@@ -16,8 +38,7 @@ fn bytes(items: &[Value]) -> Option<Vec<u8>> {
 fn credential(fields: &Map<String, Value>) -> Option<Value> {
     let part = |name: &str| -> Option<String> {
         let items = fields.get(name)?.as_array()?;
-        let raw: Option<Vec<u8>> =
-            items.iter().map(|v| v.as_u64().and_then(|n| u8::try_from(n).ok())).collect();
+        let raw: Option<Vec<u8>> = items.iter().map(byte).collect();
         let mut digest = Hash::of(&[b"oi/shown/v1", &raw?]).to_string();
         digest.truncate(16);
         Some(digest)
@@ -41,24 +62,31 @@ fn tidy(value: Value) -> Value {
 }
 
 /// A state as JSON: hypervisors, clusters and failures, with position and time.
-pub fn render(state: &State) -> Value {
+///
+/// # Errors
+/// [`RenderError::Json`].
+pub fn render(state: &State) -> Result<Value, RenderError> {
     // A copy shares all but the ids of commands, which are many and not shown.
     let state = State { processed: Default::default(), ..state.clone() };
-    // A state holds only maps, sequences, strings and integers.
-    let mut value = serde_json::to_value(state).unwrap_or_default();
+    let position = state.position;
+    let mut value =
+        serde_json::to_value(state).map_err(|source| RenderError::Json { position, source })?;
     if let Value::Object(fields) = &mut value {
         fields.remove("processed");
     }
-    tidy(value)
+    Ok(tidy(value))
 }
 
 /// A rendered state without its position and time: for comparing two states.
-pub fn content(state: &State) -> Value {
-    let mut value = render(state);
+///
+/// # Errors
+/// [`RenderError::Json`].
+pub fn content(state: &State) -> Result<Value, RenderError> {
+    let mut value = render(state)?;
     if let Value::Object(fields) = &mut value {
         for name in ["position", "head", "time_ms"] {
             fields.remove(name);
         }
     }
-    value
+    Ok(value)
 }

@@ -1,7 +1,9 @@
 //! Times as text.
 
-/// Unix milliseconds as RFC 3339; empty if they are out of range.
+/// Unix milliseconds as RFC 3339; as they are after the year 9999, where that ends.
 pub fn rfc3339(ms: u64) -> String {
-    let time = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    time.map(|t| t.to_string()).unwrap_or_default()
+    match i64::try_from(ms).map(jiff::Timestamp::from_millisecond) {
+        Ok(Ok(time)) => time.to_string(),
+        Ok(Err(_)) | Err(_) => format!("{ms} ms"),
+    }
 }

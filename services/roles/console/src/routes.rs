@@ -9,9 +9,12 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures::stream::{self, Stream, StreamExt};
 use oi_domain::{Scope, jobs_in};
-use oi_events::{JobId, RecordedCommit};
-use oi_inspect::{Entry, Side, changes, entries, render, rfc3339, timeline_step, unified};
-use oi_journal::ReadError;
+use oi_events::{CodecError, JobId, RecordedCommit, chain};
+use oi_inspect::{
+    Entry, RenderError, Side, changes, entries, render, rfc3339, timeline_step, unified,
+};
+use oi_journal::{Follower, ReadError};
+use oi_view::{View, ViewError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::convert::Infallible;
@@ -35,13 +38,25 @@ impl From<HistoryError> for Rejected {
             HistoryError::Beyond { .. } => StatusCode::NOT_FOUND,
             HistoryError::Read(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
-        Rejected(status, oi_events::chain(&error))
+        Rejected(status, chain(&error))
     }
 }
 
 impl From<ReadError> for Rejected {
     fn from(error: ReadError) -> Rejected {
         HistoryError::from(error).into()
+    }
+}
+
+impl From<RenderError> for Rejected {
+    fn from(error: RenderError) -> Rejected {
+        Rejected(StatusCode::INTERNAL_SERVER_ERROR, chain(&error))
+    }
+}
+
+impl From<CodecError> for Rejected {
+    fn from(error: CodecError) -> Rejected {
+        Rejected(StatusCode::INTERNAL_SERVER_ERROR, chain(&error))
     }
 }
 
@@ -77,8 +92,8 @@ async fn state(State(history): State<History>, Query(q): Query<At>) -> Answer {
     let ready: serde_json::Map<_, _> = ready.collect();
     Ok(Json(json!({
         "position": state.position, "end": history.view().position(),
-        "time": rfc3339(state.time_ms), "hash": state.hash().to_string(),
-        "state": render(&state), "ready": ready, "jobs": jobs,
+        "time": rfc3339(state.time_ms), "hash": state.hash()?.to_string(),
+        "state": render(&state)?, "ready": ready, "jobs": jobs,
     })))
 }
 
@@ -92,10 +107,9 @@ struct Between {
 /// What differs between two positions.
 async fn diff(State(history): State<History>, Query(q): Query<Between>) -> Answer {
     let only = q.cluster.as_deref();
-    let before = Side::of(&history.at(q.a).await?, only);
-    let after = Side::of(&history.at(q.b).await?, only);
-    let yaml = |side: &Side| side.yaml().unwrap_or_default();
-    let text = unified((&before.title, &yaml(&before)), (&after.title, &yaml(&after)), false);
+    let before = Side::of(&history.at(q.a).await?, only)?;
+    let after = Side::of(&history.at(q.b).await?, only)?;
+    let text = unified((&before.title, &before.yaml()?), (&after.title, &after.yaml()?), false);
     Ok(Json(json!({"changes": changes(&before.value, &after.value), "text": text})))
 }
 
@@ -143,23 +157,38 @@ async fn timeline(State(history): State<History>, Query(q): Query<Of>) -> Answer
     Ok(Json(json!({"steps": found})))
 }
 
-/// New events as they happen.
+/// Why no more events come.
+#[derive(Debug, thiserror::Error)]
+enum WatchError {
+    #[error("the log cannot be read")]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    View(#[from] ViewError),
+    #[error("an event has no form in JSON")]
+    Json(#[from] axum::Error),
+}
+
+/// The next commit. What it tells is there when it is asked for.
+async fn next(follower: &mut Follower, view: &View) -> Result<Event, WatchError> {
+    let recorded = follower.next().await?;
+    view.wait_for(recorded.position).await?;
+    Ok(Event::default().json_data(entries(&recorded))?)
+}
+
+/// New events as they happen. The page asks again where they end.
 async fn watch(
     history: History,
     stop: CancellationToken,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let follower = history.log().follow(history.view().position() + 1);
-    let commits = stream::unfold(Some(follower), |follower| async {
-        let mut follower = follower?;
-        let recorded = follower.next().await.ok()?;
-        Some((recorded, Some(follower)))
-    });
-    let events = commits.then(move |recorded| {
-        let view = history.view().clone();
-        async move {
-            // What is told is there when it is asked for.
-            let _ = view.wait_for(recorded.position).await;
-            Ok(Event::default().json_data(entries(&recorded)).unwrap_or_default())
+    let view = history.view().clone();
+    let follower = history.log().follow(view.position() + 1);
+    let events = stream::unfold((follower, view), |(mut follower, view)| async move {
+        match next(&mut follower, &view).await {
+            Ok(event) => Some((Ok(event), (follower, view))),
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "no more events for a page");
+                None
+            }
         }
     });
     let events = events.take_until(stop.cancelled_owned());

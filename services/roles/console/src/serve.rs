@@ -32,7 +32,11 @@ const POLICY: &str =
 /// On loopback, only names of this machine are answered: a page of somebody else whose
 /// name leads here (DNS rebinding) must not read this one.
 async fn guard(request: Request, next: Next, loopback: bool) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or("");
+    let host = match request.headers().get(header::HOST).map(HeaderValue::to_str) {
+        Some(Ok(host)) => host,
+        // No name of this machine.
+        Some(Err(_)) | None => "",
+    };
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     if loopback && !["localhost", "127.0.0.1", "[::1]"].contains(&name) {
         let text = "ask for it as localhost or 127.0.0.1\n";

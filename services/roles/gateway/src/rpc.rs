@@ -7,7 +7,7 @@ use crate::rejected::Rejected;
 use crate::service::Gateway;
 use crate::{convert, join};
 use oi_domain::{Cluster, Hypervisor};
-use oi_events::{ClusterName, CommandEnvelope, NodeName};
+use oi_events::{ClusterName, CommandEnvelope, NodeName, chain};
 use oi_proto::v1::{self, oi_server::Oi};
 use std::sync::Arc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -92,6 +92,7 @@ impl Oi for Gateway {
             version: self.version.to_owned(),
             feature_level: level.into(),
             newest_feature_level: oi_domain::FEATURE_LEVEL.into(),
+        let hash = hash.map_err(|e| Status::internal(chain(&e)))?;
         }))
     }
 

@@ -2,6 +2,8 @@
 
 use crate::output::OutputError;
 use oi_audit::{ArchiveError, AuditError, ExpressionError, MomentError};
+use oi_events::CodecError;
+use oi_inspect::RenderError;
 use oi_journal::{ImportError, SetupError};
 use oi_proof::{CheckpointError, KeyError};
 use oi_proto::manifest::ManifestError;
@@ -22,6 +24,10 @@ pub enum Failure {
     Expression(#[from] ExpressionError),
     #[error(transparent)]
     Documents(#[from] ManifestError),
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    #[error("the state has no hash")]
+    Hash(#[source] CodecError),
     #[error("{path}")]
     File {
         path: PathBuf,
@@ -82,6 +88,7 @@ impl Failure {
     pub fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Failure::Output(OutputError::Io(e)) if e.kind() == std::io::ErrorKind::BrokenPipe => 0,
+            Failure::Expression(ExpressionError::State(_)) => 1,
             Failure::Audit(AuditError::Beyond { .. })
             | Failure::Moment(_)
             | Failure::Expression(_)

@@ -1,6 +1,6 @@
 //! Conditions over a state, in the Common Expression Language (as Kubernetes uses it).
 
-use cel::{Context, Env, Program, Value};
+use cel::{Context, Env, ExecutionError, Program, Value};
 use oi_domain::State;
 use std::sync::Arc;
 
@@ -22,6 +22,14 @@ pub enum ExpressionError {
         text: String,
         /// What it gives.
         found: String,
+    },
+    /// It cannot be answered, whatever the state.
+    #[error("{text:?} has no answer: {problem}")]
+    Failed {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        problem: String,
     },
     /// The state cannot be looked at.
     #[error("the state cannot be given to an expression")]
@@ -52,20 +60,25 @@ impl Condition {
     /// Whether it holds. What is not there (a cluster of that name, say) makes it false.
     ///
     /// # Errors
-    /// Where it gives neither true nor false.
+    /// Where it gives neither true nor false, or the state cannot be shown.
     pub fn holds(&self, state: &State) -> Result<bool, ExpressionError> {
         let mut context = Context::with_env(self.env.clone());
-        context
-            .add_variable("state", oi_inspect::render(state))
-            .map_err(|e| ExpressionError::State(Box::new(e)))?;
+        let shown = oi_inspect::render(state).map_err(|e| ExpressionError::State(e.into()))?;
+        context.add_variable("state", shown).map_err(|e| ExpressionError::State(e.into()))?;
+        let text = || self.text.clone();
         match self.program.execute(&context) {
             Ok(Value::Bool(holds)) => Ok(holds),
-            Ok(other) => Err(ExpressionError::NotBoolean {
-                text: self.text.clone(),
-                found: format!("{other:?}"),
-            }),
-            // CEL has an error, not a false, for a field that is not there.
-            Err(_) => Ok(false),
+            Ok(other) => {
+                Err(ExpressionError::NotBoolean { text: text(), found: format!("{other:?}") })
+            }
+            // CEL has an error, not a false, for a field that is not there, and another one for
+            // a field of what has none.
+            Err(
+                ExecutionError::NoSuchKey(_)
+                | ExecutionError::NoSuchOverload(_)
+                | ExecutionError::IndexOutOfBounds(_),
+            ) => Ok(false),
+            Err(error) => Err(ExpressionError::Failed { text: text(), problem: error.to_string() }),
         }
     }
 }

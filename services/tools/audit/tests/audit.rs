@@ -197,8 +197,8 @@ async fn a_state_is_printed_as_documents_that_are_read_back() {
 async fn a_difference_names_the_places() {
     let e = exported();
     let removal = first(&e.world, "RemoveNode");
-    let before = content(&at(&e.source, position(removal - 1)).await);
-    let after = content(&at(&e.source, position(removal)).await);
+    let before = content(&at(&e.source, position(removal - 1)).await).unwrap();
+    let after = content(&at(&e.source, position(removal)).await).unwrap();
     let found = changes(&before, &after);
     let removing = found.iter().find(|c| c.path == "clusters/test/nodes/cp-2/removing").unwrap();
     assert_eq!(removing.after, Some(true.into()));
@@ -239,6 +239,21 @@ async fn a_condition_tells_when_it_first_holds() {
     assert!(Condition::parse("state.(").is_err());
     let number = Condition::parse("1 + 1").unwrap();
     assert!(matches!(number.holds(&State::default()), Err(ExpressionError::NotBoolean { .. })));
+    // What is not there makes it false, what never can be there is a mistake.
+    for absent in ["state.clusters.x.phase == 'Ready'", "state.raised.x == 1"] {
+        assert!(!Condition::parse(absent).unwrap().holds(&State::default()).unwrap(), "{absent}");
+    }
+    let mistaken = Condition::parse("stat.clusters.size() == 1").unwrap();
+    assert!(matches!(mistaken.holds(&State::default()), Err(ExpressionError::Failed { .. })));
+}
+
+#[test]
+fn a_condition_is_about_tunnels_too() {
+    let mut world = World::with_tunnel();
+    let linked = Condition::parse("'worker/one' in state.clusters.test.tunnel.peers").unwrap();
+    assert!(!linked.holds(&world.state).unwrap());
+    world.run(link("one", 7));
+    assert!(linked.holds(&world.state).unwrap());
 }
 
 #[tokio::test]

@@ -87,6 +87,25 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// A world with a cluster `c0` for worker nodes, one of which has a link to its tunnel. Steps at
+/// random hardly ever come so far.
+pub(super) fn linked() -> World {
+    let mut world = World::with_hypervisors();
+    world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
+    for step in [
+        Step::Create(0),
+        Step::Add(0, 0, false),
+        Step::Add(0, 1, true),
+        Step::Addons(0, true),
+        Step::Tunnel(0),
+        Step::Link(0, 0),
+    ] {
+        take(&mut world, step);
+        world.finish_all();
+    }
+    world
+}
+
 /// Does a step. A rejection is as good as an event here.
 pub(super) fn take(world: &mut World, step: Step) {
     match step {
@@ -113,12 +132,12 @@ pub(super) fn take(world: &mut World, step: Step) {
             commands.extend(lost(&world.state, world.now_ms, 60_000));
             for command in commands {
                 // One may make the next one needless.
-                let _ = world.try_run(command);
+                drop(world.try_run(command));
             }
         }
         asked => {
             if let Some(command) = command(world, asked) {
-                let _ = world.try_run(command);
+                drop(world.try_run(command));
             }
         }
     }

@@ -16,6 +16,7 @@ pub struct Tunnel {
     /// Addresses in it, an IPv4 CIDR.
     pub cidr: String,
     /// Who has a link to its hub.
+    #[serde(with = "by_text")]
     pub peers: BTreeMap<TunnelPeer, Peer>,
 }
 
@@ -23,9 +24,39 @@ impl Tunnel {
     /// The lowest free address; none where all are taken. The first one is left to the network
     /// itself.
     pub fn free_address(&self) -> Option<Ipv4Addr> {
-        let net: Ipv4Net = self.cidr.parse().ok()?;
+        // It was checked when it was decided.
+        let Ok(net) = self.cidr.parse::<Ipv4Net>() else { return None };
         let taken: BTreeSet<Ipv4Addr> = self.peers.values().map(|p| p.address).collect();
         net.hosts().skip(1).find(|address| !taken.contains(address))
+    }
+}
+
+/// Peers by their text in JSON and YAML, whose keys are strings. Stored bytes have the peers
+/// themselves.
+mod by_text {
+    use super::{BTreeMap, Deserialize, Peer, Serialize, TunnelPeer};
+    use serde::de::Error;
+    use serde::{Deserializer, Serializer};
+
+    type Peers = BTreeMap<TunnelPeer, Peer>;
+
+    pub fn serialize<S: Serializer>(peers: &Peers, s: S) -> Result<S::Ok, S::Error> {
+        if s.is_human_readable() {
+            s.collect_map(peers.iter().map(|(who, peer)| (who.to_string(), peer)))
+        } else {
+            peers.serialize(s)
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Peers, D::Error> {
+        if !d.is_human_readable() {
+            return Peers::deserialize(d);
+        }
+        let by_text = BTreeMap::<String, Peer>::deserialize(d)?;
+        let read = |(who, peer): (String, Peer)| {
+            who.parse::<TunnelPeer>().map(|who| (who, peer)).map_err(D::Error::custom)
+        };
+        by_text.into_iter().map(read).collect()
     }
 }
 

@@ -10,12 +10,6 @@ fn enable(cidr: &str) -> EnableTunnelV1 {
     EnableTunnelV1 { cluster: name("test"), cidr: cidr.to_owned() }
 }
 
-fn asked(worker: &str, key: u8) -> ReportObservationV1 {
-    let (cluster, worker) = (name("test"), worker.to_owned());
-    let observation = Observation::PeerRequested { cluster, worker, public_key: [key; 32] };
-    ReportObservationV1 { observation }
-}
-
 fn gone(worker: &str, key: u8) -> ReportObservationV1 {
     let (cluster, worker) = (name("test"), worker.to_owned());
     let observation = Observation::WorkerGone { cluster, worker, public_key: [key; 32] };
@@ -69,18 +63,18 @@ fn workers_get_the_lowest_free_address_once() {
     let mut world = world();
     world.run(enable("10.254.0.0/24"));
     world.finish_all();
-    assert_eq!(kinds(&world.run(asked("one", 1))), ["TunnelPeerAdded"]);
+    assert_eq!(kinds(&world.run(link("one", 1))), ["TunnelPeerAdded"]);
     assert!(world.owed().iter().any(|job| job.ends_with(".configure")), "it is to be told");
-    world.run(asked("two", 2));
+    world.run(link("two", 2));
     assert!(peers(&world).contains(&(worker("one"), [10, 254, 0, 3].into())));
     assert!(peers(&world).contains(&(worker("two"), [10, 254, 0, 4].into())));
-    assert_eq!(world.run(asked("one", 1)), [], "it has one");
-    assert_eq!(world.run(asked("one", 9)), [], "under another key it is somebody else");
-    assert_eq!(world.run(asked("nine", 1)), [], "a key is one machine's");
+    assert_eq!(world.run(link("one", 1)), [], "it has one");
+    assert_eq!(world.run(link("one", 9)), [], "under another key it is somebody else");
+    assert_eq!(world.run(link("nine", 1)), [], "a key is one machine's");
     assert_eq!(world.run(gone("one", 9)), [], "of another machine of that name");
     assert_eq!(kinds(&world.run(gone("one", 1))), ["TunnelPeerRemoved"]);
     assert_eq!(world.run(gone("one", 1)), []);
-    world.run(asked("three", 3));
+    world.run(link("three", 3));
     assert!(peers(&world).contains(&(worker("three"), [10, 254, 0, 3].into())), "used again");
 }
 
@@ -89,7 +83,7 @@ fn there_are_as_many_links_as_addresses() {
     let mut world = world();
     world.run(enable("10.254.0.0/28"));
     for n in 0..20 {
-        world.run(asked(&format!("w{n}"), n + 1));
+        world.run(link(&format!("w{n}"), n + 1));
     }
     // 14 of them are hosts, one of which is left to the network.
     assert_eq!(peers(&world).len(), 13);
@@ -110,7 +104,7 @@ fn what_cannot_be_is_refused() {
     without.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
     let refused = without.try_run(enable("10.254.0.0/24"));
     assert!(matches!(refused, Err(Rejection::NotForWorkers(_))));
-    assert_eq!(without.run(asked("one", 1)), [], "nobody has asked for a tunnel");
+    assert_eq!(without.run(link("one", 1)), [], "nobody has asked for a tunnel");
 }
 
 #[test]
@@ -124,6 +118,23 @@ fn a_node_that_goes_has_no_link() {
     world.run(RemoveNodeV1 { cluster: name("test"), name: name("cp-2") });
     world.finish_all();
     assert_eq!(peers(&world), [(TunnelPeer::ControlPlane(name("cp-1")), [10, 254, 0, 2].into())]);
+}
+
+#[test]
+fn peers_are_text_in_json_and_themselves_in_stored_bytes() {
+    let mut world = World::with_tunnel();
+    world.run(link("one", 1));
+    let tunnel = world.cluster("test").tunnel.clone().unwrap();
+    let json = serde_json::to_value(&tunnel).unwrap();
+    let peers: Vec<_> = json["peers"].as_object().unwrap().keys().collect();
+    assert_eq!(peers, ["controlplane/cp-1", "worker/one"]);
+    assert_eq!(serde_json::from_value::<Tunnel>(json).unwrap(), tunnel);
+    let bytes = to_bytes(&tunnel).unwrap();
+    assert_eq!(bytes, to_bytes(&(&tunnel.cidr, &tunnel.peers)).unwrap());
+    assert_eq!(from_bytes_strict::<Tunnel>(&bytes).unwrap(), tunnel);
+    for bad in ["one", "worker", "controlplane/", "hypervisor/one"] {
+        assert!(bad.parse::<TunnelPeer>().is_err(), "{bad}");
+    }
 }
 
 #[test]

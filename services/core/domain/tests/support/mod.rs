@@ -113,6 +113,18 @@ impl World {
         world
     }
 
+    /// The same with add-ons and a tunnel, to whose hub the API server has a link.
+    pub fn with_tunnel() -> World {
+        let mut world = World::with_cluster();
+        world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
+        let addons = Addons { cni: Cni::Flannel, kube_proxy: true, dns: true };
+        world.run(SetAddonsV1 { cluster: name("test"), addons });
+        world.finish_all();
+        world.run(EnableTunnelV1 { cluster: name("test"), cidr: "10.254.0.0/24".to_owned() });
+        world.finish_all();
+        world
+    }
+
     pub fn envelope(&self, command: impl Into<Command>) -> CommandEnvelope {
         let id = CommandId(Uuid::from_u128(self.ids + 1));
         CommandEnvelope::new(id, "tester", self.now_ms, command)
@@ -259,6 +271,13 @@ pub fn remove(cluster: &str, text: &str) -> RemoveNodeV1 {
 
 pub fn kinds(events: &[Event]) -> Vec<&'static str> {
     events.iter().map(|e| e.kind().name).collect()
+}
+
+/// What is reported of a machine that asks for a link to the tunnel of `test`.
+pub fn link(worker: &str, key: u8) -> ReportObservationV1 {
+    let (cluster, worker) = (name("test"), worker.to_owned());
+    let observation = Observation::PeerRequested { cluster, worker, public_key: [key; 32] };
+    ReportObservationV1 { observation }
 }
 
 /// What a worker reports of a backup.

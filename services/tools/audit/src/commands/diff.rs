@@ -13,21 +13,17 @@ use std::ops::ControlFlow;
 /// A moment, or a cluster at a moment.
 async fn side(c: &Context, text: &str, only: Option<&str>) -> Result<Side, Failure> {
     if let Ok(moment) = text.parse::<Moment>() {
-        return Ok(Side::of(&replay(&c.source, Some(moment), c.progress()).await?, only));
+        return Ok(Side::of(&replay(&c.source, Some(moment), c.progress()).await?, only)?);
     }
     let (name, moment) = match text.split_once('@') {
         Some((name, moment)) => (name, Some(moment.parse::<Moment>()?)),
         None => (text, None),
     };
-    let side = Side::of(&replay(&c.source, moment, c.progress()).await?, Some(name));
+    let side = Side::of(&replay(&c.source, moment, c.progress()).await?, Some(name))?;
     if side.value.is_null() {
         return Err(Failure::Unknown(format!("cluster {name}")));
     }
     Ok(Side { title: format!("cluster {name} at {}", side.title), ..side })
-}
-
-fn yaml(side: &Side) -> Result<String, Failure> {
-    Ok(side.yaml().map_err(crate::output::OutputError::from)?)
 }
 
 /// Prints what differs. True also where something does.
@@ -38,7 +34,7 @@ pub async fn diff(c: &mut Context, flags: Diff) -> Result<bool, Failure> {
     c.done();
     if c.results.format() == Format::Table {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let (a, b) = (yaml(&before)?, yaml(&after)?);
+        let (a, b) = (before.yaml()?, after.yaml()?);
         c.results.text(&unified((&before.title, &a), (&after.title, &b), colour))?;
     } else {
         let changes = changes(&before.value, &after.value);

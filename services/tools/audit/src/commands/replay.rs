@@ -33,12 +33,12 @@ pub async fn replay(c: &mut Context, flags: Replay) -> Result<bool, Failure> {
         c.results.text(&text)?;
         return Ok(true);
     }
-    let hash = state.hash();
+    let hash = state.hash().map_err(Failure::Hash)?;
     if let Some(only) = &only {
         state.clusters.retain(|name, _| name == only);
     }
     if flags.state {
-        let mut shown = render(&state);
+        let mut shown = render(&state)?;
         if only.is_some()
             && let Some(fields) = shown.as_object_mut()
         {
@@ -68,7 +68,8 @@ async fn check(c: &mut Context, server: &str) -> Result<bool, Failure> {
     let to = Some(Moment::Position(live.position));
     let state = fold_log(&c.source, to, c.progress()).await?;
     c.done();
-    let (hash, head) = (state.hash().to_string(), state.head.to_string());
+    let hash = state.hash().map_err(Failure::Hash)?.to_string();
+    let head = state.head.to_string();
     let same = hash == live.state_hash && head == live.head;
     c.results.one(json!({
         "verdict": if same { "equal" } else { "different" }, "position": live.position,
