@@ -26,7 +26,7 @@ const LIFE_MS: u64 = 365 * 24 * 3600 * 1000;
 pub struct Plan {
     /// The log position at which this holds.
     pub position: u64,
-    /// Why a command is refused; what follows it is not planned.
+    /// Why a command is refused, or what would follow from one; no more is planned then.
     pub refused: Option<Rejection>,
     /// What would be recorded until all jobs are done, without the jobs' outcomes.
     pub events: Vec<Event>,
@@ -117,8 +117,34 @@ impl Rehearsal {
         Ok(())
     }
 
+    /// Does all that is owed, as one job after the other, and what a rotation makes anew.
+    fn carry_out(
+        &mut self,
+        mut seen: BTreeSet<JobId>,
+        jobs: &mut Vec<PlannedJob>,
+    ) -> Result<(), Rejection> {
+        for number in 0..MANY {
+            let Some(job) = self.owed().into_iter().find(|job| !seen.contains(&job.id)) else {
+                if self.renew(number)? {
+                    continue;
+                }
+                break;
+            };
+            seen.insert(job.id.clone());
+            let waits = self.is_away(&job);
+            if !waits {
+                let result = JobResult::Succeeded(output_of(&job));
+                let report = ReportJobV2 { job: job.id.clone(), result, took_ms: 0 };
+                let id = CommandId(uuid::Uuid::from_u128(number as u128));
+                self.run(&CommandEnvelope::new(id, "plan", self.now_ms, report))?;
+            }
+            jobs.push(PlannedJob { job, waits });
+        }
+        Ok(())
+    }
+
     /// Certificates that a rotation makes anew, of one node; whether there were any.
-    fn renew(&mut self, number: usize) -> bool {
+    fn renew(&mut self, number: usize) -> Result<bool, Rejection> {
         let rotates = |c: &ClusterName| {
             self.scopes.contains(&Scope::Cluster(c.clone()))
                 && self.state.clusters.get(c).is_some_and(|c| c.rotation.is_some())
@@ -126,10 +152,11 @@ impl Rehearsal {
         let renewal = due(&self.state, self.now_ms)
             .into_iter()
             .find(|c| matches!(c, Command::Node(NodeCommand::RenewCertificates(c)) if rotates(&c.cluster)));
+        let Some(renewal) = renewal else { return Ok(false) };
         let id = CommandId(uuid::Uuid::from_u128(number as u128));
         let events = self.events.len();
-        renewal.is_some_and(|c| self.run(&CommandEnvelope::new(id, "plan", self.now_ms, c)).is_ok())
-            && self.events.len() > events
+        self.run(&CommandEnvelope::new(id, "plan", self.now_ms, renewal))?;
+        Ok(self.events.len() > events)
     }
 
     fn owed(&self) -> Vec<Job> {
@@ -151,25 +178,7 @@ pub fn plan(state: &State, commands: &[CommandEnvelope], now_ms: u64) -> Plan {
         Rehearsal { state: state.clone(), now_ms, events: Vec::new(), scopes: BTreeSet::new() };
     let refused = commands.iter().find_map(|command| rehearsal.run(command).err());
     let mut jobs = Vec::new();
-    let mut seen = before;
-    for number in 0..MANY {
-        let Some(job) = rehearsal.owed().into_iter().find(|job| !seen.contains(&job.id)) else {
-            if rehearsal.renew(number) {
-                continue;
-            }
-            break;
-        };
-        seen.insert(job.id.clone());
-        let waits = rehearsal.is_away(&job);
-        if !waits {
-            let result = JobResult::Succeeded(output_of(&job));
-            let report = ReportJobV2 { job: job.id.clone(), result, took_ms: 0 };
-            let id = CommandId(uuid::Uuid::from_u128(number as u128));
-            // What is owed can be reported.
-            let _ = rehearsal.run(&CommandEnvelope::new(id, "plan", now_ms, report));
-        }
-        jobs.push(PlannedJob { job, waits });
-    }
+    let refused = refused.or(rehearsal.carry_out(before, &mut jobs).err());
     let serves = |c: &Cluster| !c.carriers(Component::ApiServer).is_empty();
     let served = state.clusters.iter().filter(|(_, c)| serves(c));
     let served = served.map(|(name, _)| name.clone()).collect();

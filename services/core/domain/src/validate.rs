@@ -20,11 +20,22 @@ pub(crate) fn overlap(a: &IpNet, b: &IpNet) -> bool {
 }
 
 /// The nth address of a Service range: 1 is the API's own, 10 the DNS service's.
-pub fn service_ip(service_cidr: &str, n: u32) -> Option<IpAddr> {
-    match service_cidr.parse::<IpNet>().ok()? {
-        IpNet::V4(net) => Some(IpAddr::V4(u32::from(net.network()).checked_add(n)?.into())),
-        IpNet::V6(net) => Some(IpAddr::V6(u128::from(net.network()).checked_add(n.into())?.into())),
-    }
+///
+/// # Errors
+/// Where the range is none, or ends before.
+pub fn service_ip(service_cidr: &str, n: u32) -> Result<IpAddr, Rejection> {
+    const FIELD: &str = "service CIDR";
+    let nth = match parse_cidr(FIELD, service_cidr)? {
+        IpNet::V4(net) => u32::from(net.network()).checked_add(n).map(|ip| IpAddr::V4(ip.into())),
+        IpNet::V6(net) => {
+            u128::from(net.network()).checked_add(n.into()).map(|ip| IpAddr::V6(ip.into()))
+        }
+    };
+    nth.ok_or_else(|| Rejection::Invalid {
+        field: FIELD,
+        value: service_cidr.to_owned(),
+        problem: format!("it has no address number {n}"),
+    })
 }
 
 /// RFC 1123 subdomain.

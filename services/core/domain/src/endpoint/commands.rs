@@ -7,9 +7,8 @@ use crate::node::certificates::named;
 use crate::placement::can_share;
 use crate::rejection::Rejection;
 use crate::state::State;
-use crate::validate::is_dns_name;
-use ipnet::IpNet;
-use oi_events::{Endpoint, EndpointCommand, EndpointSetV1, Event, SetEndpointV1};
+use crate::validate::{is_dns_name, parse_cidr};
+use oi_events::{Endpoint, EndpointCommand, EndpointSetV1, Event, SetEndpointV1, parsed};
 use std::net::IpAddr;
 
 /// Decides a command.
@@ -79,8 +78,8 @@ fn check_place(state: &State, cluster: &Cluster, endpoint: &Endpoint) -> Result<
 fn is_named_already(before: &Cluster, after: &Cluster) -> bool {
     let host = |c: &Cluster| c.endpoint.as_ref().map(|e| e.host.clone());
     let Some(new) = host(after) else { return true };
-    let ip: Option<IpAddr> = new.parse().ok();
-    let same = |san: &String| *san == new || (ip.is_some() && san.parse().ok() == ip);
+    let ip: Option<IpAddr> = parsed(&new);
+    let same = |san: &String| *san == new || (ip.is_some() && parsed(san) == ip);
     host(before).as_ref() == Some(&new) || before.spec.extra_sans.iter().any(same)
 }
 
@@ -114,14 +113,14 @@ fn check_endpoint(cluster: &Cluster, endpoint: &Endpoint) -> Result<(), Rejectio
     if ip.is_unspecified() || ip.is_multicast() || ip.is_loopback() || link_local {
         return invalid("its address is none that pods on other machines can reach");
     }
-    let services = cluster.spec.service_cidr.parse::<IpNet>();
-    if services.is_ok_and(|net| net.addr().is_ipv4() != ip.is_ipv4()) {
+    let services = parse_cidr("service CIDR", &cluster.spec.service_cidr)?;
+    if services.addr().is_ipv4() != ip.is_ipv4() {
         return invalid("its address is not of the service CIDR's family: use a name");
     }
     for (field, cidr) in
         [("pod CIDR", &cluster.spec.pod_cidr), ("service CIDR", &cluster.spec.service_cidr)]
     {
-        if cidr.parse::<IpNet>().is_ok_and(|net| net.contains(&ip)) {
+        if parse_cidr(field, cidr)?.contains(&ip) {
             let (a, b_field, b) = (endpoint.host.clone(), field.to_owned(), cidr.clone());
             return Err(Rejection::Overlap { a_field: FIELD, a, b_field, b });
         }

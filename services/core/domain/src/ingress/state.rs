@@ -3,7 +3,9 @@
 use crate::cluster::Cluster;
 use crate::node::Node;
 use crate::state::State;
-use oi_events::{ClusterName, Component, Endpoint, HypervisorName, NodeName, PortUse, Role};
+use oi_events::{
+    ClusterName, Component, Endpoint, HypervisorName, NodeName, PortUse, Role, parsed,
+};
 use std::net::{IpAddr, SocketAddr};
 
 impl State {
@@ -75,7 +77,7 @@ impl State {
 }
 
 fn fixed_address(endpoint: &Endpoint) -> Option<SocketAddr> {
-    Some(SocketAddr::new(endpoint.host.parse().ok()?, endpoint.port))
+    Some(SocketAddr::new(parsed(&endpoint.host)?, endpoint.port))
 }
 
 /// A way through a port of a hypervisor that clusters share.

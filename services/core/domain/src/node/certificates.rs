@@ -28,7 +28,7 @@ pub(crate) fn named(
     let own = certified.filter(|(_, n)| wanted(n));
     let own = own.filter_map(|(node, n)| Some((node, state.hypervisors.get(&n.hypervisor)?)));
     own.map(|(node, h)| {
-        let leaf = serving_leaf(state, after, h.spec.address);
+        let leaf = serving_leaf(state, after, h.spec.address)?;
         let credential = mint_leaf(after, &leaf, context)?;
         let (cluster, node) = (name.clone(), node.clone());
         Ok(CertificateReplacedV1 { cluster, node, generation, credential }.into())
@@ -38,13 +38,13 @@ pub(crate) fn named(
 
 /// Names under which clients may reach an API server: kubeadm's, the node's own address,
 /// those of all public hypervisors, where ingresses are or will be, and the cluster's own.
-fn serving_leaf(state: &State, cluster: &Cluster, own: IpAddr) -> Leaf {
+fn serving_leaf(state: &State, cluster: &Cluster, own: IpAddr) -> Result<Leaf, Rejection> {
     let mut dns: Vec<String> =
         ["kubernetes", "kubernetes.default", "kubernetes.default.svc"].map(str::to_owned).to_vec();
     dns.push(format!("kubernetes.default.svc.{}", cluster.spec.dns_domain));
     dns.push("localhost".to_owned());
     let mut ips = BTreeSet::from([own, IpAddr::V4(Ipv4Addr::LOCALHOST)]);
-    ips.extend(service_ip(&cluster.spec.service_cidr, 1));
+    ips.insert(service_ip(&cluster.spec.service_cidr, 1)?);
     ips.extend(state.hypervisors.values().filter(|h| h.spec.public).map(|h| h.spec.address));
     let host = cluster.endpoint.as_ref().map(|e| &e.host);
     for san in cluster.spec.extra_sans.iter().chain(host) {
@@ -56,7 +56,7 @@ fn serving_leaf(state: &State, cluster: &Cluster, own: IpAddr) -> Leaf {
             Err(_) => dns.push(san.clone()),
         }
     }
-    Leaf::ApiServer { dns, ips: ips.into_iter().collect() }
+    Ok(Leaf::ApiServer { dns, ips: ips.into_iter().collect() })
 }
 
 fn mint_leaf(
@@ -79,11 +79,11 @@ fn leaves(
     cluster: &Cluster,
     address: IpAddr,
     of_member: bool,
-) -> Vec<Leaf> {
+) -> Result<Vec<Leaf>, Rejection> {
     let ips = vec![address, IpAddr::V4(Ipv4Addr::LOCALHOST)];
     let member = member.to_string();
     let mut leaves = vec![
-        serving_leaf(state, cluster, address),
+        serving_leaf(state, cluster, address)?,
         Leaf::ApiServerKubeletClient,
         Leaf::ApiServerEtcdClient,
     ];
@@ -95,7 +95,7 @@ fn leaves(
         ]);
     }
     leaves.extend([Leaf::FrontProxyClient, Leaf::ControllerManager, Leaf::Scheduler]);
-    leaves
+    Ok(leaves)
 }
 
 pub(crate) fn control_plane_credentials(
@@ -106,7 +106,7 @@ pub(crate) fn control_plane_credentials(
     of_member: bool,
     context: &Context<'_>,
 ) -> Result<Vec<Credential>, Rejection> {
-    leaves(state, member, cluster, address, of_member)
+    leaves(state, member, cluster, address, of_member)?
         .iter()
         .map(|leaf| mint_leaf(cluster, leaf, context).map_err(Rejection::from))
         .collect()
@@ -136,7 +136,7 @@ pub(crate) fn renewal(
     let due =
         |leaf: &&Leaf| node.renew_at_ms.get(leaf.name()).is_some_and(|at| *at <= context.now_ms);
     let of_member = node.role == Role::ControlPlane;
-    leaves(state, name, cluster, hypervisor.spec.address, of_member)
+    leaves(state, name, cluster, hypervisor.spec.address, of_member)?
         .iter()
         .filter(due)
         .map(|leaf| {

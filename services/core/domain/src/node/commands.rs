@@ -39,6 +39,25 @@ fn add(state: &State, c: &AddNodeV1, context: &Context<'_>) -> Result<Vec<Event>
     place_node(state, &c.cluster, placing, context)
 }
 
+/// The first of these names that no node of the cluster has; none where all are taken.
+///
+/// # Errors
+/// Where one cannot be a node's.
+pub(crate) fn free_name(
+    cluster: &Cluster,
+    mut names: impl Iterator<Item = String>,
+) -> Result<Option<NodeName>, Rejection> {
+    let free = |value: String| match value.parse::<NodeName>() {
+        Ok(name) if cluster.nodes.contains_key(&name) => None,
+        Ok(name) => Some(Ok(name)),
+        Err(error) => {
+            let problem = error.to_string();
+            Some(Err(Rejection::Invalid { field: "node name", value, problem }))
+        }
+    };
+    names.find_map(free).transpose()
+}
+
 /// A node with its place.
 pub(crate) struct Placing {
     pub name: NodeName,

@@ -3,7 +3,7 @@
 use crate::cluster::Cluster;
 use crate::decide::Context;
 use crate::guards::{next_generation, settled};
-use crate::node::commands::{Placing, place_node};
+use crate::node::commands::{Placing, free_name, place_node};
 use crate::node::default_components;
 use crate::placement::place_except;
 use crate::rejection::Rejection;
@@ -61,7 +61,9 @@ fn replacement(
         check_members(state, cluster, name, old)?;
     }
     let (hypervisor, ports) = elsewhere(state, name, node.role, &node.hypervisor)?;
-    Ok(Some(Placing { name: next_name(cluster, old), role: node.role, hypervisor, ports }))
+    let taken = || Rejection::NodeExists { cluster: name.clone(), node: old.clone() };
+    let new = free_name(cluster, next_names(old))?.ok_or_else(taken)?;
+    Ok(Some(Placing { name: new, role: node.role, hypervisor, ports }))
 }
 
 /// Anywhere but where it is, where that can be.
@@ -104,7 +106,7 @@ fn check_members(
 }
 
 /// `cp-1` is followed by `cp-1-r2`, that by `cp-1-r3`.
-fn next_name(cluster: &Cluster, old: &NodeName) -> NodeName {
+fn next_names(old: &NodeName) -> impl Iterator<Item = String> {
     let (base, number) = match old.as_str().rsplit_once("-r") {
         Some((base, digits)) => match digits.parse::<u32>() {
             Ok(number) => (base, number),
@@ -113,9 +115,6 @@ fn next_name(cluster: &Cluster, old: &NodeName) -> NodeName {
         None => (old.as_str(), 1),
     };
     // Names have at most 40 characters.
-    let base = &base[..base.len().min(28)].trim_end_matches('-');
-    (number.saturating_add(1)..=u32::MAX)
-        .filter_map(|n| format!("{base}-r{n}").parse().ok())
-        .find(|name| !cluster.nodes.contains_key(name))
-        .unwrap_or_else(|| old.clone())
+    let base = base[..base.len().min(28)].trim_end_matches('-');
+    (number.saturating_add(1)..=u32::MAX).map(move |n| format!("{base}-r{n}"))
 }

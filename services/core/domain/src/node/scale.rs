@@ -3,8 +3,8 @@
 use crate::cluster::{Cluster, ClusterPhase};
 use crate::decide::Context;
 use crate::fold::evolve;
-use crate::guards::{next_generation, settled};
-use crate::node::commands::{Placing, ingresses_changed, place_node, removal};
+use crate::guards::{known, next_generation, settled};
+use crate::node::commands::{Placing, free_name, ingresses_changed, place_node, removal};
 use crate::placement::place;
 use crate::rejection::Rejection;
 use crate::state::State;
@@ -148,10 +148,8 @@ fn added(
 ) -> Result<Vec<Event>, Rejection> {
     let role = Role::ApiServer;
     let (hypervisor, ports) = place(state, cluster, role, None)?;
-    let taken = |name: &NodeName| state.clusters[cluster].nodes.contains_key(name);
-    let name = (1..=u32::MAX)
-        .filter_map(|n| format!("api-{n}").parse().ok())
-        .find(|name| !taken(name))
+    let names = (1..=u32::MAX).map(|n| format!("api-{n}"));
+    let name = free_name(known(state, cluster)?, names)?
         .ok_or_else(|| Rejection::ClusterUnknown(cluster.clone()))?;
     let placing = Placing { name, role, hypervisor, ports };
     let name = placing.name.clone();

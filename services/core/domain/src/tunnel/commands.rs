@@ -77,7 +77,7 @@ fn check_tunnel(state: &State, cluster: &Cluster, cidr: &str) -> Result<(), Reje
     for (field, other) in
         [("pod CIDR", &cluster.spec.pod_cidr), ("service CIDR", &cluster.spec.service_cidr)]
     {
-        if other.parse().is_ok_and(|other| overlap(&net, &other)) {
+        if overlap(&net, &parse_cidr(field, other)?) {
             return overlap_with(field.to_owned(), other.clone());
         }
     }

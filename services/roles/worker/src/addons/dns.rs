@@ -9,9 +9,7 @@ use serde_json::json;
 const ADDRESS: u32 = 10;
 
 pub fn objects(cluster: &ClusterContext, worker_nodes: u64) -> Result<Vec<Object>, TemplateError> {
-    let Some(address) = service_ip(&cluster.cluster.spec.service_cidr, ADDRESS) else {
-        return Ok(Vec::new());
-    };
+    let address = service_ip(&cluster.cluster.spec.service_cidr, ADDRESS)?;
     let corefile = corefile(&cluster.cluster.spec.dns_domain);
     let values = Values::from([
         ("address", json!(address.to_string())),

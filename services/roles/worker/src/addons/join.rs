@@ -21,7 +21,7 @@ pub fn objects(
         ("nodes", nodes()),
         ("cluster_info", json!(cluster_info(cluster))),
         ("kubeadm_config", json!(kubeadm_config(cluster))),
-        ("kubelet_config", json!(kubelet_config(cluster))),
+        ("kubelet_config", json!(kubelet_config(cluster)?)),
     ]);
     let mut all = render(include_str!("templates/join.yaml"), &values)?;
     all.extend(tokens.iter().map(token));
@@ -74,10 +74,10 @@ fn kubeadm_config(cluster: &ClusterContext) -> String {
 
 /// kubeadm's configuration, except that kubelets ask for serving certificates, so that API
 /// servers know whom they talk to.
-fn kubelet_config(cluster: &ClusterContext) -> String {
+fn kubelet_config(cluster: &ClusterContext) -> Result<String, TemplateError> {
     let c = &cluster.cluster;
-    let dns = service_ip(&c.spec.service_cidr, 10).map(|ip| ip.to_string());
-    json!({
+    let dns = service_ip(&c.spec.service_cidr, 10)?.to_string();
+    let config = json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "authentication": {
@@ -86,23 +86,24 @@ fn kubelet_config(cluster: &ClusterContext) -> String {
             "x509": {"clientCAFile": "/etc/kubernetes/pki/ca.crt"},
         },
         "authorization": {"mode": "Webhook"},
-        "clusterDNS": dns.into_iter().collect::<Vec<_>>(),
+        "clusterDNS": [dns],
         "clusterDomain": c.spec.dns_domain,
         "healthzBindAddress": "127.0.0.1",
         "healthzPort": 10248,
         "rotateCertificates": true,
         "serverTLSBootstrap": true,
         "staticPodPath": "/etc/kubernetes/manifests",
-    })
-    .to_string()
+    });
+    Ok(config.to_string())
 }
 
 fn token(token: &JoinToken) -> Object {
-    let expiration =
-        jiff::Timestamp::from_millisecond(i64::try_from(token.expires_ms).unwrap_or(i64::MAX))
-            .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
-            .strftime("%Y-%m-%dT%H:%M:%SZ")
-            .to_string();
+    let expires = match i64::try_from(token.expires_ms).map(jiff::Timestamp::from_millisecond) {
+        Ok(Ok(time)) => time,
+        // After the year 9999.
+        Ok(Err(_)) | Err(_) => jiff::Timestamp::MAX,
+    };
+    let expiration = expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let data = [
         ("token-id", token.id.as_str()),
         ("token-secret", token.secret.as_str()),

@@ -2,6 +2,7 @@
 
 use super::Object;
 use super::object::LABEL;
+use oi_domain::Rejection;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -15,6 +16,9 @@ pub enum TemplateError {
     /// It uses a value that it was not given.
     #[error("a template of add-ons uses an unknown value {0:?}")]
     Unknown(String),
+    /// The cluster's Services have no address for it.
+    #[error("an add-on has no address")]
+    Address(#[from] Rejection),
 }
 
 /// The values of a template.
