@@ -18,6 +18,7 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
 use oi_pki::{DataKey, KeyError};
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 /// The most that one frame holds, bytes, before it is sealed.
@@ -75,6 +76,16 @@ pub enum StoreError {
         #[source]
         source: KeyError,
     },
+    /// A frame is too long for its length to be said.
+    #[error("backup {object} cannot be written: frame {frame} has {bytes} bytes")]
+    TooLong {
+        /// Which object.
+        object: String,
+        /// Which frame of it.
+        frame: u64,
+        /// How long.
+        bytes: usize,
+    },
     /// It ends within a frame, or has none.
     #[error("backup {0} is cut off")]
     CutOff(String),
@@ -97,10 +108,11 @@ impl Store {
     /// S3 store yet.
     pub fn open(text: &str) -> Result<Store, StoreError> {
         let store = Store::named(text)?;
-        let directory = url::Url::parse(text).ok().filter(|url| url.scheme() == "file");
-        if let Some(Ok(path)) = directory.map(|url| url.to_file_path()) {
-            std::fs::create_dir_all(path)
-                .map_err(|source| StoreError::Directory { url: text.to_owned(), source })?;
+        let url = parse(text)?;
+        if url.scheme() == "file" {
+            let failed = |source| StoreError::Directory { url: text.to_owned(), source };
+            let path = url.to_file_path().map_err(|()| failed(ErrorKind::InvalidInput.into()))?;
+            std::fs::create_dir_all(path).map_err(failed)?;
         }
         Ok(store)
     }
@@ -110,10 +122,9 @@ impl Store {
     /// # Errors
     /// As [`open`](Store::open), but for the directory.
     pub fn named(text: &str) -> Result<Store, StoreError> {
-        let url = url::Url::parse(text)
-            .map_err(|source| StoreError::Url { url: text.to_owned(), source })?;
-        // Somebody else may have chosen already: as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let url = parse(text)?;
+        // What comes back is what somebody else has chosen already: as well.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let options = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
         let (objects, prefix) = object_store::parse_url_opts(&url, options)
             .map_err(|source| StoreError::Open { url: text.to_owned(), source })?;
@@ -153,6 +164,10 @@ impl Store {
         }
         Ok(())
     }
+}
+
+fn parse(text: &str) -> Result<url::Url, StoreError> {
+    url::Url::parse(text).map_err(|source| StoreError::Url { url: text.to_owned(), source })
 }
 
 /// What a frame is bound to.

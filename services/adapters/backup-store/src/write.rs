@@ -81,8 +81,9 @@ impl Writer {
             .key
             .seal(&purpose(&self.object, frame, last), &self.frame)
             .map_err(|source| StoreError::Key { object: self.object.clone(), frame, source })?;
-        // A frame and what sealing adds are far below 4 GiB.
-        self.part.extend((u32::try_from(sealed.len()).unwrap_or(u32::MAX)).to_be_bytes());
+        let bytes = sealed.len();
+        let too_long = |_| StoreError::TooLong { object: self.object.clone(), frame, bytes };
+        self.part.extend(u32::try_from(bytes).map_err(too_long)?.to_be_bytes());
         self.part.extend(sealed);
         self.frame.clear();
         self.frames += 1;

@@ -1,10 +1,18 @@
 //! The clock of this machine. Servers read the time here and nowhere else, and record what
 //! they read: a replay never reads a clock.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Unix milliseconds now, 0 before the epoch.
 pub fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => millis(since),
+        Err(_before) => 0,
+    }
+}
+
+/// A duration in milliseconds, as many as there can be at most.
+pub fn millis(duration: Duration) -> u64 {
+    let whole = duration.as_secs().saturating_mul(1000);
+    whole.saturating_add(duration.subsec_millis().into())
 }

@@ -20,12 +20,12 @@ pub use client::{CriClient, CriError, ExecOutput};
 pub use endpoint::{Endpoint, EndpointError, TlsFiles};
 pub use helper::{Helper, HelperError, HelperSettings};
 pub use oi_helper::FileOp;
-pub use oi_kube::{Identity, KubeError, Reply, Request, Server, Verb};
+pub use oi_kube::{Identity, KubeError, Reply, Request, Server, Verb, items};
 pub use pod::{
     GRACE, PodError, Sandbox, ensure_container, ensure_sandbox, is_outdated, prepare_container,
     remove_others, remove_pods,
 };
-pub use spec::{ContainerSpec, Labels, Mount, PodSpec, PortMapping, label};
+pub use spec::{ContainerSpec, HashError, Labels, Mount, PodSpec, PortMapping, label};
 
 /// The state of a ready sandbox.
 pub const SANDBOX_READY: i32 = k8s_cri::v1::PodSandboxState::SandboxReady as i32;

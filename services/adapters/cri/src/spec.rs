@@ -121,22 +121,32 @@ pub struct PodSpec {
     pub containers: Vec<ContainerSpec>,
 }
 
-fn hash<T: Serialize>(value: &T) -> String {
+/// A description has no form in JSON, of which its hash is made.
+#[derive(Debug, thiserror::Error)]
+#[error("the description of a pod has no hash")]
+pub struct HashError(#[from] serde_json::Error);
+
+fn hash<T: Serialize>(value: &T) -> Result<String, HashError> {
     // Plain data with sorted maps has exactly one JSON form.
-    let text = serde_json::to_vec(value).unwrap_or_default();
-    hex::encode(Sha256::digest(text))
+    Ok(hex::encode(Sha256::digest(serde_json::to_vec(value)?)))
 }
 
 impl ContainerSpec {
     /// A hash of everything: equal descriptions have equal hashes.
-    pub fn hash(&self) -> String {
+    ///
+    /// # Errors
+    /// [`HashError`].
+    pub fn hash(&self) -> Result<String, HashError> {
         hash(self)
     }
 }
 
 impl PodSpec {
     /// A hash of what the sandbox is made from. Containers have hashes of their own.
-    pub fn sandbox_hash(&self) -> String {
+    ///
+    /// # Errors
+    /// [`HashError`].
+    pub fn sandbox_hash(&self) -> Result<String, HashError> {
         hash(&(
             &self.name,
             &self.namespace,

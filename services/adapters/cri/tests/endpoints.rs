@@ -28,7 +28,7 @@ async fn something_else_is_not_cri() {
     let listener = tokio::net::UnixListener::bind(&path).unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await);
         }
     });
     let error = unix(&path).version().await.unwrap_err();

@@ -89,8 +89,8 @@ impl Client {
             BufReader::new(reader.take(LONGEST)).read_until(b'\n', &mut body).map_err(broke)?;
             return Ok(body);
         }
-        let length = reader.take(LONGEST).read_to_end(&mut body).map_err(broke)?;
-        if u64::try_from(length).unwrap_or(u64::MAX) >= LONGEST {
+        reader.take(LONGEST).read_to_end(&mut body).map_err(broke)?;
+        if body.len() as u64 >= LONGEST {
             return Err(KubeError::TooLong(self.address.clone()));
         }
         Ok(body)

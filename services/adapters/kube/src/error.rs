@@ -41,6 +41,9 @@ pub enum KubeError {
         /// The API's message.
         message: String,
     },
+    /// The answer is not a list.
+    #[error("the API's answer is not a list of objects")]
+    NoList,
     /// The answer is not JSON.
     #[error("the API's answer is not JSON")]
     Json(#[source] serde_json::Error),

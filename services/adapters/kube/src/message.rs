@@ -74,11 +74,43 @@ impl Reply {
         serde_json::from_slice(&self.body).map_err(KubeError::Json)
     }
 
-    /// The API's own message.
+    /// The API's own message, or the first line of an answer that has none.
     pub fn message(&self) -> String {
-        let status: Option<Value> = serde_json::from_slice(&self.body).ok();
-        let message = status.as_ref().and_then(|s| s["message"].as_str());
+        if let Ok(status) = serde_json::from_slice::<Value>(&self.body)
+            && let Some(message) = status["message"].as_str()
+        {
+            return message.to_owned();
+        }
         let text = String::from_utf8_lossy(&self.body);
-        message.unwrap_or_else(|| text.lines().next().unwrap_or_default()).to_owned()
+        text.lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+/// The objects of a list.
+///
+/// # Errors
+/// [`KubeError::NoList`] if it is none.
+pub fn items(list: &Value) -> Result<&[Value], KubeError> {
+    match list.get("items") {
+        Some(Value::Array(items)) => Ok(items),
+        // An API server may write an empty list like this.
+        Some(Value::Null) => Ok(&[]),
+        _ => Err(KubeError::NoList),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_no_list_is_not_taken_for_an_empty_one() {
+        assert_eq!(items(&json!({"items": [1, 2]})).unwrap().len(), 2);
+        assert!(items(&json!({"items": null})).unwrap().is_empty());
+        for other in [json!({}), json!({"items": "x"}), json!([]), json!(null)] {
+            assert!(matches!(items(&other), Err(KubeError::NoList)), "{other}");
+        }
     }
 }

@@ -3,8 +3,10 @@
 //! A call that is cut off halfway, because the worker was killed, for example, can leave a process
 //! that the runtime believes to be gone, and therefore neither stops nor removes.
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
+use std::io::ErrorKind;
 
 /// Why nothing was killed.
 #[derive(Debug, thiserror::Error)]
@@ -15,28 +17,49 @@ pub enum KillError {
     /// The list of processes cannot be read.
     #[error("/proc cannot be read")]
     Proc(#[source] std::io::Error),
+    /// A process cannot be killed.
+    #[error("process {0} cannot be killed")]
+    Kill(i32, #[source] std::io::Error),
+}
+
+/// Whether a process is in the cgroup of a container.
+fn is_inside(pid: i32, id: &str) -> Result<bool, KillError> {
+    match fs::read_to_string(format!("/proc/{pid}/cgroup")) {
+        Ok(groups) => {
+            Ok(groups.lines().any(|line| line.split(['/', ':']).any(|part| part.contains(id))))
+        }
+        // It has ended meanwhile.
+        Err(e)
+            if e.kind() == ErrorKind::NotFound
+                || e.raw_os_error() == Some(Errno::SRCH.raw_os_error()) =>
+        {
+            Ok(false)
+        }
+        Err(e) => Err(KillError::Proc(e)),
+    }
 }
 
 /// Kills all processes in the cgroup of a container. Returns how many there were.
 ///
 /// # Errors
-/// If the id is malformed.
+/// If the id is malformed, or a process cannot be killed.
 pub fn kill_container(id: &str) -> Result<usize, KillError> {
     if id.len() != 64 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(KillError::NotAnId(id.to_owned()));
     }
-    let is_inside = |pid: i32| {
-        let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-        groups.lines().any(|line| line.split(['/', ':']).any(|part| part.contains(id)))
-    };
     let mut killed = 0;
-    for entry in fs::read_dir("/proc").map_err(KillError::Proc)?.flatten() {
-        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
-        if let Some(pid) = pid.filter(|pid| is_inside(*pid))
-            && let Some(process) = Pid::from_raw(pid)
-            && kill_process(process, Signal::KILL).is_ok()
-        {
-            killed += 1;
+    for entry in fs::read_dir("/proc").map_err(KillError::Proc)? {
+        let name = entry.map_err(KillError::Proc)?.file_name();
+        // Whatever has no number for a name is no process.
+        let Some(Ok(pid)) = name.to_str().map(str::parse::<i32>) else { continue };
+        let Some(process) = Pid::from_raw(pid) else { continue };
+        if !is_inside(pid, id)? {
+            continue;
+        }
+        match kill_process(process, Signal::KILL) {
+            Ok(()) => killed += 1,
+            Err(Errno::SRCH) => {}
+            Err(e) => return Err(KillError::Kill(pid, e.into())),
         }
     }
     Ok(killed)

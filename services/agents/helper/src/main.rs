@@ -30,12 +30,14 @@ fn options(args: &[String]) -> Option<BTreeMap<&str, &str>> {
 
 fn parse_probe(options: &BTreeMap<&str, &str>) -> Option<Probe> {
     let file = |name| options.get(name).map(PathBuf::from);
+    let Ok(address) = options.get("address")?.parse() else { return None };
+    let Ok(seconds) = options.get("timeout")?.parse() else { return None };
     Some(Probe {
-        address: options.get("address")?.parse().ok()?,
+        address,
         path: options.get("path").filter(|p| p.starts_with('/'))?.to_string(),
         ca: file("ca"),
         client: file("cert").zip(file("key")),
-        timeout: Duration::from_secs(options.get("timeout")?.parse().ok()?),
+        timeout: Duration::from_secs(seconds),
     })
 }
 

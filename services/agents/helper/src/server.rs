@@ -4,7 +4,7 @@
 use crate::files::{FilesError, apply, read_piece};
 use crate::kube::do_calls;
 use crate::sealed::{Opener, SealError, seal_bytes};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -86,7 +86,10 @@ pub fn read_sealed(root: &Path, request: &str) -> Result<String, ReadError> {
 pub fn serve(socket: &Path, root: &Path) -> Result<(), ServeError> {
     let failed = |source| ServeError::Socket { path: socket.to_owned(), source };
     let opener = Arc::new(Opener::default());
-    let _ = std::fs::remove_file(socket);
+    match std::fs::remove_file(socket) {
+        Err(e) if e.kind() != ErrorKind::NotFound => return Err(failed(e)),
+        _ => {}
+    }
     let listener = UnixListener::bind(socket).map_err(failed)?;
     for stream in listener.incoming() {
         let stream = stream.map_err(failed)?;
@@ -99,7 +102,8 @@ pub fn serve(socket: &Path, root: &Path) -> Result<(), ServeError> {
 
 fn serve_one(mut stream: UnixStream, opener: &Opener, root: &Path) {
     let mut request = String::new();
-    if stream.read_to_string(&mut request).is_err() {
+    if let Err(error) = stream.read_to_string(&mut request) {
+        eprintln!("a request cannot be read: {error}");
         return;
     }
     // Requests change files one after the other.
@@ -110,8 +114,9 @@ fn serve_one(mut stream: UnixStream, opener: &Opener, root: &Path) {
         Ok(text) => format!("+{text}"),
         Err(text) => format!("-{text}"),
     };
-    // The command may be gone.
-    let _ = stream.write_all(reply.as_bytes());
+    if let Err(error) = stream.write_all(reply.as_bytes()) {
+        eprintln!("the command that asked is gone: {error}");
+    }
 }
 
 fn ask(socket: &Path, request: &str) -> Result<String, ServeError> {

@@ -78,11 +78,27 @@ pub enum JoinError {
     #[error("the container runtime")]
     Pod(#[from] oi_cri::PodError),
     /// A volume stays mounted.
-    #[error("{0} is still mounted: unmount it, and leave again")]
-    Mounted(PathBuf),
+    #[error("{point} is still mounted: unmount it, and leave again")]
+    Mounted {
+        /// Where.
+        point: PathBuf,
+        /// Why.
+        #[source]
+        source: Option<std::io::Error>,
+    },
     /// A service does not stop.
     #[error("{0} does not end: end it by hand, and leave again")]
     Stays(&'static str),
+    /// What the cluster says is malformed.
+    #[error("the cluster's ConfigMap {name} has no usable {field}: {problem}")]
+    ConfigMap {
+        /// Its name.
+        name: &'static str,
+        /// The part of it.
+        field: String,
+        /// The problem.
+        problem: String,
+    },
     /// The cluster rejects the node's certificate.
     #[error(
         "the cluster does not accept this node's certificate any more: leave with --force, then join again"
@@ -141,6 +157,15 @@ pub enum JoinError {
         /// The cause.
         #[source]
         source: std::io::Error,
+    },
+    /// A file has no content.
+    #[error("{path} cannot be written as JSON")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: serde_json::Error,
     },
     /// A file is damaged.
     #[error("{path} is damaged: {problem}")]

@@ -1,8 +1,9 @@
 //! Files: whole, or not at all.
 
 use crate::error::JoinError;
+use serde::Serialize;
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,7 @@ pub fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> JoinError + use<> {
 pub fn read(path: &Path) -> Result<Option<String>, JoinError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(failed(path)(e)),
     }
 }
@@ -29,7 +30,7 @@ pub fn write(path: &Path, mode: u32, content: &str) -> Result<(), JoinError> {
     }
     let part = PathBuf::from(format!("{}.part", path.display()));
     match fs::remove_file(&part) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(failed(&part)(e)),
+        Err(e) if e.kind() != ErrorKind::NotFound => return Err(failed(&part)(e)),
         _ => {}
     }
     let mut file = fs::OpenOptions::new()
@@ -51,7 +52,27 @@ pub fn remove(path: &Path) -> Result<bool, JoinError> {
     };
     match gone {
         Ok(()) => Ok(true),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
         Err(e) => Err(failed(path)(e)),
+    }
+}
+
+/// Writes a file as JSON, for its owner only.
+pub fn write_json(path: &Path, content: &impl Serialize) -> Result<(), JoinError> {
+    let text = serde_json::to_string_pretty(content)
+        .map_err(|source| JoinError::Json { path: path.to_owned(), source })?;
+    write(path, 0o600, &text)
+}
+
+/// Removes a directory if it is empty.
+pub fn remove_empty(dir: &Path) -> Result<(), JoinError> {
+    match fs::remove_dir(dir) {
+        Ok(()) => Ok(()),
+        Err(e) => match e.kind() {
+            ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty => Ok(()),
+            // A link or a mount point is somebody's own.
+            ErrorKind::NotADirectory | ErrorKind::ResourceBusy => Ok(()),
+            _ => Err(failed(dir)(e)),
+        },
     }
 }

@@ -55,11 +55,15 @@ fn mounted_below(dir: &Path) -> Result<Vec<PathBuf>, JoinError> {
 /// # Errors
 /// If something stays mounted: removing the directory would remove its content.
 pub fn unmount_below(dir: &Path) -> Result<(), JoinError> {
+    let mut refused = None;
     for point in mounted_below(dir)?.into_iter().rev() {
-        let _ = unmount(&point, UnmountFlags::DETACH);
+        if let Err(error) = unmount(&point, UnmountFlags::DETACH) {
+            refused = Some(error.into());
+        }
     }
+    // One that was refused may be gone all the same, with another one.
     match mounted_below(dir)?.into_iter().next() {
         None => Ok(()),
-        Some(point) => Err(JoinError::Mounted(point)),
+        Some(point) => Err(JoinError::Mounted { point, source: refused }),
     }
 }

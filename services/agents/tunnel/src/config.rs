@@ -10,17 +10,26 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::str::FromStr;
 
 /// A Curve25519 key, written as WireGuard writes it: 32 bytes, base64.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key(pub [u8; 32]);
 
-impl Key {
-    /// Reads what [`std::fmt::Display`] writes.
-    pub fn parse(text: &str) -> Option<Key> {
-        STANDARD.decode(text).ok()?.try_into().ok().map(Key)
-    }
+/// A text is no key.
+#[derive(Debug, thiserror::Error)]
+#[error("a key is 32 bytes in base64")]
+pub struct KeyError;
 
+impl FromStr for Key {
+    type Err = KeyError;
+    fn from_str(text: &str) -> Result<Key, KeyError> {
+        let bytes = STANDARD.decode(text).map_err(|_| KeyError)?;
+        bytes.try_into().map(Key).map_err(|_| KeyError)
+    }
+}
+
+impl Key {
     /// The public key of this private one.
     pub fn public(&self) -> Key {
         Key(PublicKey::from(&self.secret()).to_bytes())
@@ -56,8 +65,7 @@ impl Serialize for Key {
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Key, D::Error> {
-        let text = String::deserialize(d)?;
-        Key::parse(&text).ok_or_else(|| D::Error::custom("a key is 32 bytes in base64"))
+        String::deserialize(d)?.parse().map_err(D::Error::custom)
     }
 }
 

@@ -13,10 +13,11 @@ mod config;
 mod error;
 mod hub;
 mod link;
+mod losses;
 mod route;
 mod switch;
 
-pub use config::{HubConfig, Key, LinkConfig, PeerConfig, Pods};
+pub use config::{HubConfig, Key, KeyError, LinkConfig, PeerConfig, Pods};
 pub use error::TunnelError;
 pub use hub::hub;
 pub use link::{INTERFACE, Link, link};

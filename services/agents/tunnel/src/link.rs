@@ -3,6 +3,7 @@
 use crate::config::{LinkConfig, Watched};
 use crate::error::TunnelError;
 use crate::hub::{LARGEST, SEAL};
+use crate::losses::Losses;
 use crate::route;
 use boringtun::noise::{Tunn, TunnResult};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -40,6 +41,7 @@ struct Shared {
     socket: UdpSocket,
     hub: SocketAddr,
     device: SyncDevice,
+    losses: Losses,
 }
 
 impl Shared {
@@ -49,17 +51,20 @@ impl Shared {
         let socket = UdpSocket::bind(any).map_err(TunnelError::Socket)?;
         let (secret, public) = (config.private_key.secret(), config.hub_key.peer());
         let tunnel = Mutex::new(Tunn::new(secret, public, None, Some(KEEPALIVE), 0, None));
-        Ok(Shared { tunnel, socket, hub, device: interface(config)? })
+        let device = interface(config)?;
+        Ok(Shared { tunnel, socket, hub, device, losses: Losses::default() })
     }
 
     fn tunnel(&self) -> MutexGuard<'_, Tunn> {
         self.tunnel.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends a datagram. One that cannot be sent is lost, as packets are.
+    /// Sends a datagram. One that cannot be sent is lost.
     fn send(&self, datagram: &[u8]) {
         // The socket is not connected, because the machine's own address may change.
-        let _ = self.socket.send_to(datagram, self.hub);
+        if let Err(error) = self.socket.send_to(datagram, self.hub) {
+            self.losses.tell("on the way to the hub", &error);
+        }
     }
 
     /// Sends packets of the interface to the hub.
@@ -78,10 +83,14 @@ impl Shared {
     fn back(&self) -> Result<(), TunnelError> {
         let (mut datagram, mut packet) = (vec![0; LARGEST], vec![0; LARGEST]);
         loop {
-            // An ICMP error for something that was sent is an error here.
-            let Ok((length, from)) = self.socket.recv_from(&mut datagram) else {
-                std::thread::sleep(Duration::from_millis(10));
-                continue;
+            let (length, from) = match self.socket.recv_from(&mut datagram) {
+                Ok(received) => received,
+                // An ICMP error for something that was sent is an error here.
+                Err(error) => {
+                    self.losses.tell("on the way to the hub, or from there", &error);
+                    std::thread::sleep(Duration::from_millis(10));
+                    continue;
+                }
             };
             if from != self.hub {
                 continue;
@@ -93,7 +102,9 @@ impl Shared {
                     TunnResult::WriteToNetwork(reply) => self.send(reply),
                     TunnResult::WriteToTunnelV4(opened, _) => {
                         // The interface may be down for a moment.
-                        let _ = self.device.send(opened);
+                        if let Err(error) = self.device.send(opened) {
+                            self.losses.tell("on the way to the interface", &error);
+                        }
                         break;
                     }
                     _ => break,

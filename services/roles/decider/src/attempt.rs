@@ -3,8 +3,7 @@
 use crate::decider::Decider;
 use crate::draft::Draft;
 use crate::mint::SealingMint;
-use crate::settings::millis;
-use oi_clock::now_ms;
+use oi_clock::{millis, now_ms};
 use oi_domain::{Context, FEATURE_LEVEL, Rejection, decide};
 use oi_events::{
     ClusterName, ClusterUid, Code, Command, CommandEnvelope, CommandFacts, Event, Keys, Outcome,

@@ -119,7 +119,7 @@ impl Decider {
             waiting = undecided;
         }
         let position = self.view.position();
-        self.metrics.position.set(i64::try_from(position).unwrap_or(i64::MAX));
+        self.metrics.position.set(0_i64.saturating_add_unsigned(position));
     }
 
     async fn settle(&self, asked: Asked, outcome: Outcome, started: Instant) {

@@ -46,7 +46,7 @@ pub async fn dispatch(
     loop {
         let owed = dispatcher.dispatch(&jobs).await;
         backlog.0.store(owed, Ordering::Relaxed);
-        metrics.owed_jobs.set(i64::try_from(owed).unwrap_or(i64::MAX));
+        metrics.owed_jobs.set(0_i64.saturating_add_unsigned(owed as u64));
         tokio::select! {
             Ok(()) = positions.changed() => {}
             _ = sweep.tick() => {}

@@ -2,9 +2,8 @@
 //! entered as commands, so that a replay sees it, too.
 
 use crate::decider::Decider;
-use crate::settings::millis;
 use crate::spans::decision_spans;
-use oi_clock::now_ms;
+use oi_clock::{millis, now_ms};
 use oi_domain::{due, lost};
 use oi_events::{Command, CommandEnvelope, CommandId, JobResult, ReportJobV2};
 use oi_journal::{DeadLettered, Delivered};
@@ -36,8 +35,10 @@ impl Decider {
                 return;
             }
         }
-        // If it is lost, the message comes again, and the job is gone by then.
-        let _ = delivered.ack().await;
+        // The job is gone by the time that the message comes again.
+        if let Err(error) = delivered.ack().await {
+            tracing::debug!(%error, "a dead-lettered job is told of again");
+        }
     }
 
     async fn enter(&self, commands: Vec<Command>) {

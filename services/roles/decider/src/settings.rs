@@ -31,7 +31,3 @@ impl DeciderSettings {
         }
     }
 }
-
-pub(crate) fn millis(d: Duration) -> u64 {
-    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
-}

@@ -3,9 +3,11 @@
 use crate::metrics::Metrics;
 use crate::settings::WorkerSettings;
 use crate::steps::{StepError, Steps};
+use oi_clock::millis;
 use oi_domain::is_owed;
 use oi_events::{Job, JobOutput, JobResult, ReportJobV2, chain};
-use oi_journal::{Delivered, JobInbox, Log};
+use oi_journal::{Delivered, JobInbox, Log, ReadError};
+use oi_view::ViewError;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -19,6 +21,15 @@ const LOOK_UP: Duration = Duration::from_secs(1);
 const PROGRESS: Duration = Duration::from_secs(3);
 /// The pause before a job is delivered again whose outcome is not stored.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// Why it is not known whether a job is owed.
+#[derive(Debug, thiserror::Error)]
+enum LookError {
+    #[error("the end of the log cannot be read")]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    View(#[from] ViewError),
+}
 
 /// Runs jobs. Clones share everything.
 #[derive(Clone)]
@@ -93,8 +104,10 @@ impl JobRunner {
             let mut tick = tokio::time::interval(PROGRESS);
             loop {
                 tick.tick().await;
-                // If this is lost, another worker runs the job too, which is harmless.
-                let _ = delivered.progress().await;
+                // Another worker then runs the job too, which is harmless.
+                if let Err(error) = delivered.progress().await {
+                    tracing::debug!(%error, "progress not reported");
+                }
             }
         };
         let settled = tokio::select! {
@@ -115,12 +128,15 @@ impl JobRunner {
     /// Runs a job and stores its outcome. Returns false when the outcome is not stored.
     async fn settle(&self, job: &Job) -> bool {
         match self.is_owed(job).await {
-            None => return false,
-            Some(false) => {
+            Ok(true) => {}
+            Ok(false) => {
                 tracing::debug!("no longer owed");
                 return true;
             }
-            Some(true) => {}
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "not known to be owed");
+                return false;
+            }
         }
         let started = Instant::now();
         let mut outcome = self.steps.run(job).await;
@@ -130,18 +146,18 @@ impl JobRunner {
         self.report(job, outcome, started.elapsed()).await
     }
 
-    /// Whether a job is owed; none when the log cannot be read.
-    async fn is_owed(&self, job: &Job) -> Option<bool> {
+    /// Whether a job is owed.
+    async fn is_owed(&self, job: &Job) -> Result<bool, LookError> {
         let view = &self.steps.view;
-        view.wait_for(job.generation.0).await.ok()?;
+        view.wait_for(job.generation.0).await?;
         let is_owed = || view.read(|s| is_owed(s, &job.id));
         if is_owed() {
-            return Some(true);
+            return Ok(true);
         }
         // A commit that this view has not folded yet may make it owed.
-        let end = self.log.last_position().await.ok()?;
-        view.wait_for(end).await.ok()?;
-        Some(is_owed())
+        let end = self.log.last_position().await?;
+        view.wait_for(end).await?;
+        Ok(is_owed())
     }
 
     async fn report(
@@ -152,7 +168,7 @@ impl JobRunner {
     ) -> bool {
         let kind = job.kind.token();
         self.metrics.job_seconds.with_label_values(&[kind]).observe(took.as_secs_f64());
-        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let took_ms = millis(took);
         let result = match outcome {
             Ok(output) => {
                 tracing::info!(took_ms, "done");

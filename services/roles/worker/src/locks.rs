@@ -28,7 +28,8 @@ impl NodeLocks {
         uid: ClusterUid,
         node: &NodeName,
     ) -> Option<OwnedRwLockWriteGuard<()>> {
-        self.of(uid, node).try_write_owned().ok()
+        let Ok(held) = self.of(uid, node).try_write_owned() else { return None };
+        Some(held)
     }
 
     fn of(&self, uid: ClusterUid, node: &NodeName) -> Arc<NodeLock> {

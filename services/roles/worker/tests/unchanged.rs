@@ -206,9 +206,10 @@ fn hash(bytes: &[u8]) -> String {
 
 /// `where what hash` lines of a pod and its files.
 fn describe(at: &str, (pod, files): &(PodSpec, Vec<FileOp>)) -> Vec<String> {
-    let mut lines = vec![format!("{at} {} sandbox {}", pod.name, &pod.sandbox_hash()[..32])];
+    let mut lines =
+        vec![format!("{at} {} sandbox {}", pod.name, &pod.sandbox_hash().unwrap()[..32])];
     for container in &pod.containers {
-        let (name, hash) = (&container.name, container.hash());
+        let (name, hash) = (&container.name, container.hash().unwrap());
         lines.push(format!("{at} {} container {name} {}", pod.name, &hash[..32]));
     }
     let files = hash(&serde_json::to_vec(files).unwrap());

@@ -1,6 +1,6 @@
 //! Pods and containers in CRI's own types.
 
-use crate::spec::{ContainerSpec, PodSpec, label};
+use crate::spec::{ContainerSpec, HashError, PodSpec, label};
 use k8s_cri::v1 as cri;
 
 fn namespaces(pod: &PodSpec) -> cri::NamespaceOption {
@@ -18,11 +18,11 @@ fn namespaces(pod: &PodSpec) -> cri::NamespaceOption {
 }
 
 /// The configuration of a sandbox.
-pub fn sandbox_config(pod: &PodSpec) -> cri::PodSandboxConfig {
+pub fn sandbox_config(pod: &PodSpec) -> Result<cri::PodSandboxConfig, HashError> {
     let mut labels = pod.labels.clone();
     labels.extend(pod.identity.clone());
     labels.insert(label::GENERATION.to_owned(), pod.generation.to_string());
-    cri::PodSandboxConfig {
+    Ok(cri::PodSandboxConfig {
         metadata: Some(cri::PodSandboxMetadata {
             name: pod.name.clone(),
             uid: pod.uid.clone(),
@@ -42,7 +42,7 @@ pub fn sandbox_config(pod: &PodSpec) -> cri::PodSandboxConfig {
             })
             .collect(),
         labels: labels.into_iter().collect(),
-        annotations: [(label::SPEC_HASH.to_owned(), pod.sandbox_hash())].into(),
+        annotations: [(label::SPEC_HASH.to_owned(), pod.sandbox_hash()?)].into(),
         linux: Some(cri::LinuxPodSandboxConfig {
             security_context: Some(cri::LinuxSandboxSecurityContext {
                 namespace_options: Some(namespaces(pod)),
@@ -51,7 +51,7 @@ pub fn sandbox_config(pod: &PodSpec) -> cri::PodSandboxConfig {
             ..Default::default()
         }),
         ..Default::default()
-    }
+    })
 }
 
 /// The device with which a program creates network interfaces.
@@ -65,10 +65,10 @@ pub fn container_config(
     pod: &PodSpec,
     container: &ContainerSpec,
     attempt: u32,
-) -> cri::ContainerConfig {
+) -> Result<cri::ContainerConfig, HashError> {
     let mut labels = pod.identity.clone();
     labels.insert(label::GENERATION.to_owned(), pod.generation.to_string());
-    cri::ContainerConfig {
+    Ok(cri::ContainerConfig {
         metadata: Some(cri::ContainerMetadata { name: container.name.clone(), attempt }),
         image: Some(cri::ImageSpec { image: container.image.clone(), ..Default::default() }),
         command: container.command.clone(),
@@ -89,7 +89,7 @@ pub fn container_config(
             })
             .collect(),
         labels: labels.into_iter().collect(),
-        annotations: [(label::SPEC_HASH.to_owned(), container.hash())].into(),
+        annotations: [(label::SPEC_HASH.to_owned(), container.hash()?)].into(),
         log_path: format!("{}.log", container.name),
         devices: container.has_tunnel.then(tun_device).into_iter().collect(),
         linux: Some(cri::LinuxContainerConfig {
@@ -107,5 +107,5 @@ pub fn container_config(
             ..Default::default()
         }),
         ..Default::default()
-    }
+    })
 }

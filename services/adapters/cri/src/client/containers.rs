@@ -19,6 +19,10 @@ pub struct ExecOutput {
     pub exit_code: i32,
 }
 
+fn seconds(duration: Duration) -> i64 {
+    0_i64.saturating_add_unsigned(duration.as_secs())
+}
+
 impl CriClient {
     /// All containers with these labels.
     pub async fn containers(&self, labels: &Labels) -> Result<Vec<cri::Container>> {
@@ -67,7 +71,7 @@ impl CriClient {
     pub async fn remove_container(&self, id: &str, grace: Duration) -> Result<()> {
         let container_id = id.to_owned();
         let mut runtime = self.runtime.clone();
-        let timeout = i64::try_from(grace.as_secs()).unwrap_or(i64::MAX);
+        let timeout = seconds(grace);
         let stop = cri::StopContainerRequest { container_id: container_id.clone(), timeout };
         let stopped = runtime.stop_container(timed(stop, CALL + grace)).await;
         gone(stopped.map(drop).map_err(self.failed("StopContainer")))?;
@@ -87,7 +91,7 @@ impl CriClient {
         let message = cri::ExecSyncRequest {
             container_id: id.to_owned(),
             cmd: command,
-            timeout: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
+            timeout: seconds(limit),
         };
         let request = timed(message, limit + EXEC_SLACK);
         let reply =

@@ -44,8 +44,8 @@ impl Helper {
         requests: Vec<Request>,
     ) -> Result<Vec<Reply>, HelperError> {
         let opener = Opener::default();
-        let all = u32::try_from(requests.len()).unwrap_or(u32::MAX).max(1);
-        let limit = Duration::from_millis(server.limit_ms).saturating_mul(all);
+        let all = requests.len().max(1) as u64;
+        let limit = Duration::from_millis(server.limit_ms.saturating_mul(all));
         let calls = Calls { server: server.clone(), requests, answer_to: opener.public_key() };
         let plain = Zeroizing::new(postcard::to_stdvec(&calls)?);
         let mut args = vec!["kube".to_owned()];

@@ -21,8 +21,8 @@ pub async fn prepare_container(
     spec: &ContainerSpec,
 ) -> Result<(), PodError> {
     if sandbox.fresh {
-        let config = container_config(pod, spec, 0);
-        client.create_container(&sandbox.id, sandbox_config(pod), config).await?;
+        let config = container_config(pod, spec, 0)?;
+        client.create_container(&sandbox.id, sandbox_config(pod)?, config).await?;
     }
     Ok(())
 }
@@ -59,8 +59,8 @@ pub async fn ensure_container(
         let made = match made {
             Some(id) => Ok(id),
             None => {
-                let config = container_config(pod, spec, number);
-                client.create_container(&sandbox.id, sandbox_config(pod), config).await
+                let config = container_config(pod, spec, number)?;
+                client.create_container(&sandbox.id, sandbox_config(pod)?, config).await
             }
         };
         let started = match made {
@@ -89,7 +89,7 @@ pub async fn is_outdated(
     pod: &PodSpec,
     spec: &ContainerSpec,
 ) -> Result<bool, PodError> {
-    let hash = spec.hash();
+    let hash = spec.hash()?;
     let outdated = |c: &cri::Container| {
         c.state == ContainerState::ContainerRunning as i32
             && c.metadata.as_ref().is_some_and(|m| m.name == spec.name)
@@ -115,7 +115,7 @@ async fn standing_container(
     spec: &ContainerSpec,
     attempt: u32,
 ) -> Result<Standing, PodError> {
-    let hash = spec.hash();
+    let hash = spec.hash()?;
     let (mut keep, mut free) = (None, 0);
     for container in client.containers(&pod.identity).await? {
         let metadata = container.metadata.clone().unwrap_or_default();

@@ -9,6 +9,7 @@ pub use remove::remove_pods;
 pub use sandbox::{Sandbox, ensure_sandbox};
 
 use crate::client::CriError;
+use crate::spec::HashError;
 use std::time::Duration;
 
 /// How often a name is tried that another call holds.
@@ -23,6 +24,9 @@ pub enum PodError {
     /// A CRI call failed.
     #[error(transparent)]
     Cri(#[from] CriError),
+    /// The pod cannot be told from another one.
+    #[error(transparent)]
+    Hash(#[from] HashError),
     /// The runtime cannot remove a container or sandbox, because it lost track of its processes.
     /// See [`Helper::kill`](crate::Helper::kill).
     #[error("the runtime cannot remove {id}")]

@@ -25,7 +25,7 @@ pub async fn ensure_sandbox(client: &CriClient, pod: &PodSpec) -> Result<Sandbox
         if let Some(id) = standing_sandbox(client, pod).await? {
             return Ok(Sandbox { id, fresh: false });
         }
-        match client.run_sandbox(sandbox_config(pod)).await {
+        match client.run_sandbox(sandbox_config(pod)?).await {
             Ok(id) => return Ok(Sandbox { id, fresh: true }),
             Err(e) if e.is_unreachable() || attempt >= TRIES => return Err(e.into()),
             // Another worker may be creating the same one: its name is taken then.
@@ -46,7 +46,7 @@ async fn standing_sandbox(client: &CriClient, pod: &PodSpec) -> Result<Option<St
             ours: pod.generation,
         });
     }
-    let hash = pod.sandbox_hash();
+    let hash = pod.sandbox_hash()?;
     let mut keep = None;
     for sandbox in found {
         let ready = sandbox.state == PodSandboxState::SandboxReady as i32;
@@ -61,5 +61,9 @@ async fn standing_sandbox(client: &CriClient, pod: &PodSpec) -> Result<Option<St
 }
 
 fn generation_of(sandbox: &PodSandbox) -> u64 {
-    sandbox.labels.get(label::GENERATION).and_then(|g| g.parse().ok()).unwrap_or(0)
+    match sandbox.labels.get(label::GENERATION).map(|generation| generation.parse()) {
+        Some(Ok(generation)) => generation,
+        // It is older than all of ours.
+        Some(Err(_)) | None => 0,
+    }
 }

@@ -22,17 +22,16 @@ pub fn remove(path: &Path) -> Result<bool, FilesError> {
 fn make_parents(root: &Path, path: &Path) -> Result<(), FilesError> {
     let failed = |source| FilesError::Io { path: path.to_owned(), source };
     let Some(parent) = path.parent() else { return Ok(()) };
+    let outside = |path: &Path| FilesError::Outside {
+        path: path.display().to_string(),
+        root: root.to_owned(),
+    };
     let mut here = root.to_owned();
-    for part in parent.strip_prefix(root).unwrap_or(Path::new("")).components() {
+    for part in parent.strip_prefix(root).map_err(|_| outside(path))?.components() {
         here.push(part);
         match fs::symlink_metadata(&here) {
             Ok(m) if m.is_dir() => {}
-            Ok(_) => {
-                return Err(FilesError::Outside {
-                    path: here.display().to_string(),
-                    root: root.to_owned(),
-                });
-            }
+            Ok(_) => return Err(outside(&here)),
             Err(_) => {
                 rustix::fs::mkdir(&here, Mode::from_raw_mode(0o700))
                     .map_err(|e| failed(e.into()))?;

@@ -67,6 +67,10 @@ impl Cluster {
         }
         let object = reply.object()?;
         let text = object["data"]["kubelet"].as_str().ok_or(JoinError::NotForWorkers)?;
-        serde_yaml_ng::from_str(text).map_err(|_| JoinError::NotForWorkers)
+        serde_yaml_ng::from_str(text).map_err(|e| JoinError::ConfigMap {
+            name: "kubelet-config",
+            field: "kubelet".to_owned(),
+            problem: e.to_string(),
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Cluster;
 use crate::error::JoinError;
-use oi_kube::{Request, Verb};
+use oi_kube::{Request, Verb, items};
 use serde_json::{Value, json};
 
 impl Cluster {
@@ -21,8 +21,7 @@ impl Cluster {
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         let named =
             |pod: &Value| (text(&pod["metadata"]["namespace"]), text(&pod["metadata"]["name"]));
-        let items = list["items"].as_array().cloned().unwrap_or_default();
-        Ok(items.iter().filter(|p| !stays(p)).map(named).collect())
+        Ok(items(&list)?.iter().filter(|p| !stays(p)).map(named).collect())
     }
 
     /// Asks for a pod's eviction. Returns false while its disruption budget does not allow it.

@@ -6,7 +6,9 @@ use ipnet::Ipv4Net;
 use oi_kube::{Request, Verb};
 use oi_tunnel::Key;
 use serde_json::{Value, json};
+use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::str::FromStr;
 
 /// The hub of a cluster's tunnel.
 pub struct Hub {
@@ -16,6 +18,30 @@ pub struct Hub {
     pub key: Key,
     /// Addresses in the tunnel.
     pub cidr: Ipv4Net,
+}
+
+impl Hub {
+    /// An address in the tunnel, with the length of the tunnel's prefix.
+    pub fn address(&self, address: Ipv4Addr) -> Result<Ipv4Net, JoinError> {
+        Ipv4Net::new(address, self.cidr.prefix_len()).map_err(|e| malformed(HUB, "cidr", e))
+    }
+}
+
+/// The ConfigMaps of the tunnel.
+const HUB: &str = "oi-tunnel";
+const PEERS: &str = "peers";
+
+fn malformed(name: &'static str, field: &str, problem: impl Display) -> JoinError {
+    JoinError::ConfigMap { name, field: field.to_owned(), problem: problem.to_string() }
+}
+
+fn read<T: FromStr<Err: Display>>(
+    name: &'static str,
+    data: &Value,
+    field: &str,
+) -> Result<T, JoinError> {
+    let text = data[field].as_str().ok_or_else(|| malformed(name, field, "it is absent"))?;
+    text.parse().map_err(|e| malformed(name, field, format!("{text:?}: {e}")))
 }
 
 impl Cluster {
@@ -28,22 +54,18 @@ impl Cluster {
             return Ok(None);
         }
         let data = &reply.object()?["data"];
-        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-        let hub = text(&data["hub"]).parse().ok();
-        let cidr = text(&data["cidr"]).parse().ok();
-        let key = Key::parse(&text(&data["hubKey"]));
-        Ok(cidr.zip(key).map(|(cidr, key)| Hub { hub, key, cidr }))
+        let hub = if data["hub"] == "" { None } else { Some(read(HUB, data, "hub")?) };
+        let (key, cidr) = (read(HUB, data, "hubKey")?, read(HUB, data, "cidr")?);
+        Ok(Some(Hub { hub, key, cidr }))
     }
 
     /// The public key and the address of a worker in the tunnel.
     pub fn peer(&self, worker: &str) -> Result<Option<(Key, Ipv4Addr)>, JoinError> {
         let path = "/api/v1/namespaces/oi-tunnel/configmaps/peers";
         let peers = self.call(&Request::get(path))?.object()?;
-        let peer: Value = serde_json::from_str(peers["data"][worker].as_str().unwrap_or_default())
-            .unwrap_or_default();
-        let key = peer["publicKey"].as_str().and_then(Key::parse);
-        let address = peer["address"].as_str().and_then(|a| a.parse().ok());
-        Ok(key.zip(address))
+        let Some(text) = peers["data"][worker].as_str() else { return Ok(None) };
+        let peer = serde_json::from_str(text).map_err(|e| malformed(PEERS, worker, e))?;
+        Ok(Some((read(PEERS, &peer, "publicKey")?, read(PEERS, &peer, "address")?)))
     }
 
     /// Asks for an address in the tunnel. Whether the name is free is for oi to decide.

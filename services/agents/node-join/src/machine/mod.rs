@@ -76,8 +76,7 @@ impl Machine {
 
     /// Writes the record, before anything else is written.
     pub(crate) fn write_record(&self, record: &Record) -> Result<(), JoinError> {
-        let text = serde_json::to_string_pretty(record).unwrap_or_default();
-        files::write(&self.path(RECORD), 0o600, &text)
+        files::write_json(&self.path(RECORD), record)
     }
 
     /// Writes all files that a kubelet needs. `address` is the node's, if it is not the
@@ -134,8 +133,7 @@ impl Machine {
             files::remove(&self.path(path))?;
         }
         for dir in ["etc/kubernetes/pki", "etc/kubernetes"] {
-            // Only if it is empty.
-            let _ = std::fs::remove_dir(self.path(dir));
+            files::remove_empty(&self.path(dir))?;
         }
         Ok(())
     }

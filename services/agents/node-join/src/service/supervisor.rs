@@ -6,6 +6,7 @@ use crate::files::{self, failed, read};
 use crate::machine::Machine;
 use oi_events::chain;
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -44,7 +45,7 @@ impl Machine {
         let file = File::options().create(true).append(true).open(&path).map_err(failed(&path))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(file)),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(Errno::WOULDBLOCK) => Ok(None),
             Err(e) => Err(failed(&path)(e.into())),
         }
     }
@@ -82,9 +83,14 @@ impl Machine {
 
     /// Stops a supervisor with its service.
     pub(super) fn stop_supervisor(&self, service: Service) -> Result<(), JoinError> {
-        let pid = read(&self.pid_file(service))?.and_then(|text| text.trim().parse().ok());
-        if let Some(pid) = pid.and_then(Pid::from_raw).filter(|_| self.is_supervised(service)) {
-            let _ = kill_process(pid, Signal::TERM);
+        if self.is_supervised(service)
+            && let Some(pid) = self.pid(service)?
+        {
+            match kill_process(pid, Signal::TERM) {
+                // It has just ended.
+                Ok(()) | Err(Errno::SRCH) => {}
+                Err(e) => return Err(failed(&self.pid_file(service))(e.into())),
+            }
         }
         let end = Instant::now() + STOP;
         while self.is_supervised(service) && Instant::now() < end {
@@ -95,9 +101,19 @@ impl Machine {
         }
         files::remove(&self.pid_file(service))?;
         files::remove(&self.lock_file(service))?;
-        // Only if it is empty.
-        let _ = std::fs::remove_dir(self.run_dir());
-        Ok(())
+        files::remove_empty(&self.run_dir())
+    }
+
+    /// The process of the supervisor, if it has written its pid.
+    fn pid(&self, service: Service) -> Result<Option<Pid>, JoinError> {
+        let path = self.pid_file(service);
+        let Some(text) = read(&path)? else { return Ok(None) };
+        match text.trim().parse().map(Pid::from_raw) {
+            Ok(Some(pid)) => Ok(Some(pid)),
+            Ok(None) | Err(_) => {
+                Err(JoinError::Damaged { path, problem: format!("{text:?} is no pid") })
+            }
+        }
     }
 
     /// Supervises the service: starts `command` again and again, for as long as the file `needs`

@@ -8,6 +8,7 @@ use crate::files::{failed, read};
 use crate::machine::Machine;
 use crate::record::Record;
 use crate::service::{LINK, own_program};
+use oi_events::chain;
 use oi_tunnel::{Link, LinkConfig};
 use std::path::Path;
 use std::process::Command;
@@ -68,7 +69,9 @@ pub fn run_link(machine: &Machine) -> Result<(), JoinError> {
         loop {
             std::thread::sleep(FOLLOW);
             // The next look tries again.
-            let _ = follow(&follower);
+            if let Err(error) = follow(&follower) {
+                eprintln!("the cluster cannot be followed: {}", chain(&error));
+            }
         }
     });
     Ok(oi_tunnel::link(&Link { config: &config, status: Some(&status) })?)

@@ -12,8 +12,7 @@ use crate::error::JoinError;
 use crate::files::{self, read};
 use crate::machine::Machine;
 use crate::service::{LINK, own_program};
-use ipnet::Ipv4Net;
-use oi_tunnel::{INTERFACE, Key, LinkConfig};
+use oi_tunnel::{INTERFACE, Key, KeyError, LinkConfig};
 use std::net::Ipv4Addr;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -33,8 +32,8 @@ const POLL: Duration = Duration::from_millis(250);
 fn own_key(machine: &Machine) -> Result<Option<Key>, JoinError> {
     let path = machine.path(KEY);
     let Some(text) = read(&path)? else { return Ok(None) };
-    let damaged = || JoinError::Damaged { path, problem: "it holds no key".to_owned() };
-    Key::parse(text.trim()).map(Some).ok_or_else(damaged)
+    let damaged = |e: KeyError| JoinError::Damaged { path, problem: e.to_string() };
+    text.trim().parse().map(Some).map_err(damaged)
 }
 
 /// The hub, if the cluster has one. Rejects what cannot work, before anything changes.
@@ -64,10 +63,9 @@ pub fn link(
         None => make_key(machine)?,
     };
     let address = request_address(join, cluster, &key, say)?;
-    let prefix = hub.cidr.prefix_len();
     let config = LinkConfig {
         private_key: key,
-        address: Ipv4Net::new(address, prefix).unwrap_or_else(|_| address.into()),
+        address: hub.address(address)?,
         hub_key: hub.key,
         hub: hub.hub,
         routes: Vec::new(),
@@ -77,7 +75,7 @@ pub fn link(
     let (end, status) = (Instant::now() + HUB, machine.path(STATUS));
     while read(&status)?.is_none_or(|status| status.trim() != "up") {
         if Instant::now() >= end {
-            let hub = hub.hub.map(|hub| hub.to_string()).unwrap_or_default();
+            let hub = hub.hub.map_or("(no ingress)".to_owned(), |hub| hub.to_string());
             return Err(JoinError::HubSilent { hub, log: machine.log_of(LINK) });
         }
         std::thread::sleep(POLL);
@@ -128,8 +126,13 @@ pub fn catch_up(
         return Ok(false);
     }
     let cluster = Cluster::with(join, identity)?;
-    // A cluster that does not answer is reported by the wait for the node.
-    let Ok(Some(_)) = cluster.hub() else { return Ok(false) };
+    match cluster.hub() {
+        Ok(Some(_)) => {}
+        Ok(None) => return Ok(false),
+        Err(error @ JoinError::ConfigMap { .. }) => return Err(error),
+        // A cluster that does not answer is reported by the wait for the node.
+        Err(_) => return Ok(false),
+    }
     let Some(hub) = find(machine, join, &cluster)? else { return Ok(false) };
     let address = link(machine, join, &cluster, &hub, say)?;
     machine.write_flags(join, Some(address))?;
@@ -137,8 +140,7 @@ pub fn catch_up(
 }
 
 fn write(machine: &Machine, config: &LinkConfig) -> Result<(), JoinError> {
-    let text = serde_json::to_string_pretty(config).unwrap_or_default();
-    files::write(&machine.path(CONFIG), 0o600, &text)
+    files::write_json(&machine.path(CONFIG), config)
 }
 
 /// Starts the link, if the machine has one. Returns what was done.
@@ -156,8 +158,7 @@ pub fn end(machine: &Machine) -> Result<(), JoinError> {
     }
     machine.stop(LINK)?;
     files::remove(&machine.path(STATUS))?;
-    // Only if it is empty.
-    let _ = std::fs::remove_dir(machine.run_dir());
+    files::remove_empty(&machine.run_dir())?;
     if machine.path("sys/class/net").join(INTERFACE).exists() {
         crate::service::run(Command::new("ip").args(["link", "delete", INTERFACE]))?;
     }

@@ -5,6 +5,7 @@ mod relay;
 
 use crate::config::{HubConfig, Pods, Watched};
 use crate::error::TunnelError;
+use crate::losses::Losses;
 use boringtun::noise::TunnResult;
 use boringtun::noise::rate_limiter::RateLimiter;
 use peers::Peers;
@@ -29,6 +30,7 @@ struct Hub {
     peers: Peers,
     /// The addresses of pods, by worker.
     pods: Pods,
+    losses: Losses,
     /// Buffers for packets on their way: out of one link, and into another.
     opened: Vec<u8>,
     sealed: Vec<u8>,
@@ -55,9 +57,13 @@ pub fn hub(path: &Path, pods: Option<&Path>) -> Result<(), TunnelError> {
                 Err(error) => eprintln!("goes on as before: {error}"),
             }
             if let Some(hub) = &mut hub {
-                // This file comes later than the hub itself.
-                if let Some(Ok(Some(pods))) = pods.as_mut().map(Watched::changed) {
-                    hub.pods = pods;
+                match pods.as_mut().map(Watched::changed) {
+                    Some(Ok(Some(pods))) => hub.pods = pods,
+                    None | Some(Ok(None)) => {}
+                    // This file comes later than the hub itself.
+                    Some(Err(TunnelError::Read { source, .. }))
+                        if source.kind() == ErrorKind::NotFound => {}
+                    Some(Err(error)) => eprintln!("goes on as before: {error}"),
                 }
                 hub.tick();
             }
@@ -102,14 +108,17 @@ impl Hub {
             limiter: Arc::new(RateLimiter::new(&public, HANDSHAKES)),
             peers: Peers::default(),
             pods: Pods::new(),
+            losses: Losses::default(),
             opened: vec![0; LARGEST],
             sealed: vec![0; LARGEST + SEAL],
         })
     }
 
-    /// Sends a datagram. One that cannot be sent is lost, as packets are.
+    /// Sends a datagram. One that cannot be sent is lost.
     fn send(&self, datagram: &[u8], to: SocketAddr) {
-        let _ = self.socket.send_to(datagram, to);
+        if let Err(error) = self.socket.send_to(datagram, to) {
+            self.losses.tell(format_args!("on the way to {to}"), &error);
+        }
     }
 
     /// Runs the timers of all links.

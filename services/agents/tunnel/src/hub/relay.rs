@@ -34,7 +34,9 @@ impl Hub {
         let number = match packet {
             Packet::HandshakeInit(init) => {
                 let key = &self.config.private_key;
-                let half = parse_handshake_anon(&key.secret(), &key.public().peer(), &init).ok()?;
+                let half = parse_handshake_anon(&key.secret(), &key.public().peer(), &init);
+                // For another hub, or nobody's.
+                let Ok(half) = half else { return None };
                 return self.peers.with_key(&half.peer_static_public);
             }
             Packet::HandshakeResponse(p) => p.receiver_idx,
@@ -79,8 +81,8 @@ impl Hub {
 
     /// Forwards a packet to the link of its destination, if both ends may talk to each other.
     fn forward(&mut self, packet: &[u8], sender: Kind, of_pod: bool) {
-        let to = packet.get(16..20).and_then(|b| <[u8; 4]>::try_from(b).ok()).map(Ipv4Addr::from);
-        let Some(to) = to else { return };
+        let Some(&[a, b, c, d]) = packet.get(16..20) else { return };
+        let to = Ipv4Addr::new(a, b, c, d);
         let machine = self.peers.at(to);
         let with_pod = of_pod || machine.is_none();
         let Some(number) = machine.or_else(|| self.host_of(to)) else { return };
@@ -92,8 +94,9 @@ impl Hub {
         }
         if let (TunnResult::WriteToNetwork(datagram), Some(to)) =
             (peer.tunnel.encapsulate(packet, &mut self.sealed), peer.heard)
+            && let Err(error) = self.socket.send_to(datagram, to)
         {
-            let _ = self.socket.send_to(datagram, to);
+            self.losses.tell(format_args!("on the way to {to}"), &error);
         }
     }
 

@@ -2,9 +2,9 @@
 //! server: a worker need not reach API servers itself.
 
 use super::ClusterContext;
-use crate::place::{ApiIdentity, ApiServer, KubeError, Place, Reply, Request, Verb};
+use crate::place::{ApiIdentity, ApiServer, KubeError, Place, Reply, Request, Verb, items};
 use crate::steps::{StepError, Steps};
-use oi_clock::now_ms;
+use oi_clock::{millis, now_ms};
 use oi_domain::{Hypervisor, Node};
 use oi_events::{Component, NodeName, PortUse};
 use oi_keyring::Keyring;
@@ -61,7 +61,7 @@ impl ClusterApi {
         let (mut all, mut next) = (Vec::new(), String::new());
         loop {
             let list = self.get(&format!("/api/v1/nodes?limit={PAGE}&continue={next}")).await?;
-            all.extend(list["items"].as_array().cloned().unwrap_or_default());
+            all.extend_from_slice(items(&list)?);
             match list["metadata"]["continue"].as_str() {
                 Some(token) if !token.is_empty() => next = token.to_owned(),
                 _ => return Ok(all),
@@ -84,8 +84,7 @@ impl ClusterApi {
     }
 
     fn with_limit(&self, limit: Duration) -> ClusterApi {
-        let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        let server = ApiServer { limit_ms, ..self.server.clone() };
+        let server = ApiServer { limit_ms: millis(limit), ..self.server.clone() };
         ClusterApi { place: self.place.clone(), server }
     }
 }
@@ -105,7 +104,7 @@ impl Steps {
                 address: address.to_string(),
                 authorities: cluster.ca_bundle(),
                 identity: identity(cluster, &key)?,
-                limit_ms: u64::try_from(LIMIT.as_millis()).unwrap_or(u64::MAX),
+                limit_ms: millis(LIMIT),
             };
             let api = ClusterApi { place: self.places.at(&hypervisor), server };
             match api.get("/readyz?verbose=false").await {

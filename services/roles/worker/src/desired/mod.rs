@@ -40,6 +40,12 @@ pub enum DesiredError {
     /// The state lacks the cluster or the node.
     #[error("{0} is not in the state")]
     Unknown(String),
+    /// The state has no range of addresses where it must.
+    #[error("{0:?} is not a range of addresses")]
+    Cidr(String),
+    /// A file has no form in JSON.
+    #[error("a file cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
     /// A private key cannot be opened.
     #[error(transparent)]
     Keys(#[from] KeyringError),

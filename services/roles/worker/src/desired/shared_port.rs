@@ -4,6 +4,7 @@
 use super::haproxy::{self, COMMON, DEFAULTS, PORT};
 use super::{DesiredError, Files, Labels, PodAndFiles, PodSpec, PortMapping, label, names};
 use oi_domain::{Hypervisor, Route};
+use oi_events::parsed;
 use std::collections::BTreeMap;
 
 /// The name of the pod among the pods of its hypervisor, and of its container.
@@ -120,7 +121,7 @@ frontend {POD}
 
 /// The position of the log that haproxy's configuration was rendered from, by its `show info`.
 pub fn position(info: &str) -> Option<u64> {
-    info.split_once(MARK)?.1.split_once('-')?.0.parse().ok()
+    parsed(info.split_once(MARK)?.1.split_once('-')?.0)
 }
 
 #[cfg(test)]

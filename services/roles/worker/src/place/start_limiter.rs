@@ -43,6 +43,7 @@ impl StartLimiter {
             }
         };
         // The semaphore is never closed.
-        Ok(permits.acquire_owned().await.ok())
+        let Ok(permit) = permits.acquire_owned().await else { return Ok(None) };
+        Ok(Some(permit))
     }
 }

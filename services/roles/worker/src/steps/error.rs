@@ -117,10 +117,13 @@ impl StepError {
         match self {
             // Hosts come back, runtimes restart, images appear in registries.
             StepError::Place(error) => error.class(),
-            // A credential or a port comes with another decision only.
-            StepError::Desired(DesiredError::NoCredential(_) | DesiredError::NoPort(_)) => {
-                Permanent
-            }
+            // A credential, a port or a range comes with another decision only.
+            StepError::Desired(
+                DesiredError::NoCredential(_)
+                | DesiredError::NoPort(_)
+                | DesiredError::Cidr(_)
+                | DesiredError::Json(_),
+            ) => Permanent,
             // The node has just been removed; the job is no longer owed.
             StepError::Desired(DesiredError::Unknown(_)) => Transient,
             StepError::Desired(DesiredError::Keys(error)) | StepError::Keys(error) => keys(error),
@@ -152,7 +155,7 @@ impl StepError {
             StepError::ForeignObject(_) => Transient,
             // An admission webhook may have rejected it, and change its mind.
             StepError::Object { .. } => Transient,
-            // A template is part of the program.
+            // A template is part of the program, and what fills it is part of a decision.
             StepError::Template(_) => Permanent,
             // The broker comes back.
             StepError::NotReported => Transient,
@@ -182,6 +185,8 @@ fn store(error: &StoreError) -> FailureClass {
         StoreError::Key { source: KeyError::Random(_), .. } => FailureClass::Transient,
         // The object stays what it is.
         StoreError::Key { .. } | StoreError::CutOff(_) => FailureClass::Permanent,
+        // So do frames.
+        StoreError::TooLong { .. } => FailureClass::Permanent,
     }
 }
 

@@ -6,6 +6,7 @@ use super::expected::{ReadyNode, ReadyNodes};
 use crate::desired::{Labels, etcd, label, shared_port};
 use crate::place::{Container, GRACE, Place};
 use crate::steps::StepError;
+use oi_events::parsed;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is on a hypervisor.
@@ -27,7 +28,7 @@ impl Present {
         for container in all {
             let labels = &container.labels;
             if pod_of(&container) == shared_port::POD && container.runs {
-                let port = labels.get(label::PORT).and_then(|port| port.parse::<u16>().ok());
+                let port = labels.get(label::PORT).and_then(|port| parsed::<u16>(port));
                 present.shared_ports.extend(port);
             }
             if let (Some(uid), Some(node)) =

@@ -116,7 +116,10 @@ impl Supervisor {
             }
             let took = began.elapsed();
             let pause = if reachability.is_silent() { LOOK_SILENT } else { LOOK };
-            let _ = tokio::time::timeout(pause, event.notified()).await;
+            tokio::select! {
+                () = event.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
             tokio::time::sleep((took * 4).clamp(GATHER_MIN, GATHER_MAX)).await;
         }
     }

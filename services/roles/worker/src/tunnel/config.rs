@@ -4,7 +4,7 @@ use super::pods::{HUB, LINK, has_hub, has_link};
 use crate::desired::{DesiredError, FileOp, Files, NodeContext, Secrets};
 use ipnet::Ipv4Net;
 use oi_domain::{Cluster, Node, Peer, Tunnel};
-use oi_events::{NodeName, TunnelPeer};
+use oi_events::{NodeName, TunnelPeer, parsed};
 use oi_tunnel::{HubConfig, Key, Kind, LinkConfig, PeerConfig, Pods};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -30,7 +30,7 @@ pub fn files(
             let peer = tunnel.peers.get(&TunnelPeer::Worker(worker.clone()))?;
             Some((peer.address, nets.clone()))
         };
-        hub.reloaded(PODS, json(&pods.iter().filter_map(host).collect::<Pods>()));
+        hub.reloaded(PODS, json(&pods.iter().filter_map(host).collect::<Pods>())?);
     }
     let both = [hub, link_files(ctx, secrets)?];
     Ok(both.into_iter().flatten().flat_map(|files| files.finish().0).collect())
@@ -44,7 +44,7 @@ pub fn hub_files(ctx: &NodeContext, secrets: &Secrets<'_>) -> Result<Option<File
     let private_key = secrets.tunnel_key()?;
     let peers = peers(&ctx.cluster, tunnel, &private_key);
     let mut files = Files::new(format!("{}/{HUB}", ctx.dir()));
-    files.reloaded(CONFIG, json(&HubConfig { private_key, listen_port: PORT, peers }));
+    files.reloaded(CONFIG, json(&HubConfig { private_key, listen_port: PORT, peers })?);
     Ok(Some(files))
 }
 
@@ -54,21 +54,23 @@ pub fn link_files(ctx: &NodeContext, secrets: &Secrets<'_>) -> Result<Option<Fil
     let linked = |_: &&Tunnel| has_link(cluster, &ctx.name, &ctx.node);
     let Some(tunnel) = cluster.tunnel.as_ref().filter(linked) else { return Ok(None) };
     let hub_key = secrets.tunnel_key()?;
-    let peer = tunnel.peers.get(&TunnelPeer::ControlPlane(ctx.name.clone()));
-    let net = tunnel.cidr.parse::<Ipv4Net>().ok();
-    let address =
-        peer.zip(net).and_then(|(peer, net)| Ipv4Net::new(peer.address, net.prefix_len()).ok());
-    let Some(address) = address else { return Ok(None) };
+    let Some(peer) = tunnel.peers.get(&TunnelPeer::ControlPlane(ctx.name.clone())) else {
+        return Ok(None);
+    };
+    let no_range = || DesiredError::Cidr(tunnel.cidr.clone());
+    let net: Ipv4Net = tunnel.cidr.parse().map_err(|_| no_range())?;
+    let address = Ipv4Net::new(peer.address, net.prefix_len()).map_err(|_| no_range())?;
     let config = LinkConfig {
         private_key: link_key(&hub_key, cluster, &ctx.name, &ctx.node),
         address,
         hub_key: hub_key.public(),
         hub: ctx.hub,
         // API servers call webhooks and aggregated API servers at the addresses of their pods.
-        routes: cluster.spec.pod_cidr.parse().into_iter().collect(),
+        // Those of IPv6 are reached otherwise.
+        routes: parsed(&cluster.spec.pod_cidr).into_iter().collect(),
     };
     let mut files = Files::new(format!("{}/{LINK}", ctx.dir()));
-    files.reloaded(CONFIG, json(&config));
+    files.reloaded(CONFIG, json(&config)?);
     Ok(Some(files))
 }
 
@@ -99,7 +101,6 @@ fn link_key(hub: &Key, cluster: &Cluster, name: &NodeName, node: &Node) -> Key {
     Key(digest.finalize().into())
 }
 
-fn json<T: Serialize>(config: &T) -> Vec<u8> {
-    // Plain data always has a JSON form.
-    serde_json::to_vec_pretty(config).unwrap_or_default()
+fn json<T: Serialize>(config: &T) -> Result<Vec<u8>, DesiredError> {
+    Ok(serde_json::to_vec_pretty(config)?)
 }

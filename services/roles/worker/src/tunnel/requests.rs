@@ -4,10 +4,11 @@
 
 use super::objects::{NAMESPACE, REQUEST};
 use crate::addons::{ClusterApi, ClusterContext, Lookup, RETRY};
+use crate::place::items;
 use crate::reporter::Reporter;
 use crate::steps::{StepError, Steps};
 use oi_domain::{Tunnel, is_dns_name};
-use oi_events::{ClusterName, ClusterUid, Observation, TunnelPeer, chain};
+use oi_events::{ClusterName, ClusterUid, Observation, TunnelPeer, chain, parsed};
 use oi_tunnel::Key;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +38,7 @@ impl PeerRequest {
         PeerRequest {
             title: text(&object["metadata"]["name"]),
             worker: text(&object["data"]["worker"]),
-            public_key: Key::parse(&text(&object["data"]["publicKey"])).map(|key| key.0),
+            public_key: parsed::<Key>(&text(&object["data"]["publicKey"])).map(|key| key.0),
         }
     }
 
@@ -115,15 +116,20 @@ impl PeerRequests {
         let all = format!("/api/v1/namespaces/{NAMESPACE}/configmaps");
         let path = format!("{all}?labelSelector={}", REQUEST.replace('/', "%2F"));
         let list = api.get(&format!("{path}&limit={PAGE}")).await?;
-        let requests = list["items"].as_array().into_iter().flatten().map(PeerRequest::read);
         let (mut answered, mut waits) = (Vec::new(), false);
-        for request in requests {
+        for request in items(&list)?.iter().map(PeerRequest::read) {
             match request.due(tunnel) {
                 Some(public_key) => {
                     waits = true;
                     self.report(cluster, request, public_key, memory);
                 }
-                None => answered.push(format!("{all}/{}", request.title)),
+                None => {
+                    if request.public_key.is_none() {
+                        let (cluster, worker) = (&cluster.name, &request.worker);
+                        tracing::info!(%cluster, worker, "asks with what is no key");
+                    }
+                    answered.push(format!("{all}/{}", request.title));
+                }
             }
         }
         api.delete(answered).await?;

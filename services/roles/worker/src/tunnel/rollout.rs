@@ -7,7 +7,7 @@ use crate::desired::{NodeContext, Secrets};
 use crate::steps::{StepError, Steps};
 use ipnet::Ipv4Net;
 use oi_domain::Node;
-use oi_events::{NodeName, PortUse, chain};
+use oi_events::{NodeName, PortUse, chain, parsed};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -75,7 +75,7 @@ fn pod_nets(nodes: &[Value], pod_cidr: &str) -> PodNets {
     for node in nodes {
         let Some(name) = node["metadata"]["name"].as_str() else { continue };
         let nets = node["spec"]["podCIDRs"].as_array().into_iter().flatten();
-        let nets = nets.filter_map(|net| net.as_str()?.parse::<Ipv4Net>().ok());
+        let nets = nets.filter_map(|net| parsed::<Ipv4Net>(net.as_str()?));
         let is_share = |net: &Ipv4Net| {
             all.contains(net) && net.prefix_len() == NODE_PREFIX && net.trunc() == *net
         };

@@ -1,7 +1,7 @@
 //! The kinds of objects that add-ons consist of.
 
 use super::LABEL;
-use crate::place::Request;
+use crate::place::{KubeError, Request, items};
 use serde_json::{Value, json};
 
 /// A kind of object.
@@ -68,13 +68,13 @@ impl Kind {
     }
 
     /// The objects of a list. Kubernetes leaves out kind and version of items.
-    pub fn items(&self, list: &Value) -> Vec<Value> {
-        let items = list["items"].as_array().cloned().unwrap_or_default();
-        let with_kind = |mut item: Value| {
+    pub fn items(&self, list: &Value) -> Result<Vec<Value>, KubeError> {
+        let with_kind = |item: &Value| {
+            let mut item = item.clone();
             item["apiVersion"] = json!(self.api_version);
             item["kind"] = json!(self.kind);
             item
         };
-        items.into_iter().map(with_kind).collect()
+        Ok(items(list)?.iter().map(with_kind).collect())
     }
 }

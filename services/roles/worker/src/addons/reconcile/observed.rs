@@ -3,9 +3,9 @@
 use super::{LAYOUT, RECORD};
 use crate::addons::ClusterApi;
 use crate::addons::object::{KINDS, is_ours, title};
-use crate::place::Request;
+use crate::place::{KubeError, Request, items};
 use crate::steps::StepError;
-use oi_events::Generation;
+use oi_events::{Generation, parsed};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -41,11 +41,11 @@ impl Observed {
         };
         let mut objects = Vec::new();
         for (reply, kind) in lists.iter().zip(&KINDS) {
-            objects.extend(kind.items(&reply.object()?).into_iter().filter(is_ours));
+            objects.extend(kind.items(&reply.object()?)?.into_iter().filter(is_ours));
         }
         let by_title = objects.iter().enumerate().map(|(n, o)| (title(o), n)).collect();
-        let record = if record.is_success() { recorded(&record.object()?) } else { None };
-        let (worker_nodes, left_nodes) = (count(&nodes.object()?), paths(&left.object()?));
+        let record = if record.status == 404 { None } else { recorded(&record.object()?) };
+        let (worker_nodes, left_nodes) = (count(&nodes.object()?)?, paths(&left.object()?)?);
         Ok(Observed { worker_nodes, left_nodes, objects, by_title, record })
     }
 
@@ -72,21 +72,23 @@ impl Observed {
     }
 }
 
+/// What a record says. One that somebody has damaged is written anew.
 fn recorded(record: &Value) -> Option<(u64, String)> {
     let data = &record["data"];
-    let generation = data["generation"].as_str()?.parse().ok()?;
-    Some((generation, data["layout"].as_str().unwrap_or_default().to_owned()))
+    let generation = data["generation"].as_str().and_then(parsed);
+    if generation.is_none() {
+        tracing::warn!(%data, "the record of what was applied is damaged");
+    }
+    Some((generation?, data["layout"].as_str().unwrap_or_default().to_owned()))
 }
 
 /// The length of a list of which only the first item was asked for.
-fn count(list: &Value) -> u64 {
-    let here = list["items"].as_array().map_or(0, Vec::len);
+fn count(list: &Value) -> Result<u64, KubeError> {
     let more = list["metadata"]["remainingItemCount"].as_u64().unwrap_or(0);
-    u64::try_from(here).unwrap_or(0) + more
+    Ok(items(list)?.len() as u64 + more)
 }
 
-fn paths(nodes: &Value) -> Vec<String> {
-    let nodes = nodes["items"].as_array().into_iter().flatten();
-    let names = nodes.filter_map(|node| node["metadata"]["name"].as_str());
-    names.map(|name| format!("/api/v1/nodes/{name}")).collect()
+fn paths(nodes: &Value) -> Result<Vec<String>, KubeError> {
+    let names = items(nodes)?.iter().filter_map(|node| node["metadata"]["name"].as_str());
+    Ok(names.map(|name| format!("/api/v1/nodes/{name}")).collect())
 }

@@ -4,10 +4,11 @@ use super::judge::{Reserved, Verdict, judge};
 use super::request::{PATH, SIGNER, decided, is_pending};
 use crate::addons::reconciler::RETRY;
 use crate::addons::{ClusterApi, ClusterContext, Lookup, only};
-use crate::place::{Request, Verb};
+use crate::desired::DesiredError;
+use crate::place::{Request, Verb, items};
 use crate::steps::{StepError, Steps};
 use oi_domain::Node;
-use oi_events::{ClusterName, ClusterUid, chain};
+use oi_events::{ClusterName, ClusterUid, chain, parsed};
 use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -54,29 +55,29 @@ impl ServingCertificates {
         let signer = SIGNER.replace('/', "%2F");
         let path = format!("{PATH}?fieldSelector=spec.signerName%3D{signer}");
         let list = api.get(&path).await?;
-        let items = list["items"].as_array().cloned().unwrap_or_default();
-        let pending: Vec<&Value> = items.iter().filter(|r| is_pending(r)).collect();
-        if !pending.is_empty() && answer(&api, cluster, &self.reserved(cluster), &pending).await? {
+        let pending: Vec<&Value> = items(&list)?.iter().filter(|r| is_pending(r)).collect();
+        if !pending.is_empty() && answer(&api, cluster, &self.reserved(cluster)?, &pending).await? {
             joined.notify_one();
         }
         api.wait_for_change(&path, &list).await
     }
 
     /// What no node may have a certificate for.
-    fn reserved(&self, cluster: &ClusterContext) -> Reserved {
+    fn reserved(&self, cluster: &ClusterContext) -> Result<Reserved, DesiredError> {
         let c = &cluster.cluster;
         let mut addresses: Vec<IpAddr> = self.steps.view.read(|s| {
             let of = |n: &Arc<Node>| s.hypervisors.get(&n.hypervisor).map(|h| h.spec.address);
             c.nodes.values().filter_map(of).collect()
         });
         let names = || c.spec.extra_sans.iter().chain(c.endpoint.iter().map(|e| &e.host));
-        addresses.extend(names().filter_map(|name| name.parse::<IpAddr>().ok()));
-        Reserved {
+        addresses.extend(names().filter_map(|name| parsed::<IpAddr>(name)));
+        let no_range = |_| DesiredError::Cidr(c.spec.service_cidr.clone());
+        Ok(Reserved {
             addresses,
-            services: c.spec.service_cidr.parse().ok(),
+            services: Some(c.spec.service_cidr.parse().map_err(no_range)?),
             names: names().cloned().collect(),
             domain: c.spec.dns_domain.clone(),
-        }
+        })
     }
 }
 

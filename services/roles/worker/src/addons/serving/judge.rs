@@ -1,6 +1,7 @@
 //! Which requests are approved: a pure function of the request, the Nodes and what is reserved.
 
 use ipnet::IpNet;
+use oi_events::parsed;
 use oi_pki::{RequestInfo, inspect_request};
 use serde_json::Value;
 use std::net::IpAddr;
@@ -69,7 +70,7 @@ impl NodeAddresses {
             let wanted = |a: &&Value| a["type"].as_str().is_some_and(|t| types.contains(&t));
             all.filter(wanted).filter_map(|a| a["address"].as_str()).collect()
         };
-        let ips = all(&IP).into_iter().filter_map(|ip| ip.parse::<IpAddr>().ok());
+        let ips = all(&IP).into_iter().filter_map(parsed::<IpAddr>);
         NodeAddresses {
             names: all(&DNS).into_iter().map(str::to_lowercase).collect(),
             ips: ips.map(|ip| ip.to_canonical()).collect(),
@@ -119,7 +120,7 @@ fn check_form(spec: &Value) -> Result<(&str, RequestInfo), &'static str> {
     if !usages.contains(&"server auth") || usages.iter().any(|u| !USAGES.contains(u)) {
         return Err("it is for other uses than serving");
     }
-    let Some(mut info) = spec["request"].as_str().and_then(|pem| inspect_request(pem).ok()) else {
+    let Some(Ok(mut info)) = spec["request"].as_str().map(inspect_request) else {
         return Err("it is not a request of the known form");
     };
     if info.common_name != user || info.organizations != ["system:nodes"] {

@@ -61,6 +61,8 @@ fn cri(error: &CriError) -> FailureClass {
 fn pod(error: &PodError) -> FailureClass {
     match error {
         PodError::Cri(error) => cri(error),
+        // A description comes with another decision only.
+        PodError::Hash(_) => Permanent,
         // The runtime may remove it after a restart.
         PodError::Stuck { .. } => Transient,
         // The view catches up; then the job is no longer owed.

@@ -2,7 +2,7 @@
 
 use super::{CriPlace, CriPlaceError};
 use crate::desired::{ContainerSpec, FileOp, Labels, PodSpec};
-use futures::future::try_join_all;
+use futures::future::{try_join_all, try_join3};
 use oi_cri::{
     CONTAINER_RUNNING, ExecOutput, PodError, SANDBOX_READY, Sandbox, ensure_container,
     ensure_sandbox, is_outdated, prepare_container, remove_others, remove_pods,
@@ -45,11 +45,12 @@ impl CriPlace {
     pub async fn prepare(&self, pod: &PodSpec, files: &[FileOp]) -> Result<Sandbox> {
         let client = self.client()?;
         let images = try_join_all(pod.containers.iter().map(|c| client.ensure_image(&c.image)));
-        let (sandbox, _, changed) = tokio::try_join!(
-            async { Ok::<_, CriPlaceError>(ensure_sandbox(&client, pod).await?) },
+        let all = try_join3(
+            async { Ok(ensure_sandbox(&client, pod).await?) },
             async { Ok(images.await?) },
             self.put(files),
-        )?;
+        );
+        let (sandbox, _, changed) = all.await?;
         tracing::debug!(pod = pod.name, changed = changed.len(), "prepared");
         Ok(sandbox)
     }
@@ -168,9 +169,16 @@ impl CriPlace {
     pub async fn watch_events(&self, notify: impl Fn()) -> Result<()> {
         let mut events = self.client()?.events().await?;
         notify();
-        while let Ok(Some(_)) = events.message().await {
-            notify();
+        loop {
+            match events.message().await {
+                Ok(Some(_)) => notify(),
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    let hypervisor = &self.hypervisor.spec.name;
+                    tracing::debug!(%hypervisor, %error, "the stream of events breaks");
+                    return Ok(());
+                }
+            }
         }
-        Ok(())
     }
 }

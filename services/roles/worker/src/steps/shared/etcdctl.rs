@@ -3,7 +3,7 @@
 use crate::desired::{NodeContext, etcd, names};
 use crate::place::Place;
 use crate::steps::{StepError, Steps};
-use oi_events::NodeName;
+use oi_events::{NodeName, chain};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -112,8 +112,14 @@ impl Steps {
         let Some(hypervisor) = ctx.hypervisors.get(name) else { return Ok(None) };
         let place = self.places.at(hypervisor);
         let labels = names::pod_labels(ctx.cluster.uid, name, etcd::POD);
-        // If this hypervisor does not answer, another member may.
-        let Ok(containers) = place.containers(&labels).await else { return Ok(None) };
+        let containers = match place.containers(&labels).await {
+            Ok(containers) => containers,
+            // Another member may run where the hypervisor answers.
+            Err(error) => {
+                tracing::debug!(node = %name, error = chain(&error), "member not looked at");
+                return Ok(None);
+            }
+        };
         let running = containers.into_iter().find(|c| c.runs);
         Ok(running.map(|container| RunningMember { place, container: container.id }))
     }

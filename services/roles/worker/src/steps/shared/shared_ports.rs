@@ -6,7 +6,7 @@ use crate::desired::{FileOp, NodeContext, label};
 use crate::place::{GRACE, Place};
 use crate::steps::{StepError, Steps};
 use oi_domain::Hypervisor;
-use oi_events::{Role, chain};
+use oi_events::{Role, chain, parsed};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,7 +112,7 @@ impl Steps {
 /// The ports on which a haproxy of ours stands.
 async fn standing_ports(place: &Place) -> Result<BTreeSet<u16>, StepError> {
     let sandboxes = place.sandboxes(&shared_port::labels(&place.hypervisor)).await?;
-    Ok(sandboxes.iter().filter_map(|s| s.labels.get(label::PORT)?.parse().ok()).collect())
+    Ok(sandboxes.iter().filter_map(|s| parsed(s.labels.get(label::PORT)?)).collect())
 }
 
 /// The newest position of the log that a configuration was rendered from.
@@ -120,8 +120,10 @@ async fn newest_position(place: &Place, ports: &BTreeSet<u16>) -> u64 {
     let mut newest = 0;
     for &port in ports {
         let console = shared_port::console(&place.hypervisor, port);
-        if let Ok(info) = info(place, &console).await {
-            newest = newest.max(shared_port::position(&info).unwrap_or(0));
+        match info(place, &console).await {
+            Ok(info) => newest = newest.max(shared_port::position(&info).unwrap_or(0)),
+            // It may have been killed: it starts with what is written now.
+            Err(error) => tracing::debug!(port, error = chain(&error), "haproxy does not answer"),
         }
     }
     newest
