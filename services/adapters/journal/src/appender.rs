@@ -49,7 +49,7 @@ pub struct Appender(Arc<Connection>);
 
 /// Whether a message that stands in the log ends with a commit of this hash.
 fn ends_with(message: &[StoredCommit], hash: Hash) -> bool {
-    message.last().and_then(|last| last.claimed_hash().ok()) == Some(hash)
+    message.last().is_some_and(|last| last.claimed_hash().is_ok_and(|there| there == hash))
 }
 
 impl Appender {
@@ -130,7 +130,9 @@ impl Appender {
             match self.0.read_message(sequence).await {
                 Ok(there) if ends_with(&there, message.hash) => return Ok(()),
                 Ok(_) => return Err(conflict()),
-                Err(_) if tries < TRIES => {}
+                Err(error) if tries < TRIES => {
+                    tracing::warn!(%error, tries, "what stands there is not seen, trying again");
+                }
                 Err(unseen) => {
                     return Err(refused.map_or(AppendError::Tail(unseen), AppendError::Unknown));
                 }

@@ -7,6 +7,7 @@ use crate::subjects;
 use async_nats::Request;
 use futures::StreamExt;
 use oi_events::{CommandEnvelope, CommandId, Outcome};
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -33,6 +34,18 @@ pub enum RequestError {
         /// How long the request waited.
         waited: Duration,
     },
+}
+
+/// An answer; none if it is one of another release, or nobody's: the command is asked for again.
+fn read(id: CommandId, answer: &[u8]) -> Option<Outcome> {
+    match oi_events::from_bytes_strict(answer) {
+        Ok(outcome) => Some(outcome),
+        Err(error) => {
+            let error = &error as &dyn Error;
+            tracing::warn!(command = %id, error, "an answer cannot be read");
+            None
+        }
+    }
 }
 
 /// Asks for decisions. Clones share a connection.
@@ -73,7 +86,7 @@ impl CommandClient {
         let (_, headers, body) = encode_command(envelope).map_err(SubmitError::from)?;
         let request = Request::new().headers(headers).payload(body).timeout(Some(timeout));
         match self.connection.client.send_request(subjects::DECIDE, request).await {
-            Ok(answer) => Ok(oi_events::from_bytes_strict(&answer.payload).ok()),
+            Ok(answer) => Ok(read(envelope.id, &answer.payload)),
             Err(error) => {
                 tracing::debug!(command = %envelope.id, %error, "no decider answers: storing");
                 Ok(None)
@@ -102,7 +115,7 @@ impl CommandClient {
             let wait = deadline.min(Instant::now() + ASK_AGAIN);
             match tokio::time::timeout_at(wait, answers.next()).await {
                 Ok(Some(message)) => {
-                    if let Ok(outcome) = oi_events::from_bytes_strict(&message.payload) {
+                    if let Some(outcome) = read(envelope.id, &message.payload) {
                         return Ok(outcome);
                     }
                 }

@@ -68,8 +68,10 @@ impl Asked {
     /// asks again.
     pub async fn give_back(self) {
         if let From::Stored(delivered) = self.from {
-            // If this is lost, the command is delivered again all the same.
-            let _ = delivered.nak(Duration::from_millis(500)).await;
+            // The command is delivered again all the same.
+            if let Err(error) = delivered.nak(Duration::from_millis(500)).await {
+                tracing::debug!(%error, "a command is not given back");
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::connection::Connection;
 use crate::credentials::{Credentials, CredentialsError};
 use async_nats::ConnectOptions;
 use async_nats::jetstream;
+use oi_events::parsed;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -115,7 +116,7 @@ impl ConnectError {
 /// Whether a version such as `2.12.1` or `2.15.0-preview.1` is new enough.
 fn is_new_enough(version: &str) -> bool {
     let mut parts = version.trim_start_matches('v').split(['.', '-']);
-    let mut number = || parts.next().and_then(|p| p.parse::<u32>().ok());
+    let mut number = || parts.next().and_then(parsed::<u32>);
     match (number(), number()) {
         (Some(major), Some(minor)) => (major, minor) >= FLOOR,
         _ => false,
@@ -161,7 +162,10 @@ pub(crate) async fn connect(config: JournalConfig) -> Result<Arc<Connection>, Co
         return Err(ConnectError::NoJetStream { url: config.url });
     }
     // Otherwise readers would take the first connection for a reconnect.
-    let _ = tokio::time::timeout(ANSWER, connections.wait_for(|count| *count > 0)).await;
+    let counted = connections.wait_for(|count| *count > 0);
+    if !matches!(tokio::time::timeout(ANSWER, counted).await, Ok(Ok(_))) {
+        tracing::warn!("the connection is not counted: readers may begin anew once");
+    }
     let context = jetstream::context::ContextBuilder::new().timeout(ANSWER).build(client.clone());
     Ok(Arc::new(Connection { client, context, config, connections, tail: Default::default() }))
 }

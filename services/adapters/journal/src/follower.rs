@@ -1,6 +1,6 @@
 //! Following the log without end.
 
-use crate::connection::Connection;
+use crate::connection::{BoxError, Connection};
 use crate::log::ReadError;
 use crate::message::{StoredCommit, received};
 use crate::tail::Tail;
@@ -100,20 +100,24 @@ impl Follower {
             Ok(()) = self.reconnects.changed() => None,
         };
         match next {
-            Some(Ok(message)) => {
-                let Some((commits, _)) = received(message) else { return };
-                let sequence = commits.first().map(|first| first.sequence);
-                if sequence > self.sequence {
-                    self.sequence = sequence;
-                    self.read = commits.into();
+            Some(Ok(message)) => match received(message) {
+                Ok((commits, _)) => {
+                    let sequence = commits.first().map(|first| first.sequence);
+                    if sequence > self.sequence {
+                        self.sequence = sequence;
+                        self.read = commits.into();
+                    }
                 }
-            }
-            Some(Err(error)) => {
-                tracing::debug!(%error, "reopening the log");
-                self.messages = None;
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+                Err(error) => self.reopen(error).await,
+            },
+            Some(Err(error)) => self.reopen(error.into()).await,
             None => self.messages = None,
         }
+    }
+
+    async fn reopen(&mut self, error: BoxError) {
+        tracing::debug!(%error, "reopening the log");
+        self.messages = None;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -4,6 +4,7 @@ use crate::connection::{Connection, server_code};
 use crate::key_store::{KeyStore, KeyStoreError};
 use crate::message::{Entry, MessageError, StoredCommit, outgoing};
 use crate::streams::{EVENTS, SetupError};
+use crate::tail::TailError;
 use async_nats::jetstream::context::{PublishAckFuture, PublishError};
 use async_nats::jetstream::message::PublishMessage;
 use futures::future::join_all;
@@ -27,6 +28,15 @@ pub enum ImportError {
     Other {
         /// Where.
         position: u64,
+    },
+    /// It is not known what stands there.
+    #[error("position {position} of the broker's log cannot be looked at")]
+    Look {
+        /// Where.
+        position: u64,
+        /// Why.
+        #[source]
+        source: TailError,
     },
     /// The broker did not store the commit.
     #[error("the broker did not store position {position}; run the import again to continue")]
@@ -88,10 +98,11 @@ impl Importer {
         for (first, message, acknowledged) in acknowledged.await {
             match acknowledged {
                 Ok(ack) if ack.sequence == first.sequence => {}
+                Ok(_) => self.compare(first, message, None).await?,
                 Err(source) if server_code(&source).is_none() => {
                     return Err(ImportError::Publish { position: first.position, source });
                 }
-                _ => self.compare(first, message).await?,
+                Err(source) => self.compare(first, message, Some(source)).await?,
             }
         }
         Ok(())
@@ -115,17 +126,30 @@ impl Importer {
         Ok(self.0.context.send_publish(outgoing.subject, message).await)
     }
 
+    /// Compares with what stands there. If nothing does, the broker refused the message for
+    /// another reason.
     async fn compare(
         &self,
         first: &StoredCommit,
         message: &[StoredCommit],
+        refused: Option<PublishError>,
     ) -> Result<(), ImportError> {
-        let standing = self.0.read_message(first.sequence).await.unwrap_or_default();
-        let same = standing.len() == message.len()
-            && standing.iter().zip(message).all(|(there, here)| {
-                (there.position, &there.body) == (here.position, &here.body)
-                    && there.claimed_hash().ok() == here.claimed_hash().ok()
-            });
-        if same { Ok(()) } else { Err(ImportError::Other { position: first.position }) }
+        let position = first.position;
+        let standing = self.0.read_message(first.sequence).await;
+        let standing = standing.map_err(|source| ImportError::Look { position, source })?;
+        if let Some(source) = refused
+            && standing.is_empty()
+        {
+            return Err(ImportError::Publish { position, source });
+        }
+        let same = standing.len() == message.len() && standing.iter().zip(message).all(is_same);
+        if same { Ok(()) } else { Err(ImportError::Other { position }) }
     }
+}
+
+/// Whether a commit that stands is the one that is to stand there.
+fn is_same((there, here): (&StoredCommit, &StoredCommit)) -> bool {
+    let hashes = (there.claimed_hash(), here.claimed_hash());
+    (there.position, &there.body) == (here.position, &here.body)
+        && matches!(hashes, (Ok(there), Ok(here)) if there == here)
 }

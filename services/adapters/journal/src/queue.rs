@@ -51,6 +51,17 @@ impl<T> Delivered<T> {
     }
 }
 
+/// Which delivery a message is.
+fn attempt(message: &jetstream::Message) -> i64 {
+    match message.info() {
+        Ok(info) => info.delivered,
+        Err(error) => {
+            tracing::warn!(%error, "a message does not say how often it was delivered");
+            1
+        }
+    }
+}
+
 type Decode<T> = fn(&jetstream::Message) -> Result<T, MessageError>;
 
 /// A durable queue that survives restarts of the broker.
@@ -93,8 +104,7 @@ impl<T> Queue<T> {
             let Some(message) = self.receive().await else { continue };
             match (self.decode)(&message) {
                 Ok(value) => {
-                    let attempt = message.info().map_or(1, |i| i.delivered);
-                    return Delivered { value, attempt, message };
+                    return Delivered { value, attempt: attempt(&message), message };
                 }
                 Err(error) => {
                     tracing::error!(
@@ -102,7 +112,9 @@ impl<T> Queue<T> {
                         error = &error as &dyn Error,
                         "message removed: it cannot be decoded"
                     );
-                    let _ = message.ack_with(AckKind::Term).await;
+                    if let Err(error) = message.ack_with(AckKind::Term).await {
+                        tracing::debug!(%error, "the message comes again");
+                    }
                 }
             }
         }

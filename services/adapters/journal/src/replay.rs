@@ -67,17 +67,15 @@ impl Replay {
     /// Takes the next message; false if there is none.
     async fn receive(&mut self) -> Result<bool, ReadError> {
         let Some(messages) = self.messages.as_mut() else { return Ok(false) };
+        let failed = |source| ReadError::Consumer { position: self.last + 1, source };
         match messages.next().await {
             Some(Ok(message)) => {
-                if let Some((commits, pending)) = received(message) {
-                    self.pending = pending;
-                    self.read = commits.into();
-                }
+                let (commits, pending) = received(message).map_err(failed)?;
+                self.pending = pending;
+                self.read = commits.into();
                 Ok(true)
             }
-            Some(Err(source)) => {
-                Err(ReadError::Consumer { position: self.last + 1, source: source.into() })
-            }
+            Some(Err(source)) => Err(failed(source.into())),
             None => Err(ReadError::Ended { at: self.last, end: self.end }),
         }
     }

@@ -2,12 +2,13 @@
 
 use crate::connection::{BoxError, Connection};
 use crate::streams::SNAPSHOTS;
+use async_nats::jetstream::object_store::GetErrorKind;
 use oi_events::{CodecError, Hash};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 
-/// Why a snapshot was not stored.
+/// Why a snapshot was not stored or loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// The snapshot has no stored form.
@@ -19,6 +20,15 @@ pub enum SnapshotError {
     /// The broker did not store the snapshot.
     #[error("the snapshot was not stored")]
     Store(#[source] BoxError),
+    /// The broker does not return the snapshot.
+    #[error("the snapshot cannot be read")]
+    Load(#[source] BoxError),
+    /// The snapshot is not one.
+    #[error("the snapshot is damaged")]
+    Damaged(#[source] CodecError),
+    /// The snapshot's content was changed.
+    #[error("the snapshot is damaged: its digest is another one")]
+    Changed,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -55,27 +65,25 @@ impl SnapshotStore {
         stored.map(drop).map_err(|e| SnapshotError::Store(e.into()))
     }
 
-    /// The last snapshot of a layout with its position; none if there is none or it is
-    /// damaged.
-    pub async fn get(&self, schema: &str) -> Option<(u64, Vec<u8>)> {
-        let store = self.0.context.get_object_store(SNAPSHOTS).await.ok()?;
-        let mut object = store.get(schema).await.ok()?;
-        let mut encoded = Vec::new();
-        if let Err(error) = object.read_to_end(&mut encoded).await {
-            tracing::warn!(%error, schema, "snapshot ignored: it is damaged");
-            return None;
-        }
-        let snapshot: Snapshot = match oi_events::from_bytes_strict(&encoded) {
-            Ok(snapshot) => snapshot,
-            Err(error) => {
-                tracing::warn!(%error, schema, "snapshot ignored: it is damaged");
-                return None;
-            }
+    /// The last snapshot of a layout with its position, if there is one.
+    ///
+    /// # Errors
+    /// When the broker does not return it, or it is damaged.
+    pub async fn get(&self, schema: &str) -> Result<Option<(u64, Vec<u8>)>, SnapshotError> {
+        let bucket = self.0.context.get_object_store(SNAPSHOTS).await;
+        let bucket = bucket.map_err(|e| SnapshotError::Open(e.into()))?;
+        let mut object = match bucket.get(schema).await {
+            Ok(object) => object,
+            Err(e) if e.kind() == GetErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(SnapshotError::Load(e.into())),
         };
+        let mut encoded = Vec::new();
+        object.read_to_end(&mut encoded).await.map_err(|e| SnapshotError::Load(e.into()))?;
+        let snapshot: Snapshot =
+            oi_events::from_bytes_strict(&encoded).map_err(SnapshotError::Damaged)?;
         if Hash::of(&[&snapshot.bytes]) != snapshot.digest {
-            tracing::warn!(schema, "snapshot ignored: it is damaged");
-            return None;
+            return Err(SnapshotError::Changed);
         }
-        Some((snapshot.position, snapshot.bytes))
+        Ok(Some((snapshot.position, snapshot.bytes)))
     }
 }

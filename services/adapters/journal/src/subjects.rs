@@ -1,6 +1,6 @@
 //! The subjects below `oi.`. The broker's permissions (`deploy/nats/users`) name them too.
 
-use oi_events::{ClusterUid, CommandId, JobId};
+use oi_events::{ClusterUid, CommandId, JobId, parsed};
 
 /// Where deciders hear requests.
 pub(crate) const DECIDE: &str = "oi.decide";
@@ -40,5 +40,5 @@ pub(crate) fn key(uid: ClusterUid) -> String {
 
 /// The cluster whose wrapped key is stored on a subject.
 pub(crate) fn key_uid(subject: &str) -> Option<ClusterUid> {
-    subject.strip_prefix(KEY).and_then(|uid| uid.parse().ok())
+    subject.strip_prefix(KEY).and_then(parsed)
 }

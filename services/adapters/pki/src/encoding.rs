@@ -130,8 +130,7 @@ pub fn inspect(der: &[u8]) -> Result<CertificateInfo, InspectError> {
     if !rest.is_empty() {
         return Err(InspectError::Trailing(rest.len()));
     }
-    let ms = |seconds: i64| u64::try_from(seconds).unwrap_or(0).saturating_mul(1000);
-    let text = |a: &AttributeTypeAndValue<'_>| a.as_str().unwrap_or_default().to_owned();
+    let ms = |seconds: i64| seconds.max(0).unsigned_abs().saturating_mul(1000);
     let (subject, validity) = (certificate.subject(), certificate.validity());
     let constraints = certificate.basic_constraints().map_err(InspectError::Extension)?;
     let names = certificate.subject_alternative_name().map_err(InspectError::Extension)?;
@@ -149,6 +148,14 @@ pub fn inspect(der: &[u8]) -> Result<CertificateInfo, InspectError> {
     })
 }
 
+/// A part of a name. What is in an encoding of old is shown as far as it can be read.
+fn text(part: &AttributeTypeAndValue<'_>) -> String {
+    match part.as_str() {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(part.as_slice()).into_owned(),
+    }
+}
+
 pub(crate) fn dns_name(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(dns) => Some((*dns).to_owned()),
@@ -158,6 +165,10 @@ pub(crate) fn dns_name(name: &GeneralName<'_>) -> Option<String> {
 
 pub(crate) fn ip_address(name: &GeneralName<'_>) -> Option<IpAddr> {
     let GeneralName::IPAddress(bytes) = name else { return None };
-    let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
-    v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from)).ok()
+    match (<[u8; 4]>::try_from(*bytes), <[u8; 16]>::try_from(*bytes)) {
+        (Ok(v4), _) => Some(v4.into()),
+        (_, Ok(v6)) => Some(v6.into()),
+        // A range, which only constraints of names have.
+        _ => None,
+    }
 }

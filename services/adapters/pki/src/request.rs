@@ -60,10 +60,13 @@ pub fn inspect_request(text: &str) -> Result<RequestInfo, RequestError> {
     if subject.iter_common_name().count() > 1 {
         return Err(RequestError("it has more than one common name"));
     }
-    let text = |a: &AttributeTypeAndValue<'_>| a.as_str().unwrap_or_default().to_owned();
+    let text = |a: &AttributeTypeAndValue<'_>| match a.as_str() {
+        Ok(text) => Ok(text.to_owned()),
+        Err(_) => Err(RequestError("its subject is no plain text")),
+    };
     let mut info = RequestInfo {
-        common_name: subject.iter_common_name().next().map(text).unwrap_or_default(),
-        organizations: subject.iter_organization().map(text).collect(),
+        common_name: subject.iter_common_name().next().map(text).transpose()?.unwrap_or_default(),
+        organizations: subject.iter_organization().map(text).collect::<Result<_, _>>()?,
         ..RequestInfo::default()
     };
     for extension in request.requested_extensions().into_iter().flatten() {

@@ -51,7 +51,9 @@ pub fn within(span: &Span, id: CommandId) {
         let state = TraceState::default();
         let parent = SpanContext::new(trace, root, TraceFlags::SAMPLED, true, state);
         // It fails only where the span is filtered out.
-        let _ = span.set_parent(Context::new().with_remote_span_context(parent));
+        if let Err(error) = span.set_parent(Context::new().with_remote_span_context(parent)) {
+            tracing::trace!(?error, "a span has no parent");
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 use crate::watch::{Place, messages, place};
 use futures::FutureExt;
+use oi_events::chain;
 use oi_journal::{CLOUD_EVENT_ID, Feed, FeedEnd, FeedMessage, Follower, Log, ReadError};
 use oi_proto::v1;
 use prost::Message;
@@ -14,6 +15,8 @@ use std::time::Duration;
 /// So many events are written at once, where so many are behind.
 const BATCH: usize = 400;
 const PAUSE: Duration = Duration::from_millis(200);
+/// The same where somebody else wrote into the feed.
+const FOREIGN: Duration = Duration::from_secs(30);
 
 #[derive(Debug, thiserror::Error)]
 enum ExtendError {
@@ -21,21 +24,41 @@ enum ExtendError {
     Read(#[from] ReadError),
     #[error("the feed cannot be extended")]
     Feed(#[from] oi_journal::FeedError),
+    #[error("message {sequence} of the feed is not one of oi: its id is {id:?}")]
+    Foreign { sequence: u64, id: Option<String> },
+}
+
+/// The place of the feed's last event; none if it has none.
+fn last_place(end: &FeedEnd) -> Result<Option<Place>, ExtendError> {
+    if end.sequence == 0 {
+        return Ok(None);
+    }
+    let found = end.id.as_deref().and_then(place);
+    let foreign = || ExtendError::Foreign { sequence: end.sequence, id: end.id.clone() };
+    found.map(Some).ok_or_else(foreign)
 }
 
 /// Keeps the feed at the end of the log.
 pub async fn extend_for_ever(log: Log, feed: Feed) {
     loop {
-        if let Err(error) = extend(&log, &feed).await {
-            tracing::debug!(error = &error as &dyn std::error::Error, "the feed begins anew");
-            tokio::time::sleep(PAUSE).await;
-        }
+        let Err(error) = extend(&log, &feed).await else { continue };
+        let pause = match &error {
+            ExtendError::Foreign { .. } => {
+                tracing::error!(%error, "the feed does not go on: delete it, and it comes back");
+                FOREIGN
+            }
+            _ => {
+                tracing::debug!(error = chain(&error), "the feed begins anew");
+                PAUSE
+            }
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 
 async fn extend(log: &Log, feed: &Feed) -> Result<(), ExtendError> {
-    let FeedEnd { mut sequence, id } = feed.end().await?;
-    let mut last: Option<Place> = id.as_deref().and_then(place);
+    let end = feed.end().await?;
+    let (mut last, mut sequence) = (last_place(&end)?, end.sequence);
     let mut follower = log.follow(last.map_or(1, |(position, _)| position));
     loop {
         let mut batch = gather(&mut follower).await?;
@@ -51,7 +74,7 @@ async fn extend(log: &Log, feed: &Feed) -> Result<(), ExtendError> {
             };
             // Another gateway was faster: what it wrote is left out here.
             let end = feed.end().await?;
-            let there = end.id.as_deref().and_then(place);
+            let there = last_place(&end)?;
             if end.sequence <= sequence || there <= last {
                 return Err(error.into());
             }
@@ -77,8 +100,11 @@ async fn gather(follower: &mut Follower) -> Result<Vec<(Place, FeedMessage)>, Re
 fn feed_message(event: &v1::WatchResponse) -> FeedMessage {
     let about = [&event.cluster, &event.hypervisor].into_iter().find(|name| !name.is_empty());
     let about = about.map_or("none", String::as_str);
-    let time_ms = i64::try_from(event.time_ms).unwrap_or(i64::MAX);
-    let time = jiff::Timestamp::from_millisecond(time_ms).unwrap_or(jiff::Timestamp::MAX);
+    let time = match i64::try_from(event.time_ms).map(jiff::Timestamp::from_millisecond) {
+        Ok(Ok(time)) => time,
+        // After the year 9999.
+        Ok(Err(_)) | Err(_) => jiff::Timestamp::MAX,
+    };
     FeedMessage {
         subject: format!("oi.feed.{}.{about}", event.event),
         headers: vec![

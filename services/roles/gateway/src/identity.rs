@@ -68,9 +68,13 @@ impl Identity {
         let der = certificates.first().ok_or_else(unreadable)?;
         let (_, certificate) = X509Certificate::from_der(der).map_err(|_| unreadable())?;
         let subject = certificate.subject();
-        let name = subject.iter_common_name().next().and_then(|cn| cn.as_str().ok());
-        let organizations = subject.iter_organization().filter_map(|o| o.as_str().ok());
-        Identity::named(name.unwrap_or_default(), organizations)
+        let name = subject.iter_common_name().next().map(|cn| cn.as_str());
+        let name = name.transpose().map_err(|_| unreadable())?;
+        // One that is left out might be the one that says whose tenant it is.
+        let organizations: Result<Vec<&str>, _> =
+            subject.iter_organization().map(|o| o.as_str()).collect();
+        let organizations = organizations.map_err(|_| unreadable())?;
+        Identity::named(name.unwrap_or_default(), organizations.into_iter())
     }
 
     /// Who publishes on `oi.submit.<role>.<producer>` or `oi.submit.<role>.<tenant>.<producer>`:

@@ -37,10 +37,12 @@ impl Gateway {
         let found = found.map_err(|e| Rejected::unavailable(&e))?;
         let next = found.last().map(|(number, _)| number - 1).filter(|next| *next > 0);
         let full = found.len() == size as usize;
-        let read = |(number, bytes): &(u64, Bytes)| {
-            // What cannot be read was written by somebody else.
-            let rejection = v1::Rejection::decode(bytes.as_ref()).ok()?;
-            Some(v1::Rejection { number: *number, ..rejection })
+        let read = |(number, bytes): &(u64, Bytes)| match v1::Rejection::decode(bytes.as_ref()) {
+            Ok(rejection) => Some(v1::Rejection { number: *number, ..rejection }),
+            Err(error) => {
+                tracing::warn!(number, %error, "somebody else wrote among the rejections");
+                None
+            }
         };
         Ok(v1::ListRejectionsResponse {
             rejections: found.iter().filter_map(read).collect(),

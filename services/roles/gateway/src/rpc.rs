@@ -11,6 +11,7 @@ use oi_events::{ClusterName, CommandEnvelope, NodeName, chain};
 use oi_proto::v1::{self, oi_server::Oi};
 use std::sync::Arc;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
@@ -60,12 +61,18 @@ impl Oi for Gateway {
 
     async fn submit(&self, request: Request<v1::SubmitRequest>) -> Reply<v1::SubmitResponse> {
         let who = Identity::of(&request)?;
-        let asking = request.metadata().get("traceparent").and_then(|v| v.to_str().ok());
-        let asking = asking.unwrap_or_default().to_owned();
+        let asking = match request.metadata().get("traceparent").map(MetadataValue::to_str) {
+            Some(Ok(asking)) => asking.to_owned(),
+            // What is no text is no link.
+            Some(Err(_)) | None => String::new(),
+        };
         let sent = request.into_inner();
         let actor = who.actor(&sent.actor);
         let read = convert::envelope(v1::SubmitRequest { actor: actor.clone(), ..sent.clone() });
-        let kind = read.as_ref().map_or("", |envelope| envelope.command.kind().name);
+        let kind = match &read {
+            Ok(envelope) => envelope.command.kind().name,
+            Err(_) => "",
+        };
         let asked = read.and_then(|envelope| who.may(&envelope.command).map(|()| envelope));
         let decided = match asked {
             Ok(envelope) => {
@@ -85,6 +92,7 @@ impl Oi for Gateway {
         Identity::of(&request)?.needs(AccessRole::Viewer)?;
         let (position, hash, head, level) =
             self.view.read(|s| (s.position, s.hash(), s.head, s.level()));
+        let hash = hash.map_err(|e| Status::internal(chain(&e)))?;
         Ok(Response::new(v1::GetStatusResponse {
             position,
             state_hash: hash.to_string(),
@@ -92,7 +100,6 @@ impl Oi for Gateway {
             version: self.version.to_owned(),
             feature_level: level.into(),
             newest_feature_level: oi_domain::FEATURE_LEVEL.into(),
-        let hash = hash.map_err(|e| Status::internal(chain(&e)))?;
         }))
     }
 

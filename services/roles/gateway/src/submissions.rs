@@ -78,8 +78,12 @@ fn read(submission: &Submission, actor: &str) -> Read {
             Read { id, kind, envelope }
         }
         Err(why) => {
-            let request = v1::SubmitRequest::decode(&*submission.payload);
-            refused(&request.map(|r| r.command_id).unwrap_or_default(), why)
+            let id = match v1::SubmitRequest::decode(&*submission.payload) {
+                Ok(request) => request.command_id,
+                // That is among what is wrong.
+                Err(_) => String::new(),
+            };
+            refused(&id, why)
         }
     }
 }
@@ -119,7 +123,9 @@ impl Gateway {
             let (lane, messages) = mpsc::channel(LANE);
             tasks.spawn(self.clone().lane(messages));
             // There is room for one.
-            let _ = lane.send(delivered).await;
+            if lane.send(delivered).await.is_err() {
+                tracing::warn!(producer, "a lane ended at once: its submission comes again");
+            }
             lanes.insert(producer, lane);
         }
     }

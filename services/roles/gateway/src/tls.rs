@@ -95,8 +95,12 @@ impl TlsFiles {
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
+    /// When each file was changed; none where it cannot be looked at: loading it says why.
     fn changed(&self) -> Vec<Option<SystemTime>> {
-        let at = |path: &PathBuf| std::fs::metadata(path).and_then(|m| m.modified()).ok();
+        let at = |path: &PathBuf| {
+            let Ok(at) = std::fs::metadata(path).and_then(|m| m.modified()) else { return None };
+            Some(at)
+        };
         [&self.certificate, &self.key, &self.client_ca].map(at).to_vec()
     }
 }
@@ -160,14 +164,20 @@ impl Tls {
                     accepted = listener.accept() => accepted,
                     () = sender.closed() => break,
                 };
-                let Ok((stream, peer)) = accepted else {
-                    // No more files, for example: soon there are.
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
+                let (stream, peer) = match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => {
+                        // No more files, for example: soon there are.
+                        tracing::warn!(%error, "no connection accepted");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        continue;
+                    }
                 };
                 let (acceptor, sender) = (self.acceptor(), sender.clone());
                 tokio::spawn(async move {
-                    let _ = stream.set_nodelay(true);
+                    if let Err(error) = stream.set_nodelay(true) {
+                        tracing::debug!(%peer, %error, "small answers may come late");
+                    }
                     match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
                         Ok(Ok(stream)) => drop(sender.send(Ok(stream)).await),
                         Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS connection"),

@@ -5,7 +5,7 @@ use crate::identity::Identity;
 use crate::rejected::Rejected;
 use crate::service::Gateway;
 use oi_domain::describe;
-use oi_events::{ClusterName, Event, HypervisorName, RecordedCommit};
+use oi_events::{ClusterName, Event, HypervisorName, RecordedCommit, chain, parsed};
 use oi_proto::v1;
 use std::collections::BTreeSet;
 use tokio::sync::mpsc;
@@ -20,7 +20,7 @@ pub type Place = (u64, u32);
 /// The place that a resume token or an id names.
 pub fn place(token: &str) -> Option<Place> {
     let (position, index) = token.split_once('.')?;
-    Some((position.parse().ok()?, index.parse().ok()?))
+    parsed(position).zip(parsed(index))
 }
 
 /// The events of a commit, as others see them. Key material has no field here.
@@ -117,7 +117,11 @@ impl Gateway {
                 let recorded = match next {
                     Ok(recorded) => recorded,
                     Err(error) => {
-                        let _ = sender.send(Err(Status::data_loss(error.to_string()))).await;
+                        let error = chain(&error);
+                        tracing::warn!(error, "a watch ends");
+                        if sender.send(Err(Status::data_loss(error))).await.is_err() {
+                            tracing::debug!("and its client is gone");
+                        }
                         return;
                     }
                 };

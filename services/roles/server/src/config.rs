@@ -203,8 +203,11 @@ impl Config {
     /// What this process calls itself.
     pub fn process_name(&self) -> String {
         self.name.clone().unwrap_or_else(|| {
-            let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-            format!("{}-{}", host.trim(), std::process::id())
+            let pid = std::process::id();
+            match std::fs::read_to_string("/proc/sys/kernel/hostname") {
+                Ok(host) => format!("{}-{pid}", host.trim()),
+                Err(_) => format!("unknown-{pid}"),
+            }
         })
     }
 }

@@ -38,7 +38,10 @@ fn serve(config: Config) -> Result<ExitCode, Box<dyn Error>> {
         let ended = run::run(config).await;
         if let Some(exporter) = exporter {
             // It waits for the collector, on its own thread.
-            let _ = tokio::task::spawn_blocking(move || exporter.shutdown()).await;
+            let ended = tokio::task::spawn_blocking(move || exporter.shutdown()).await;
+            if let Err(error) = ended {
+                tracing::warn!(%error, "the last spans may not be sent");
+            }
         }
         Ok(ended.map(|()| ExitCode::SUCCESS)?)
     })

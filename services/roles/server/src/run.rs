@@ -74,6 +74,9 @@ pub enum RunError {
     /// A metric's name is taken.
     #[error("metrics cannot be registered")]
     Registry(#[from] prometheus::Error),
+    /// A part has a defect.
+    #[error("a part of the server ended without a word")]
+    Part(#[from] tokio::task::JoinError),
     /// Signals cannot be heard.
     #[error("cannot listen for signals")]
     Signals(#[source] std::io::Error),
@@ -244,8 +247,8 @@ impl Server<'_> {
     /// Waits until a part ends, and says why.
     async fn ended(&mut self) -> Result<(), RunError> {
         tokio::select! {
-            Some(Ok(ended)) = self.parts.join_next() => ended,
-            Some(Ok(ended)) = self.graceful.join_next() => ended,
+            Some(ended) = self.parts.join_next() => ended?,
+            Some(ended) = self.graceful.join_next() => ended?,
             else => std::future::pending().await,
         }
     }
@@ -254,7 +257,13 @@ impl Server<'_> {
         tracing::info!("stopping");
         self.stop.cancel();
         // What is not given back in time is not acknowledged, and is delivered again.
-        let finish = async { while self.graceful.join_next().await.is_some() {} };
+        let finish = async {
+            while let Some(ended) = self.graceful.join_next().await {
+                if let Err(error) = ended.unwrap_or_else(|e| Err(e.into())) {
+                    tracing::warn!(error = crate::check::chain(&error), "ended with an error");
+                }
+            }
+        };
         if tokio::time::timeout(GRACE, finish).await.is_err() {
             tracing::info!("some parts were cut off");
         }

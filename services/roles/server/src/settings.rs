@@ -112,7 +112,8 @@ fn matches_of(matches: &ArgMatches) -> &ArgMatches {
 }
 
 fn source(matches: &ArgMatches, id: &str) -> Option<ValueSource> {
-    matches.try_contains_id(id).ok().and_then(|_| matches.value_source(id))
+    let Ok(_known) = matches.try_contains_id(id) else { return None };
+    matches.value_source(id)
 }
 
 /// Reads the command line, the environment, and the file that either names.
@@ -127,7 +128,9 @@ pub fn load(mut args: Vec<OsString>) -> Result<(Cli, Vec<Setting>), SettingsErro
     let first = first.or_else(|_| lenient.try_get_matches_from(&args));
     let mut from_file = BTreeMap::new();
     let needs_none = |m: &ArgMatches| m.subcommand_name() == Some("make-nkey");
-    if let Some(first) = first.as_ref().ok().filter(|m| !needs_none(m)) {
+    if let Ok(first) = &first
+        && !needs_none(first)
+    {
         let first = matches_of(first);
         if let Ok(Some(path)) = first.try_get_one::<PathBuf>("config") {
             from_file = read(path, &command)?;
@@ -143,7 +146,9 @@ pub fn load(mut args: Vec<OsString>) -> Result<(Cli, Vec<Setting>), SettingsErro
     args.extend(from_file.iter().map(|(name, value)| format!("--{name}={value}").into()));
     let matches = command.clone().try_get_matches_from(args).unwrap_or_else(|error| {
         // Nobody is left, and nothing was begun: what clap says is the whole answer.
-        let _ = error.print();
+        if let Err(unsaid) = error.print() {
+            eprintln!("{unsaid}: {error}");
+        }
         if error.use_stderr() && !from_file.is_empty() {
             let names = from_file.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
             eprintln!("\nThe file of settings says: {names}");
@@ -164,15 +169,18 @@ fn settings(
     longs
         .filter(|(_, name)| !NOT_IN_FILES.contains(name))
         .map(|(id, name)| {
-            let raw = matches.try_get_raw(id.as_str()).ok().flatten();
-            let values = raw.map(|v| v.map(|s| s.to_string_lossy()).collect::<Vec<_>>());
+            let values: Vec<_> = match matches.try_get_raw(id.as_str()) {
+                Ok(Some(raw)) => raw.map(|s| s.to_string_lossy()).collect(),
+                // It is not set, or none of this command.
+                Ok(None) | Err(_) => Vec::new(),
+            };
             let source = match source(matches, id.as_str()) {
                 Some(ValueSource::CommandLine) if from_file.contains_key(name) => "file",
                 Some(ValueSource::CommandLine) => "flag",
                 Some(ValueSource::EnvVariable) => "environment",
                 _ => "default",
             };
-            let value = without_password(&values.unwrap_or_default().join(","));
+            let value = without_password(&values.join(","));
             Setting { name: name.to_owned(), value, source }
         })
         .collect()

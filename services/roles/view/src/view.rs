@@ -1,8 +1,8 @@
 //! The folded state, kept current.
 
 use oi_domain::{FEATURE_LEVEL, STATE_SCHEMA, State, apply};
-use oi_events::RecordedCommit;
-use oi_journal::{Log, ReadError, SnapshotStore};
+use oi_events::{RecordedCommit, chain, from_bytes_strict};
+use oi_journal::{Log, ReadError, SnapshotError, SnapshotStore};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{broadcast, watch};
 
@@ -38,6 +38,13 @@ pub struct View {
     commits: broadcast::Sender<Arc<RecordedCommit>>,
 }
 
+/// The last snapshot of the state, if there is one.
+async fn snapshot(snapshots: &SnapshotStore) -> Result<Option<State>, SnapshotError> {
+    let Some((position, bytes)) = snapshots.get(STATE_SCHEMA).await? else { return Ok(None) };
+    let state: State = from_bytes_strict(&bytes).map_err(SnapshotError::Damaged)?;
+    Ok((state.position == position).then_some(state))
+}
+
 /// A release that does not know the log's level must not go on.
 fn check(state: &State) -> Result<(), ViewError> {
     let level = state.level();
@@ -51,16 +58,16 @@ impl View {
     /// # Errors
     /// Where the log cannot be read.
     pub async fn load(log: &Log, snapshots: &SnapshotStore) -> Result<View, ViewError> {
-        let mut state = State::default();
         let end = log.last_position().await?;
-        if let Some((position, bytes)) = snapshots.get(STATE_SCHEMA).await
-            && let Ok(snapshot) = oi_events::from_bytes_strict::<State>(&bytes)
+        let mut state = match snapshot(snapshots).await {
             // A snapshot of another log (a restored broker, say) is no use.
-            && snapshot.position == position
-            && position <= end
-        {
-            state = snapshot;
-        }
+            Ok(Some(snapshot)) if snapshot.position <= end => snapshot,
+            Ok(_) => State::default(),
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "snapshot ignored");
+                State::default()
+            }
+        };
         let from = state.position + 1;
         let mut replay = log.replay(from, end).await?;
         while let Some(recorded) = replay.next().await? {
@@ -119,9 +126,12 @@ impl View {
     fn store_snapshot(&self, snapshots: SnapshotStore) {
         let (position, bytes) = self.read(|s| (s.position, oi_events::to_bytes(s)));
         tokio::spawn(async move {
-            let Ok(bytes) = bytes else { return };
-            if let Err(error) = snapshots.put(STATE_SCHEMA, position, bytes).await {
-                tracing::warn!(%error, "no snapshot stored");
+            let stored = match bytes {
+                Ok(bytes) => snapshots.put(STATE_SCHEMA, position, bytes).await,
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = stored {
+                tracing::warn!(error = chain(&error), "no snapshot stored");
             }
         });
     }
@@ -135,8 +145,9 @@ impl View {
         apply(&mut state, &recorded);
         drop(state);
         let position = recorded.position;
-        // Nobody listening is fine.
-        let _ = self.commits.send(Arc::new(recorded));
+        if self.commits.send(Arc::new(recorded)).is_err() {
+            tracing::trace!(position, "nobody listens");
+        }
         self.position.send_replace(position);
     }
 

@@ -7,7 +7,7 @@ use super::header::{
 use crate::subjects;
 use async_nats::HeaderMap;
 use bytes::Bytes;
-use oi_events::{Command, CommandEnvelope, CommandId, FORMAT};
+use oi_events::{Command, CommandEnvelope, CommandId, FORMAT, parsed};
 
 /// The subject, headers and body of a command.
 pub(crate) fn encode_command(
@@ -49,7 +49,7 @@ pub(crate) fn decode_command(
     let kinds = text(headers, KINDS)?;
     let bad = || MessageError::Header { name: KINDS, value: kinds.to_owned() };
     let mut parts = kinds.split(' ');
-    let mut number = || parts.next().and_then(|p| p.parse::<u16>().ok()).ok_or_else(bad);
+    let mut number = || parts.next().and_then(parsed::<u16>).ok_or_else(bad);
     let (kind, version) = (number()?, number()?);
     let expected_position = match headers.get(EXPECTED) {
         Some(_) => Some(parse(headers, EXPECTED)?),

@@ -5,6 +5,7 @@ use super::header::{
     ACTOR, COMMAND_ID, CORRELATION, FORMAT_HEADER, HASH, KINDS, POSITION, PREVIOUS, TIME, parse,
     text,
 };
+use crate::connection::BoxError;
 use async_nats::HeaderMap;
 use async_nats::header::HeaderValue;
 use bytes::Bytes;
@@ -20,10 +21,20 @@ enum Beside {
     Fields { header: CommitHeader, hash: Hash },
 }
 
-fn read_header(headers: &HeaderMap) -> Result<CommitHeader, MessageError> {
+/// The position that a message states for its first commit, or its sequence if it states none.
+fn read_position(headers: &HeaderMap, sequence: u64) -> Result<u64, MessageError> {
+    match headers.get(POSITION) {
+        None => Ok(sequence),
+        Some(_) => parse::<NonZeroU64>(headers, POSITION).map(u64::from),
+    }
+}
+
+fn read_header(headers: &HeaderMap, body: &Bytes) -> Result<CommitHeader, MessageError> {
+    let position = read_position(headers, 1)?;
     let format: u16 = parse(headers, FORMAT_HEADER)?;
     if format == BATCH_FORMAT {
         // A batch is split before its headers are read, unless it cannot be split.
+        split(position, 1, headers, body)?;
         return Err(MessageError::Empty);
     }
     if format != FORMAT {
@@ -61,10 +72,13 @@ impl StoredCommit {
         headers: HeaderMap,
         body: Bytes,
     ) -> Vec<StoredCommit> {
-        let position = parse::<NonZeroU64>(&headers, POSITION).map_or(sequence, u64::from);
-        if parse(&headers, FORMAT_HEADER).is_ok_and(|format: u16| format == BATCH_FORMAT)
-            && let Ok(batch) = split(position, sequence, &headers, &body)
-        {
+        let is_batch = |format: u16| format == BATCH_FORMAT;
+        let (position, batched) = match read_position(&headers, sequence) {
+            Ok(position) => (position, parse(&headers, FORMAT_HEADER).is_ok_and(is_batch)),
+            // Reading the header says so.
+            Err(_) => (sequence, false),
+        };
+        if batched && let Ok(batch) = split(position, sequence, &headers, &body) {
             return batch;
         }
         let beside = Beside::Headers(headers);
@@ -96,7 +110,7 @@ impl StoredCommit {
     /// When one is absent or does not parse.
     pub fn header(&self) -> Result<CommitHeader, MessageError> {
         match &self.beside {
-            Beside::Headers(headers) => read_header(headers),
+            Beside::Headers(headers) => read_header(headers, &self.body),
             Beside::Fields { header, .. } => Ok(header.clone()),
         }
     }
@@ -137,7 +151,7 @@ impl StoredCommit {
     /// When it is not a commit that this release reads.
     pub fn decode(self) -> Result<RecordedCommit, MessageError> {
         let header = match self.beside {
-            Beside::Headers(ref headers) => read_header(headers)?,
+            Beside::Headers(ref headers) => read_header(headers, &self.body)?,
             Beside::Fields { header, .. } => header,
         };
         let hash = header.hash(&self.subject, &self.body);
@@ -169,10 +183,10 @@ fn split(
 /// A received message's commits, and how many messages the broker still has after it.
 pub(crate) fn received(
     message: async_nats::jetstream::Message,
-) -> Option<(Vec<StoredCommit>, u64)> {
-    let info = message.info().ok()?;
+) -> Result<(Vec<StoredCommit>, u64), BoxError> {
+    let info = message.info()?;
     let (sequence, pending) = (info.stream_sequence, info.pending);
     let (message, _) = message.split();
     let (subject, headers) = (message.subject.to_string(), message.headers.unwrap_or_default());
-    Some((StoredCommit::of_message(sequence, subject, headers, message.payload), pending))
+    Ok((StoredCommit::of_message(sequence, subject, headers, message.payload), pending))
 }

@@ -1,6 +1,6 @@
 //! A cluster's external users, between requests, the state and answers.
 
-use super::{IntoCommand, parse};
+use super::{IntoCommand, count, parse};
 use crate::rejected::Rejected;
 use oi_domain::{Cluster, Node};
 use oi_events::{
@@ -25,7 +25,7 @@ pub fn state(c: &Cluster) -> Option<v1::Authentication> {
     let behind = c.carriers(Component::ApiServer).into_iter().filter(|(_, n)| behind(n)).count();
     (!c.issuers.is_empty() || c.pending_rollout().next().is_some()).then(|| v1::Authentication {
         issuers: c.issuers.iter().map(shown).collect(),
-        servers_behind: u32::try_from(behind).unwrap_or(u32::MAX),
+        servers_behind: count(behind),
     })
 }
 

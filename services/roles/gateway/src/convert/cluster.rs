@@ -1,6 +1,6 @@
 //! Clusters and their kubeconfigs, between requests, the state and answers.
 
-use super::{IntoCommand, addons, authentication, endpoint, parse, rotation, tunnel};
+use super::{IntoCommand, addons, authentication, count, endpoint, parse, rotation, tunnel};
 use crate::rejected::Rejected;
 use oi_domain::{Ca, Cluster, ClusterPhase, State};
 use oi_events::{
@@ -76,7 +76,6 @@ pub fn clusters<'a>(
 }
 
 pub fn cluster(state: &State, name: &ClusterName, c: &Cluster) -> v1::Cluster {
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     v1::Cluster {
         name: name.to_string(),
         spec: Some(show_spec(&c.spec)),

@@ -1,6 +1,6 @@
 //! Hypervisors, between requests, the state and answers.
 
-use super::{IntoCommand, parse, port};
+use super::{IntoCommand, count, parse, port};
 use crate::rejected::Rejected;
 use oi_domain::{Hypervisor, Reach, Route, State};
 use oi_events::{
@@ -84,9 +84,9 @@ pub fn hypervisor(state: &State, h: &Hypervisor) -> v1::Hypervisor {
         cordoned: h.cordoned,
         reach: reach.into(),
         detail: detail.to_owned(),
-        nodes: u32::try_from(state.nodes_on(&h.spec.name).count()).unwrap_or(u32::MAX),
+        nodes: count(state.nodes_on(&h.spec.name).count()),
         since_ms: h.since_ms,
-        orphans: u32::try_from(h.orphans.len()).unwrap_or(u32::MAX),
+        orphans: count(h.orphans.len()),
         shared_ports: h.shared_ports.iter().map(|p| u32::from(*p)).collect(),
         routes: state.routes(&h.spec.name).iter().map(route).collect(),
     }

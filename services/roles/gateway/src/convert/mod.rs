@@ -43,6 +43,11 @@ pub fn parse<T: FromStr<Err: Display>>(field: &str, text: &str) -> Result<T, Rej
     text.parse().map_err(|e| Rejected::field(field, e))
 }
 
+/// How many there are, as messages say it.
+fn count(all: usize) -> u32 {
+    all.min(u32::MAX as usize) as u32
+}
+
 fn port(field: &str, value: u32) -> Result<u16, Rejected> {
     u16::try_from(value).map_err(|_| Rejected::field(field, format!("{value} is not a port")))
 }

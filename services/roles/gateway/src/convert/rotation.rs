@@ -1,6 +1,6 @@
 //! The replacement of CAs, between requests, the state and answers.
 
-use super::{IntoCommand, parse};
+use super::{IntoCommand, count, parse};
 use crate::rejected::Rejected;
 use oi_domain::Cluster;
 use oi_events::{Command, RotateCaV1, RotationStage, RotationStep};
@@ -33,6 +33,6 @@ pub fn shown(c: &Cluster) -> Option<v1::Rotation> {
         RotationStage::Retire => v1::RotationStage::Retire,
     };
     let behind = c.staying(|n| rotation.is_behind(n)).len();
-    let nodes_behind = u32::try_from(behind).unwrap_or(u32::MAX);
+    let nodes_behind = count(behind);
     Some(v1::Rotation { stage: stage.into(), nodes_behind })
 }
