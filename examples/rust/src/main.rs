@@ -4,7 +4,7 @@ use async_nats::jetstream::{self, consumer, message::PublishMessage};
 use futures::StreamExt;
 use oi_proto::v1::{self, command_outcome::Outcome, submit_request::Command};
 use prost::Message;
-use std::io::{BufRead, Write};
+use std::io::{BufRead, ErrorKind, Write};
 use std::time::Duration;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -68,7 +68,8 @@ async fn submit(
             .payload(request.encode_to_vec().into());
         let stored =
             context.send_publish(format!("oi.submit.admin.{producer}"), message).await?.await;
-        if stored.is_err() {
+        if let Err(error) = stored {
+            eprintln!("asking again: {error}");
             continue;
         }
         let Ok(Some(told)) = tokio::time::timeout(PATIENCE, outcomes.next()).await else {
@@ -87,13 +88,17 @@ async fn submit(
 /// The place of an event: its commit's position, and its number there.
 fn place(id: &str) -> Option<(u64, u32)> {
     let (position, index) = id.split_once('.')?;
-    Some((position.parse().ok()?, index.parse().ok()?))
+    let (Ok(position), Ok(index)) = (position.parse(), index.parse()) else { return None };
+    Some((position, index))
 }
 
 /// Appends each event to a file, once.
 async fn consume(url: &str, name: &str, path: &str) -> Result<()> {
     let context = jetstream::new(connect(url).await?);
-    let written = std::fs::read_to_string(path).unwrap_or_default();
+    let written = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        read => read?,
+    };
     let mut last = written.lines().last().and_then(|line| place(line.split(' ').next()?));
     let mut file = std::fs::File::options().create(true).append(true).open(path)?;
     loop {

@@ -2,7 +2,6 @@
 
 use super::{API_VERSION, Document, Metadata};
 use serde::{Deserialize, Serialize};
-use std::fmt::Write;
 
 /// Why a stream of documents was refused.
 #[derive(Debug, thiserror::Error)]
@@ -147,8 +146,8 @@ pub fn write(documents: &[Document]) -> Result<String, ManifestError> {
             Document::Cluster(m, s) => one("Cluster", m, s)?,
             Document::Node(m, s) => one("Node", m, s)?,
         };
-        // Writing into a string cannot fail.
-        let _ = write!(stream, "---\n{text}");
+        stream.push_str("---\n");
+        stream.push_str(&text);
     }
     Ok(stream)
 }

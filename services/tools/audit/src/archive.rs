@@ -71,6 +71,9 @@ pub enum ArchiveError {
         #[source]
         source: MessageError,
     },
+    /// A record is longer than a reader accepts.
+    #[error("a record has {0} bytes: no more than {LONGEST} can be archived")]
+    TooLong(usize),
     /// A record has no stored form.
     #[error("a record cannot be encoded")]
     Encode(#[from] oi_events::CodecError),
@@ -123,7 +126,10 @@ impl ArchiveWriter {
 
     fn put(&mut self, record: &Record<'_>) -> Result<(), ArchiveError> {
         let bytes = oi_events::to_bytes(record)?;
-        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
+        let length = match u32::try_from(bytes.len()) {
+            Ok(length) if bytes.len() <= LONGEST => length.to_le_bytes(),
+            Ok(_) | Err(_) => return Err(ArchiveError::TooLong(bytes.len())),
+        };
         let written = self.out.write_all(&length).and_then(|()| self.out.write_all(&bytes));
         written.map_err(|source| ArchiveError::File { path: self.part.clone(), source })
     }
@@ -151,9 +157,12 @@ impl ArchiveWriter {
     }
 
     /// Leaves nothing of it.
-    pub fn discard(self) {
-        // What cannot be removed has a name that nobody takes for an archive.
-        let _ = std::fs::remove_file(&self.part);
+    ///
+    /// # Errors
+    /// Where it cannot be removed. It has a name that nobody takes for an archive.
+    pub fn discard(self) -> Result<(), ArchiveError> {
+        std::fs::remove_file(&self.part)
+            .map_err(|source| ArchiveError::File { path: self.part, source })
     }
 
     /// Ends it.
@@ -194,8 +203,10 @@ impl ArchiveReader {
         let file = |source| ArchiveError::File { path: path.to_owned(), source };
         let mut input = BufReader::with_capacity(1 << 20, File::open(path).map_err(file)?);
         let mut magic = [0; MAGIC.len()];
-        if input.read_exact(&mut magic).is_err() || magic != MAGIC {
-            return Err(ArchiveError::NotOne(path.to_owned()));
+        match input.read_exact(&mut magic) {
+            Ok(()) if magic == MAGIC => {}
+            Err(e) if e.kind() != io::ErrorKind::UnexpectedEof => return Err(file(e)),
+            Ok(()) | Err(_) => return Err(ArchiveError::NotOne(path.to_owned())),
         }
         let input = Decoder::new(input).map_err(file)?;
         let mut reader = ArchiveReader {

@@ -4,7 +4,7 @@ use oi_domain::State;
 use oi_events::{
     BackupCommand, BackupEvent, ClusterCommand, ClusterEvent, ClusterName, Command, CommandId,
     Event, HypervisorEvent, HypervisorName, JobCommand, JobTarget, NodeCommand, NodeEvent,
-    NodeName, Observation, ObservationCommand, RecordedCommit,
+    NodeName, Observation, ObservationCommand, RecordedCommit, parsed,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -117,7 +117,7 @@ impl Causes {
         let mut chain = Vec::new();
         let mut next = position;
         while next > 0 {
-            let index = usize::try_from(next - 1).unwrap_or(usize::MAX);
+            let Ok(index) = usize::try_from(next - 1) else { break };
             let Some((before, cause)) = self.before.get(index).copied() else { break };
             chain.push((next, cause));
             next = before;
@@ -141,9 +141,9 @@ impl Causes {
             Some((cluster, node)) => (cluster, Some(node)),
             None => (what, None),
         };
-        let cluster = state.clusters.get(&cluster.parse().ok()?)?;
+        let cluster = state.clusters.get(&parsed(cluster)?)?;
         match node {
-            Some(node) => Some(cluster.nodes.get(&node.parse().ok()?)?.generation.0),
+            Some(node) => Some(cluster.nodes.get(&parsed(node)?)?.generation.0),
             None => Some(cluster.generation.0),
         }
     }

@@ -14,7 +14,7 @@ const RUN: usize = 65_536;
 /// An id and its position.
 const RECORD: usize = 24;
 /// How many records of a run are read at once.
-const BUFFER: u64 = 512;
+const BUFFER: usize = 512;
 
 /// Takes ids with their positions, and reports those that appear twice.
 #[derive(Debug, Default)]
@@ -107,8 +107,8 @@ struct Reader {
 impl Reader {
     fn next(&mut self, file: &File) -> io::Result<Option<(Uuid, u64)>> {
         if self.ahead.is_empty() && self.left > 0 {
-            let count = self.left.min(BUFFER);
-            let mut bytes = vec![0; usize::try_from(count).unwrap_or(0) * RECORD];
+            let count = self.left.min(BUFFER as u64);
+            let mut bytes = vec![0; count as usize * RECORD];
             file.read_exact_at(&mut bytes, self.at)?;
             self.at += bytes.len() as u64;
             self.left -= count;

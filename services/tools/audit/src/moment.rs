@@ -25,9 +25,9 @@ impl FromStr for Moment {
         if let Ok(position) = text.parse() {
             return Ok(Moment::Position(position));
         }
-        let time: Option<jiff::Timestamp> = text.parse().ok();
-        let ms = time.and_then(|t| u64::try_from(t.as_millisecond()).ok());
-        ms.map(Moment::Time).ok_or_else(|| MomentError(text.to_owned()))
+        let none = || MomentError(text.to_owned());
+        let time: jiff::Timestamp = text.parse().map_err(|_| none())?;
+        u64::try_from(time.as_millisecond()).map(Moment::Time).map_err(|_| none())
     }
 }
 

@@ -5,7 +5,7 @@ use crate::check::Checker;
 use crate::moment::Moment;
 use crate::source::Source;
 use oi_domain::{State, apply};
-use oi_events::RecordedCommit;
+use oi_events::{CodecError, RecordedCommit};
 use oi_journal::{ConnectError, KeyStoreError, MessageError, ReadError, StoredCommit};
 use oi_proof::Checkpoint;
 use std::ops::ControlFlow;
@@ -33,6 +33,15 @@ pub enum AuditError {
         /// What is wrong.
         #[source]
         source: MessageError,
+    },
+    /// What the rules decide has no stored form.
+    #[error("what the rules decide at position {position} cannot be encoded")]
+    Encode {
+        /// Where.
+        position: u64,
+        /// Why.
+        #[source]
+        source: CodecError,
     },
     /// A commit is missing: what follows cannot be told.
     #[error("the log has a gap: after position {after} comes {found}")]

@@ -5,7 +5,7 @@ use crate::moment::Moment;
 use crate::read::{AuditError, fold};
 use crate::source::Source;
 use oi_domain::{Scope, State, decide_again, describe, owed_in};
-use oi_events::{Event, Hash, RecordedCommit};
+use oi_events::{CodecError, Event, Hash, RecordedCommit};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -65,23 +65,23 @@ fn owed(state: &State, scopes: &BTreeSet<Scope>) -> BTreeSet<String> {
     scopes.iter().flat_map(|scope| owed_in(state, scope)).map(|job| job.id.0).collect()
 }
 
-/// The digest that all releases print: over the events' bytes, one after the other.
-fn bytes_digest(events: &[Event]) -> String {
-    let bytes: Vec<u8> = events.iter().flat_map(|e| e.encode().unwrap_or_default()).collect();
-    Hash::of(&[b"oi/decision/v1", &bytes]).to_string()
+fn digest(bytes: &[u8]) -> String {
+    Hash::of(&[b"oi/decision/v1", bytes]).to_string()
 }
 
-/// The digest that tells events of different kinds with the same bytes apart.
-fn events_digest(events: &[Event]) -> String {
-    let mut bytes = Vec::new();
+/// The digest that all releases print, over the events' bytes, one after the other; and the one
+/// that tells events of different kinds with the same bytes apart.
+fn digests(events: &[Event]) -> Result<(String, String), CodecError> {
+    let (mut plain, mut framed) = (Vec::new(), Vec::new());
     for event in events {
-        let (kind, body) = (event.kind(), event.encode().unwrap_or_default());
-        bytes.extend(kind.kind.to_be_bytes());
-        bytes.extend(kind.version.to_be_bytes());
-        bytes.extend((body.len() as u64).to_be_bytes());
-        bytes.extend(body);
+        let (kind, body) = (event.kind(), event.encode()?);
+        framed.extend(kind.kind.to_be_bytes());
+        framed.extend(kind.version.to_be_bytes());
+        framed.extend((body.len() as u64).to_be_bytes());
+        framed.extend_from_slice(&body);
+        plain.extend(body);
     }
-    Hash::of(&[b"oi/decision/v2", &bytes]).to_string()
+    Ok((digest(&plain), Hash::of(&[b"oi/decision/v2", &framed]).to_string()))
 }
 
 /// A decision whose commit is not folded in yet.
@@ -92,7 +92,7 @@ struct Pending {
 }
 
 impl Pending {
-    fn new(state: &State, recorded: &RecordedCommit) -> Pending {
+    fn new(state: &State, recorded: &RecordedCommit) -> Result<Pending, AuditError> {
         let commit = &recorded.commit;
         let (outcome, events) = match decide_again(state, recorded) {
             Ok(events) => (events.iter().map(words).collect(), events),
@@ -100,16 +100,19 @@ impl Pending {
         };
         let scopes: BTreeSet<Scope> = commit.events.iter().map(Scope::of).collect();
         let clusters = commit.events.iter().filter_map(|e| describe(e).cluster);
+        let position = recorded.position;
+        let (plain, framed) =
+            digests(&events).map_err(|source| AuditError::Encode { position, source })?;
         let decision = Decision {
-            position: recorded.position,
+            position,
             command: commit.command.kind().name.to_owned(),
             clusters: clusters.map(|c| c.to_string()).collect(),
             outcome,
-            digest: bytes_digest(&events),
-            events: Some(events_digest(&events)),
+            digest: plain,
+            events: Some(framed),
             jobs: BTreeSet::new(),
         };
-        Pending { decision, owed: owed(state, &scopes), scopes }
+        Ok(Pending { decision, owed: owed(state, &scopes), scopes })
     }
 
     fn finish(self, after: &State) -> Decision {
@@ -129,15 +132,27 @@ pub async fn decisions(
 ) -> Result<(), AuditError> {
     let mut pending: Option<Pending> = None;
     let mut last = 0;
+    let mut failed = None;
     let state = fold(source, to, |state, recorded, end| {
         last = end;
-        let before = pending.replace(Pending::new(state, recorded));
+        let next = match Pending::new(state, recorded) {
+            Ok(next) => next,
+            Err(error) => {
+                failed = Some(error);
+                return ControlFlow::Break(());
+            }
+        };
+        let before = pending.replace(next);
         before.map_or(ControlFlow::Continue(()), |p| each(p.finish(state), end))
     });
     let state = state.await?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
     // If `each` ended the folding, the pending commit was not folded in.
     if let Some(p) = pending.filter(|p| p.decision.position == state.position) {
-        let _ = each(p.finish(&state), last);
+        // The last one, whether it is enough or not.
+        let (ControlFlow::Continue(()) | ControlFlow::Break(())) = each(p.finish(&state), last);
     }
     Ok(())
 }
@@ -145,7 +160,7 @@ pub async fn decisions(
 impl Decision {
     /// Whether the rules refuse the command: they give a reason, and no event.
     pub fn is_refused(&self) -> bool {
-        !self.outcome.is_empty() && self.digest == bytes_digest(&[])
+        !self.outcome.is_empty() && self.digest == digest(&[])
     }
 
     /// Whether both refuse the command, or both decide the same events.

@@ -7,8 +7,11 @@ use std::process::Command;
 
 /// Returns only where oi-audit cannot be run.
 pub fn run(args: &[OsString]) -> Result<(), Failure> {
-    let beside = std::env::current_exe().ok().map(|p| p.with_file_name("oi-audit"));
-    let program = beside.filter(|p| p.is_file()).unwrap_or_else(|| "oi-audit".into());
+    let program = match std::env::current_exe().map(|p| p.with_file_name("oi-audit")) {
+        Ok(beside) if beside.is_file() => beside,
+        // It may be in PATH.
+        Ok(_) | Err(_) => "oi-audit".into(),
+    };
     let source = Command::new(&program).args(args).exec();
     Err(Failure::Io { what: format!("{} cannot be run", program.display()), source })
 }

@@ -5,7 +5,7 @@ use oi_proto::v1::oi_client::OiClient;
 use oi_proto::v1::{self, submit_request::Command};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use tonic::Status;
@@ -59,10 +59,15 @@ fn user_id() -> String {
 }
 
 fn default_actor() -> String {
-    let user = ["USER", "LOGNAME"].iter().find_map(|v| std::env::var(v).ok());
+    let user = ["USER", "LOGNAME"].iter().find_map(|name| {
+        let Ok(user) = std::env::var(name) else { return None };
+        Some(user)
+    });
     let user = user.unwrap_or_else(user_id);
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("{user}@{}", host.trim())
+    match std::fs::read_to_string("/proc/sys/kernel/hostname") {
+        Ok(host) => format!("{user}@{}", host.trim()),
+        Err(_) => format!("{user}@unknown"),
+    }
 }
 
 impl Client {
@@ -116,8 +121,13 @@ impl Client {
     /// # Errors
     /// Where the server is away.
     pub async fn plan(&self) -> Result<v1::PlanResponse, Failure> {
-        let gathered = self.planned.as_ref().map(|p| p.lock().map(|g| g.clone()));
-        self.ask_for_plan(gathered.and_then(Result::ok).unwrap_or_default()).await
+        let gathered = self.gathered().map(|all| all.clone());
+        self.ask_for_plan(gathered.unwrap_or_default()).await
+    }
+
+    /// The commands so far, if they are only gathered.
+    fn gathered(&self) -> Option<MutexGuard<'_, Vec<v1::SubmitRequest>>> {
+        self.planned.as_ref().map(|all| all.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What these commands would do, one after the other.
@@ -195,8 +205,8 @@ impl Client {
             expected_position: self.expected.swap(0, Ordering::Relaxed),
             command: Some(command),
         };
-        if let Some(mut planned) = self.planned.as_ref().and_then(|p| p.lock().ok()) {
-            planned.push(request);
+        if let Some(mut gathered) = self.gathered() {
+            gathered.push(request);
             return Ok(v1::SubmitResponse::default());
         }
         self.call(request, async |mut api, r| api.submit(r).await).await

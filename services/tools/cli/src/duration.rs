@@ -23,7 +23,8 @@ pub fn parse(text: &str) -> Result<Duration, String> {
 
 /// As commands have it.
 pub fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    let whole = duration.as_secs().saturating_mul(1000);
+    whole.saturating_add(duration.subsec_millis().into())
 }
 
 #[cfg(test)]

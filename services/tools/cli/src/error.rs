@@ -155,8 +155,8 @@ fn join_exit_code(error: &JoinError) -> u8 {
 
 /// The stable code of a rejection.
 fn code(status: &Status) -> Option<Code> {
-    let word = status.metadata().get("oi-code")?;
-    word.to_str().ok().map(Code::from)
+    let Ok(word) = status.metadata().get("oi-code")?.to_str() else { return None };
+    Some(Code::from(word))
 }
 
 /// Whether the same call may well succeed a moment later.

@@ -100,7 +100,8 @@ pub async fn run(client: &Client, verb: JoinTokenVerb) -> Result<(), Failure> {
 
 impl Create {
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let past = |_| Failure::Input("the clock of this machine is before 1970".to_owned());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(past)?;
         let command = v1::CreateJoinToken {
             cluster: self.cluster.clone(),
             expires_ms: duration::milliseconds(now + self.ttl),

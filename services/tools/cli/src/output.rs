@@ -92,11 +92,11 @@ pub fn word(name: &str, prefix: &str) -> String {
     name.strip_prefix(prefix).unwrap_or(name).to_lowercase().replace('_', "-")
 }
 
-/// RFC 3339 in UTC; empty for 0.
+/// RFC 3339 in UTC; empty for 0, and as it is after the year 9999.
 pub fn moment(ms: u64) -> String {
-    let timestamp = i64::try_from(ms).ok().filter(|ms| *ms > 0);
-    timestamp
-        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
-        .map(|t| t.to_string())
-        .unwrap_or_default()
+    match i64::try_from(ms).map(jiff::Timestamp::from_millisecond) {
+        _ if ms == 0 => String::new(),
+        Ok(Ok(time)) => time.to_string(),
+        Ok(Err(_)) | Err(_) => format!("{ms} ms"),
+    }
 }

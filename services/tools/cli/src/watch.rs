@@ -46,11 +46,17 @@ impl Watch {
         loop {
             let mut events = client.watch(request.clone()).await?;
             client = client.patient(PATIENCE);
-            while let Ok(Some(event)) = events.message().await {
-                print(&event, self.output.output)?;
-                request.resume_after = event.resume_token;
-            }
-            eprintln!("connection lost; going on after {}", request.resume_after);
+            let why = loop {
+                match events.message().await {
+                    Ok(Some(event)) => {
+                        print(&event, self.output.output)?;
+                        request.resume_after = event.resume_token;
+                    }
+                    Ok(None) => break "the server has ended it".to_owned(),
+                    Err(status) => break status.message().to_owned(),
+                }
+            };
+            eprintln!("connection lost ({why}); going on after {}", request.resume_after);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The head of a log as text (c2sp.org/tlog-checkpoint).
 
 use crate::note::{NoteError, Signer, Verifier};
-use crate::tree::{Digest, Tree};
+use crate::tree::{Digest, Tree, read_digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
@@ -66,8 +66,7 @@ impl Checkpoint {
         if number.to_string() != size {
             return Err(CheckpointError::Form("the size"));
         }
-        let root = BASE64.decode(root).ok().and_then(|root| root.try_into().ok());
-        let root = root.ok_or(CheckpointError::Form("the root"))?;
+        let root = read_digest(root).ok_or(CheckpointError::Form("the root"))?;
         Ok(Checkpoint { origin: origin.to_owned(), size: number, root })
     }
 }

@@ -4,7 +4,7 @@
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::note::Verifier;
 use crate::prove::{consistency_roots, inclusion_root};
-use crate::tree::{Digest, leaf_hash};
+use crate::tree::{Digest, leaf_hash, read_digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::fmt;
@@ -39,13 +39,13 @@ pub enum FileError {
 }
 
 fn number(line: &str, name: &str) -> Option<u64> {
-    line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()
+    let Ok(number) = line.strip_prefix(name)?.strip_prefix(' ')?.parse() else { return None };
+    Some(number)
 }
 
 /// The hashes, one a line.
 fn hashes<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Vec<Digest>> {
-    let hash = |line: &str| BASE64.decode(line).ok()?.try_into().ok();
-    lines.map(hash).collect()
+    lines.map(read_digest).collect()
 }
 
 fn write_hashes(f: &mut fmt::Formatter<'_>, hashes: &[Digest]) -> fmt::Result {

@@ -84,8 +84,10 @@ fn run(command: Command) -> Result<String, Failure> {
         }
         Command::Inclusion { key, commit, file } => {
             let verifier = Verifier::parse(&key.key)?;
-            let hash = hex::decode(&commit).ok().filter(|hash| hash.len() == 32);
-            let hash = hash.ok_or(Failure::Commit(commit))?;
+            let hash = match hex::decode(&commit) {
+                Ok(hash) if hash.len() == 32 => hash,
+                Ok(_) | Err(_) => return Err(Failure::Commit(commit)),
+            };
             let failed = |source| Failure::File { path: file.clone(), source };
             let proof = InclusionProof::parse(&read(&file)?).map_err(failed)?;
             let head = proof.check(&hash, &verifier).map_err(failed)?;

@@ -1,9 +1,17 @@
 //! The Merkle tree of RFC 6962, section 2.1.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 /// SHA-256.
 pub type Digest = [u8; 32];
+
+/// A hash in base64; none if the text is something else.
+pub(crate) fn read_digest(text: &str) -> Option<Digest> {
+    let Ok(Ok(digest)) = STANDARD.decode(text).map(Digest::try_from) else { return None };
+    Some(digest)
+}
 
 /// The hash of an entry.
 pub fn leaf_hash(entry: &[u8]) -> Digest {

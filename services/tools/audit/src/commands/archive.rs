@@ -35,7 +35,7 @@ pub async fn export(
     }
     checker.finish(to).map_err(AuditError::Temporary)?;
     if !checker.findings().is_empty() {
-        archive.discard();
+        archive.discard()?;
         return Err(Failure::NotClean("it is not exported"));
     }
     let keys = match keys {

@@ -98,9 +98,10 @@ fn say(text: &str) {
     eprintln!("{text}");
 }
 
-fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    name.trim().to_lowercase()
+fn host_name() -> Result<String, Failure> {
+    let path = Path::new("/proc/sys/kernel/hostname");
+    let name = std::fs::read_to_string(path).map_err(Failure::file(path))?;
+    Ok(name.trim().to_lowercase())
 }
 
 impl JoinFlags {
@@ -112,7 +113,7 @@ impl JoinFlags {
             None => self.join_token,
         };
         Ok(Join {
-            node: self.nodename.unwrap_or_else(host_name),
+            node: self.nodename.map_or_else(host_name, Ok)?,
             endpoint: self.apiserver_endpoint,
             authorities: read(&self.apiserver_ca_cert_file)?,
             token,
