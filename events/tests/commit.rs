@@ -1,5 +1,5 @@
 //! The layout of a commit: frames, strictness, and what its hash covers.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::let_underscore_must_use, missing_docs)]
 
 mod support;
 

@@ -130,7 +130,7 @@ impl Bare {
         loop {
             tokio::time::sleep(Duration::from_millis(500)).await;
             // The next round sees what this one did not.
-            let _ = self.run().await;
+            drop(self.run().await);
         }
     }
 

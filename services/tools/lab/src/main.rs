@@ -2,6 +2,11 @@
 //! a network namespace of its own; a broker, a registry and `oi-server` stand beside
 //! them. What a hypervisor is made of lies behind [`netns`]; a driver for docker
 //! would stand beside it.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::let_underscore_must_use,
+    reason = "what it stops, sweeps away and looks for may be gone already"
+)]
 
 mod cli;
 mod command;
