@@ -27,6 +27,7 @@ mod ids;
 mod job;
 mod parsed;
 mod record;
+mod text;
 
 pub use batch::{BATCH_FORMAT, Batched, read_batch, write_batch};
 pub use chain::chain;
@@ -57,3 +58,4 @@ pub use ids::*;
 pub use job::{Job, JobKind, JobScope, JobTarget};
 pub use parsed::parsed;
 pub use record::{RecordError, RecordKind};
+pub use text::{LONGEST_TEXT, shorten};

@@ -21,7 +21,8 @@ fn word(refused: Result<(), Status>) -> String {
     }
 }
 
-fn commands() -> Vec<(&'static str, String, Asked)> {
+/// Bad commands, with the code of each. They come as messages, too.
+pub fn commands() -> Vec<(&'static str, String, Asked)> {
     let mut all = Vec::new();
     let mut add = |want, what: String, command| all.push((want, what, command));
     let long = "a".repeat(64);
@@ -58,6 +59,12 @@ fn commands() -> Vec<(&'static str, String, Asked)> {
     for san in ["", "bad san", "a\nb"] {
         let command = changed("new", |s| s.extra_sans = vec![san.to_owned()]);
         add("invalid", format!("the name {san:?} in certificates"), Asked::CreateCluster(command));
+    }
+    // Large, and each part of them as it may be.
+    for count in [101, 8_000] {
+        let names = (0..count).map(|n| format!("api-{n}.example.org")).collect();
+        let command = changed("new", |s| s.extra_sans = names);
+        add("invalid", format!("{count} names in certificates"), Asked::CreateCluster(command));
     }
     add("cluster-exists", "a cluster that there is".to_owned(), {
         Asked::CreateCluster(changed(THERE, |s| s.dns_domain = "other.local".to_owned()))

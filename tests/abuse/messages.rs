@@ -1,5 +1,6 @@
 //! Bad messages of producers.
 
+use crate::grpc::commands;
 use crate::{Error, HYPERVISOR, Row, cluster, postcard, submit};
 use async_nats::{Client, HeaderMap};
 use futures::StreamExt;
@@ -12,7 +13,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 struct Sent {
     want: &'static str,
-    what: &'static str,
+    what: String,
     headers: Vec<(&'static str, String)>,
     payload: Vec<u8>,
 }
@@ -41,7 +42,12 @@ fn bad() -> Result<Vec<Sent>, Error> {
             ("Oi-Time", "1790000000000".to_owned()),
         ]
     };
-    let one = |want, what, headers, payload| Sent { want, what, headers, payload };
+    let one = |want, what: &str, headers, payload| Sent {
+        want,
+        what: what.to_owned(),
+        headers,
+        payload,
+    };
     let mut all = vec![
         one("malformed", "an empty message", vec![], vec![]),
         one("malformed", "junk", vec![], b"\xff\xff\xff\xffjunk".to_vec()),
@@ -118,6 +124,11 @@ fn bad() -> Result<Vec<Sent>, Error> {
         vec![],
         v1::SubmitRequest { expected_position: 1, ..good() }.encode_to_vec(),
     ));
+    // What is refused at one door is refused at the other.
+    let commands = commands().into_iter();
+    all.extend(commands.map(|(want, what, command)| {
+        one(want, &what, vec![], submit(command).encode_to_vec())
+    }));
     Ok(all)
 }
 
@@ -163,7 +174,7 @@ pub async fn rows(client: &Client, decided: &v1::SubmitRequest) -> Result<Vec<Ro
     }
     let again = Sent {
         want: "duplicate",
-        what: "a command that was decided",
+        what: "a command that was decided".to_owned(),
         headers: Vec::new(),
         payload: decided.encode_to_vec(),
     };

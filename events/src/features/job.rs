@@ -6,6 +6,7 @@ use crate::event::Event;
 use crate::facts::{About, AskedBy, CommandFacts, Effect, EventFacts, Keys, Restarts};
 use crate::ids::JobId;
 use crate::records;
+use crate::text::shorten;
 use serde::{Deserialize, Serialize};
 
 /// What came of a job, beside what it is for.
@@ -40,6 +41,19 @@ pub enum JobResult {
     },
     /// The queue delivered it too often without any outcome.
     DeadLettered,
+}
+
+impl JobResult {
+    /// The same with texts that a record can keep.
+    #[must_use]
+    pub fn shortened(self) -> JobResult {
+        match self {
+            JobResult::Failed { message, class } => {
+                JobResult::Failed { message: shorten(message), class }
+            }
+            JobResult::Succeeded(_) | JobResult::DeadLettered => self,
+        }
+    }
 }
 
 /// How a job ended, without output and class.

@@ -5,6 +5,7 @@ use crate::command::Command;
 use crate::facts::{About, AskedBy, CommandFacts, Keys};
 use crate::ids::{BackupId, ClusterName, Generation, HypervisorName, NodeName};
 use crate::records;
+use crate::text::shorten;
 use serde::{Deserialize, Serialize};
 
 /// What a worker saw, unasked.
@@ -87,7 +88,38 @@ pub enum Observation {
     },
 }
 
+/// So many objects of one repair are recorded.
+pub const REPAIRED_OBJECTS: usize = 100;
+
 impl Observation {
+    /// The same with texts that a record can keep. Names are as they are: a shorter one would be
+    /// another's.
+    #[must_use]
+    pub fn shortened(self) -> Observation {
+        match self {
+            Observation::HypervisorReachable { name, runtime } => {
+                Observation::HypervisorReachable { name, runtime: shorten(runtime) }
+            }
+            Observation::HypervisorUnreachable { name, reason } => {
+                Observation::HypervisorUnreachable { name, reason: shorten(reason) }
+            }
+            Observation::PodRestarted { cluster, node, generation, what, reason } => {
+                let (what, reason) = (shorten(what), shorten(reason));
+                Observation::PodRestarted { cluster, node, generation, what, reason }
+            }
+            Observation::MemberBroken { cluster, node, generation, reason } => {
+                Observation::MemberBroken { cluster, node, generation, reason: shorten(reason) }
+            }
+            Observation::DriftRepaired { cluster, generation, objects } => {
+                let objects = objects.into_iter().take(REPAIRED_OBJECTS).map(shorten).collect();
+                Observation::DriftRepaired { cluster, generation, objects }
+            }
+            Observation::BackupTaken { .. }
+            | Observation::PeerRequested { .. }
+            | Observation::WorkerGone { .. } => self,
+        }
+    }
+
     /// What was looked at.
     pub fn about(&self) -> About {
         match self {

@@ -3,7 +3,7 @@
 //! Positions count commits, sequences count messages. They are equal until a message holds
 //! several commits; from then on a message states the position at which it begins.
 
-use crate::connection::{Connection, server_code};
+use crate::connection::{Connection, is_too_large, server_code};
 use crate::message::{Entry, MessageError, Outgoing, StoredCommit, outgoing};
 use crate::streams::EVENTS;
 use crate::tail::{Tail, TailError};
@@ -35,6 +35,12 @@ pub enum AppendError {
     /// The end of the log is unknown.
     #[error("the end of the log cannot be read")]
     Tail(#[from] TailError),
+    /// The broker takes no message of that size, now or later.
+    #[error("the broker takes no message of {size} bytes")]
+    TooLarge {
+        /// The size of the message, bytes.
+        size: usize,
+    },
     /// The broker refused the commit.
     #[error("the broker refused the commit")]
     Rejected(#[source] PublishError),
@@ -115,6 +121,9 @@ impl Appender {
                 Ok(ack) if ack.sequence != sequence => return Err(conflict()),
                 Ok(ack) if !ack.duplicate => return Ok(()),
                 Ok(_) => None,
+                Err(e) if is_too_large(&e) => {
+                    return Err(AppendError::TooLarge { size: message.body.len() });
+                }
                 Err(e) => match server_code(&e) {
                     Some(code) if CONFLICTS.contains(&code) => Some(e),
                     Some(_) => return Err(AppendError::Rejected(e)),

@@ -20,6 +20,17 @@ use tokio::sync::mpsc;
 /// The group of all deciders, so that one of them hears each request.
 const DECIDERS: &str = "deciders";
 
+/// A stored command is given up after so many deliveries.
+const DELIVERIES: i64 = 100;
+/// The longest pause before a stored command is delivered again.
+const PAUSE: Duration = Duration::from_secs(16);
+
+/// The pause after the nth delivery: half a second, a second, two seconds …
+fn pause(attempt: i64) -> Duration {
+    let doubled = u32::try_from(attempt - 1).unwrap_or(0).min(5);
+    PAUSE.min(Duration::from_millis(500) * 2_u32.pow(doubled))
+}
+
 /// Why an outcome was not announced.
 #[derive(Debug, thiserror::Error)]
 pub enum AnswerError {
@@ -64,12 +75,18 @@ impl Asked {
         }
     }
 
-    /// Leaves it undecided: a stored command is delivered again, the sender of a direct one
-    /// asks again.
+    /// Whether it was delivered so often without a decision that there will be none: it ends
+    /// deciders, or the broker refused to store anything for half an hour.
+    pub fn is_given_up(&self) -> bool {
+        matches!(&self.from, From::Stored(delivered) if delivered.attempt > DELIVERIES)
+    }
+
+    /// Leaves it undecided: a stored command is delivered again, each time after a longer pause;
+    /// the sender of a direct one asks again.
     pub async fn give_back(self) {
         if let From::Stored(delivered) = self.from {
             // The command is delivered again all the same.
-            if let Err(error) = delivered.nak(Duration::from_millis(500)).await {
+            if let Err(error) = delivered.nak(pause(delivered.attempt)).await {
                 tracing::debug!(%error, "a command is not given back");
             }
         }

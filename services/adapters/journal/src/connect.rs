@@ -11,6 +11,9 @@ use tokio::sync::watch;
 
 /// Older releases report lost acknowledgements and conflicts differently: see `appender`.
 const FLOOR: (u32, u32) = (2, 12);
+/// The broker must take messages of this size: the largest is a batch that was not full yet, with
+/// a commit of [`Entry::LARGEST`](crate::Entry::LARGEST).
+const PAYLOAD: usize = 1024 * 1024;
 /// How long the broker may take to answer a request.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -91,6 +94,16 @@ pub enum ConnectError {
         /// The version that it reports.
         version: String,
     },
+    /// The broker takes only messages that are too small.
+    #[error(
+        "the broker at {url} takes messages of at most {max_payload} bytes; oi needs {PAYLOAD}: set max_payload as in oi's nats.conf"
+    )]
+    SmallPayload {
+        /// Where.
+        url: String,
+        /// What it takes, bytes.
+        max_payload: usize,
+    },
     /// No JetStream.
     #[error("the broker at {url} has JetStream disabled: start it with oi's nats.conf")]
     NoJetStream {
@@ -157,6 +170,9 @@ pub(crate) async fn connect(config: JournalConfig) -> Result<Arc<Connection>, Co
     let info = client.server_info();
     if !is_new_enough(&info.version) {
         return Err(ConnectError::TooOld { url: config.url, version: info.version });
+    }
+    if info.max_payload < PAYLOAD {
+        return Err(ConnectError::SmallPayload { url: config.url, max_payload: info.max_payload });
     }
     if !info.jetstream {
         return Err(ConnectError::NoJetStream { url: config.url });

@@ -2,7 +2,7 @@
 
 use crate::connect::JournalConfig;
 use crate::tail::KnownTail;
-use async_nats::jetstream::context::PublishError;
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, publish::PublishAck};
 use std::error::Error;
@@ -13,6 +13,9 @@ pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Another message stands on this subject: «maximum messages per subject exceeded».
 const SUBJECT_TAKEN: u64 = 10077;
+
+/// The stream takes no message of that size: «message size exceeds maximum allowed».
+const TOO_LARGE: u64 = 10054;
 
 pub(crate) struct Connection {
     pub client: async_nats::Client,
@@ -63,4 +66,9 @@ pub(crate) fn server_code(error: &PublishError) -> Option<u64> {
 /// Whether the broker refused a message because its subject holds one already.
 pub(crate) fn is_subject_taken(error: &PublishError) -> bool {
     server_code(error) == Some(SUBJECT_TAKEN)
+}
+
+/// Whether the broker, or the client in its name, refused a message because of its size.
+pub(crate) fn is_too_large(error: &PublishError) -> bool {
+    error.kind() == PublishErrorKind::MaxPayloadExceeded || server_code(error) == Some(TOO_LARGE)
 }

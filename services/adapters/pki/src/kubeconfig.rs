@@ -4,8 +4,9 @@ use crate::encoding::{certificate_pem, private_key_pem};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
-/// A kubeconfig with one context, `user@cluster`, which is the current one. It
-/// contains the private key. Names stand in it as given, whatever they contain. The
+/// A kubeconfig with one context, `user@cluster`, which is the current one. The entry of the user
+/// has the same name: of two files that are merged, kubectl keeps one entry of a name. It contains
+/// the private key. Names stand in it as given, whatever they contain. The
 /// server is trusted by any of the authorities (DER).
 pub fn kubeconfig(
     cluster: &str,
@@ -16,7 +17,7 @@ pub fn kubeconfig(
     key_pkcs8: &[u8],
 ) -> Zeroizing<String> {
     let context = quoted(&format!("{user}@{cluster}"));
-    let (cluster, server, user) = (quoted(cluster), quoted(server), quoted(user));
+    let (cluster, server) = (quoted(cluster), quoted(server));
     let ca: String = authorities.iter().map(|der| certificate_pem(der)).collect();
     let ca = STANDARD.encode(ca);
     let certificate = STANDARD.encode(certificate_pem(certificate_der));
@@ -30,7 +31,7 @@ pub fn kubeconfig(
         "\n    certificate-authority-data: ",
         &ca,
         "\nusers:\n- name: ",
-        &user,
+        &context,
         "\n  user:\n    client-certificate-data: ",
         &certificate,
         "\n    client-key-data: ",
@@ -40,7 +41,7 @@ pub fn kubeconfig(
         "\n  context:\n    cluster: ",
         &cluster,
         "\n    user: ",
-        &user,
+        &context,
         "\ncurrent-context: ",
         &context,
         "\n",

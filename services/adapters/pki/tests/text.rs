@@ -40,10 +40,10 @@ fn a_kubeconfig_parses_whatever_its_names() {
         assert_eq!(config["current-context"], context.as_str());
         assert_eq!(config["contexts"][0]["name"], context.as_str());
         assert_eq!(config["contexts"][0]["context"]["cluster"], "prod");
-        assert_eq!(config["contexts"][0]["context"]["user"], user);
+        assert_eq!(config["contexts"][0]["context"]["user"], context.as_str());
         assert_eq!(config["clusters"][0]["name"], "prod");
         assert_eq!(config["clusters"][0]["cluster"]["server"], server);
-        assert_eq!(config["users"][0]["name"], user);
+        assert_eq!(config["users"][0]["name"], context.as_str());
         let data = |value: &Value| contents(&STANDARD.decode(value.as_str().unwrap()).unwrap()).1;
         let credentials = &config["users"][0]["user"];
         let authority = &config["clusters"][0]["cluster"]["certificate-authority-data"];

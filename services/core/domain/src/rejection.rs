@@ -77,6 +77,10 @@ pub enum Rejection {
     )]
     LastControlPlane { cluster: ClusterName, node: NodeName },
     #[error(
+        "node {node} is the last ingress of cluster {cluster}, by which all kubeconfigs and workers reach it: add another one first, or delete the cluster"
+    )]
+    LastIngress { cluster: ClusterName, node: NodeName },
+    #[error(
         "node {node} runs the only {component} of cluster {cluster}: let another node run one first (`oi cluster scale`)"
     )]
     LastComponent { cluster: ClusterName, node: NodeName, component: &'static str },
@@ -152,6 +156,10 @@ pub enum Rejection {
         "command {0} is older than the memory of processed commands: send it again under a new id"
     )]
     TooOld(CommandId),
+    #[error(
+        "command {0} shows a defect of oi: the server's log says more; report it, and do not send it again"
+    )]
+    Defect(CommandId),
     #[error("key material is not to be had: {}", oi_events::chain(.0))]
     Mint(#[from] MintError),
 }
@@ -182,6 +190,7 @@ impl Rejection {
             Rejection::NodeUnknown { .. } => Code::NodeUnknown,
             Rejection::LastControlPlane { .. } => Code::LastControlPlane,
             Rejection::LastComponent { .. } => Code::LastComponent,
+            Rejection::LastIngress { .. } => Code::LastIngress,
             Rejection::MembershipBusy { .. } => Code::MembershipBusy,
             Rejection::HypervisorExists(_) => Code::HypervisorExists,
             Rejection::HypervisorUnknown(_) => Code::HypervisorUnknown,
@@ -205,6 +214,7 @@ impl Rejection {
             Rejection::FeatureLevelUnknown { .. } => Code::FeatureLevelUnknown,
             Rejection::PositionMoved { .. } => Code::PositionMoved,
             Rejection::TooOld(_) => Code::TooOld,
+            Rejection::Defect(_) => Code::Defect,
             Rejection::Mint(_) => Code::KeyMaterial,
         }
     }

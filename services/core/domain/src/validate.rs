@@ -38,6 +38,12 @@ pub fn service_ip(service_cidr: &str, n: u32) -> Result<IpAddr, Rejection> {
     })
 }
 
+/// A DNS name of a host. What ends in digits would be taken for an address by some.
+pub(crate) fn is_host_name(name: &str) -> bool {
+    let last = name.rsplit_once('.').map_or(name, |(_, last)| last);
+    is_dns_name(name) && !last.bytes().all(|c| c.is_ascii_digit())
+}
+
 /// RFC 1123 subdomain.
 pub fn is_dns_name(name: &str) -> bool {
     let label = |l: &str| {

@@ -1,18 +1,20 @@
 //! One attempt to decide what waits, and to store it.
 
 use crate::decider::Decider;
-use crate::draft::Draft;
+use crate::draft::{Draft, Pushed};
 use crate::mint::SealingMint;
 use oi_clock::{millis, now_ms};
-use oi_domain::{Context, FEATURE_LEVEL, Rejection, decide};
+use oi_domain::{Context, FEATURE_LEVEL, Rejection, State, decide};
 use oi_events::{
     ClusterName, ClusterUid, Code, Command, CommandEnvelope, CommandFacts, Event, Keys, Outcome,
+    chain, shorten,
 };
-use oi_journal::{AppendError, MessageError, TailError};
+use oi_journal::{AppendError, Entry, MessageError, TailError};
 use oi_keyring::KeyringError;
 use oi_pki::DataKey;
 use oi_view::ViewError;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Why a command could not be decided now; it comes again.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,54 @@ pub enum DeciderError {
     Keys(#[from] KeyringError),
 }
 
+impl DeciderError {
+    /// What a command is told whose decision can never be stored; none where that is not said.
+    fn rejection(&self) -> Option<Outcome> {
+        let code = match self {
+            DeciderError::Append(AppendError::TooLarge { .. }) => Code::TooLarge,
+            DeciderError::Message(_) | DeciderError::Append(AppendError::Message(_)) => {
+                Code::Malformed
+            }
+            DeciderError::Append(_)
+            | DeciderError::Tail(_)
+            | DeciderError::View(_)
+            | DeciderError::Keys(_) => return None,
+        };
+        Some(rejected(code, chain(self)))
+    }
+
+    /// Whether one of several commands may be the reason: others may still be decided.
+    fn is_of_one(&self) -> bool {
+        let key = matches!(self, DeciderError::Keys(KeyringError::Key { .. }));
+        key || self.rejection().is_some()
+    }
+}
+
+/// A rejection whose message is no longer than fits.
+fn rejected(code: Code, message: String) -> Outcome {
+    Outcome::Rejected { code, message: shorten(message) }
+}
+
+fn too_large(size: usize) -> Outcome {
+    let message = format!(
+        "the decision would take {} KiB, and at most {} KiB can be recorded: ask for less at a time",
+        size.div_ceil(1024),
+        Entry::LARGEST / 1024
+    );
+    rejected(Code::TooLarge, message)
+}
+
+/// Decides. A defect in the rules refuses the command that shows it, and ends nothing: it would
+/// end each decider that hears the command.
+fn guarded(
+    state: &State,
+    envelope: &CommandEnvelope,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Rejection> {
+    catch_unwind(AssertUnwindSafe(|| decide(state, envelope, context)))
+        .unwrap_or(Err(Rejection::Defect(envelope.id)))
+}
+
 impl Decider {
     /// Decides commands in their order, each against the state at the end of the log,
     /// whoever else writes to it. Those without an outcome are not decided, for the reason
@@ -51,9 +101,37 @@ impl Decider {
         (outcomes, None)
     }
 
+    /// One attempt to decide some of them. Where one of them may be the reason that nothing is
+    /// stored, each is decided singly.
+    pub(crate) async fn decide_some(
+        &self,
+        asked: &[&CommandEnvelope],
+        outcomes: &mut [Option<Outcome>],
+    ) -> Result<(), DeciderError> {
+        let Err(error) = self.decide_together(asked, outcomes).await else { return Ok(()) };
+        if !error.is_of_one() {
+            return Err(error);
+        }
+        let mut failed = None;
+        for n in 0..asked.len() {
+            if outcomes[n].is_some() {
+                continue;
+            }
+            match self.decide_together(&asked[n..=n], &mut outcomes[n..=n]).await {
+                Ok(()) => {}
+                Err(error) if !error.is_of_one() => return Err(error),
+                Err(error) => {
+                    outcomes[n] = error.rejection();
+                    failed = outcomes[n].is_none().then_some(error).or(failed);
+                }
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
     /// One attempt: what it decides is stored together. Where somebody else was faster,
     /// nothing of it counts.
-    pub(crate) async fn decide_some(
+    async fn decide_together(
         &self,
         asked: &[&CommandEnvelope],
         outcomes: &mut [Option<Outcome>],
@@ -80,18 +158,17 @@ impl Decider {
                 break;
             };
             let outcome = match decision {
-                Err(rejection) => {
-                    Outcome::Rejected { code: rejection.code(), message: rejection.to_string() }
-                }
+                Err(rejection) => rejected(rejection.code(), rejection.to_string()),
                 Ok(events) if events.is_empty() => {
                     Outcome::Unchanged { position: draft.position() }
                 }
                 Ok(events) => {
                     let more = Some(&n) != pending.last();
-                    if !draft.push(&self.view, envelope, now_ms, events, more)? {
-                        break;
+                    match draft.push(&self.view, envelope, now_ms, events, more)? {
+                        Pushed::Added => Outcome::Committed { position: draft.position() },
+                        Pushed::TooLarge(size) => too_large(size),
+                        Pushed::Moved => break,
                     }
-                    Outcome::Committed { position: draft.position() }
                 }
             };
             drafted.insert(n, outcome);
@@ -109,12 +186,9 @@ impl Decider {
     fn too_much(&self, command: &Command) -> Option<Outcome> {
         let owed = self.backlog.jobs();
         (owed >= self.settings.max_pending_jobs && command.facts().adds_work).then(|| {
-            Outcome::Rejected {
-                code: Code::BacklogFull,
-                message: format!(
-                    "{owed} jobs are owed already: try again when some of them are done"
-                ),
-            }
+            let message =
+                format!("{owed} jobs are owed already: try again when some of them are done");
+            rejected(Code::BacklogFull, message)
         })
     }
 
@@ -161,7 +235,7 @@ impl Decider {
                 let mint =
                     SealingMint { key: key.take(), source: source.take(), now_ms, leaf_life_ms };
                 let context = Context { now_ms, mint: &mint, begins: Some(FEATURE_LEVEL) };
-                draft.look(&self.view, |state| decide(state, envelope, &context))
+                draft.look(&self.view, |state| guarded(state, envelope, &context))
             };
             // A key is made only for what is acceptable but for the key.
             if let Some(Err(Rejection::Mint(_))) = decided

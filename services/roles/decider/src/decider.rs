@@ -4,7 +4,7 @@ use crate::dispatch::{Backlog, dispatch};
 use crate::metrics::Metrics;
 use crate::settings::DeciderSettings;
 use crate::spans::decision_spans;
-use oi_events::{CommandEnvelope, Outcome};
+use oi_events::{Code, CommandEnvelope, Outcome};
 use oi_journal::{Appender, Asked, CommandInbox, JobQueue};
 use oi_keyring::{KeyMaker, Keyring};
 use oi_view::View;
@@ -42,6 +42,14 @@ pub struct Decider {
     metrics: Arc<Metrics>,
     pub(crate) settings: DeciderSettings,
     pub(crate) backlog: Backlog,
+}
+
+/// What is told of a stored command that was never decided, however often it was delivered.
+fn given_up() -> Outcome {
+    Outcome::Rejected {
+        code: Code::GivenUp,
+        message: "it was delivered too often without a decision: the servers' logs say why; when that is mended, send it again under a new id".to_owned(),
+    }
 }
 
 impl Decider {
@@ -90,7 +98,10 @@ impl Decider {
     /// Decides what waits, and answers as soon as something is stored.
     async fn handle(&self, batch: impl Iterator<Item = Asked>) {
         let started = Instant::now();
-        let mut waiting: Vec<Asked> = batch.collect();
+        let (hopeless, mut waiting): (Vec<Asked>, Vec<Asked>) = batch.partition(Asked::is_given_up);
+        for asked in hopeless {
+            self.settle(asked, given_up(), started).await;
+        }
         let mut spans = decision_spans(waiting.iter().map(|a| &a.envelope));
         self.metrics.batch_commands.observe(waiting.len() as f64);
         while !waiting.is_empty() {

@@ -6,8 +6,20 @@ use oi_events::{CommandEnvelope, Commit, CommitHeader, Event, Hash};
 use oi_journal::{Entry, MessageError};
 use oi_view::View;
 
-/// Much less than a broker's message can be.
-const LARGEST: usize = 256 * 1024;
+/// Nothing is added to a draft of so many bytes. With one more commit of the largest size it
+/// still fits into a message.
+const FULL: usize = 256 * 1024;
+
+/// What became of a decision that was to be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    /// It is the last of the draft.
+    Added,
+    /// The log has moved on: the draft is of no use.
+    Moved,
+    /// No log takes a decision of so many bytes.
+    TooLarge(usize),
+}
 
 /// Commits that follow the end of the log as it was when the draft began.
 pub struct Draft {
@@ -39,8 +51,7 @@ impl Draft {
         }
     }
 
-    /// Adds a decision; false where the log has moved on. `more` says whether others may
-    /// follow it.
+    /// Adds a decision. `more` says whether others may follow it.
     pub fn push(
         &mut self,
         view: &View,
@@ -48,7 +59,7 @@ impl Draft {
         time_ms: u64,
         events: Vec<Event>,
         more: bool,
-    ) -> Result<bool, MessageError> {
+    ) -> Result<Pushed, MessageError> {
         let header = CommitHeader {
             command_id: envelope.id,
             correlation: envelope.correlation,
@@ -57,12 +68,15 @@ impl Draft {
             previous: self.head,
         };
         let entry = Entry::new(Commit { header, command: envelope.command.clone(), events })?;
+        if entry.size() > Entry::LARGEST {
+            return Ok(Pushed::TooLarge(entry.size()));
+        }
         if more {
             let mut state = match self.state.take() {
                 Some(state) => state,
                 None => match self.look(view, State::ahead) {
                     Some(state) => state,
-                    None => return Ok(false),
+                    None => return Ok(Pushed::Moved),
                 },
             };
             apply(&mut state, &entry.clone().recorded(self.position() + 1));
@@ -71,7 +85,7 @@ impl Draft {
         self.head = entry.hash();
         self.size += entry.size();
         self.entries.push(entry);
-        Ok(true)
+        Ok(Pushed::Added)
     }
 
     /// Where the log ends once this is stored.
@@ -81,7 +95,7 @@ impl Draft {
 
     /// Whether it is large enough to be stored.
     pub fn is_full(&self) -> bool {
-        self.size >= LARGEST
+        self.size >= FULL
     }
 
     /// The commits, in order.

@@ -4,8 +4,8 @@ use crate::metrics::Metrics;
 use crate::settings::WorkerSettings;
 use crate::steps::{StepError, Steps};
 use oi_clock::millis;
-use oi_domain::is_owed;
-use oi_events::{Job, JobOutput, JobResult, ReportJobV2, chain};
+use oi_domain::{ClusterPhase, State, is_owed};
+use oi_events::{Job, JobKind, JobOutput, JobResult, ReportJobV2, chain, shorten};
 use oi_journal::{Delivered, JobInbox, Log, ReadError};
 use oi_view::ViewError;
 use std::sync::Arc;
@@ -29,6 +29,20 @@ enum LookError {
     Read(#[from] ReadError),
     #[error(transparent)]
     View(#[from] ViewError),
+}
+
+/// Whether a job that runs is to go on.
+fn is_of_use(state: &State, job: &Job) -> bool {
+    match job.kind {
+        // Often something changes about add-ons. What is made of an earlier generation is not in
+        // vain, and a job that is cut off each time would never end.
+        JobKind::ReconcileAddons => {
+            let cluster = job.cluster.as_ref().and_then(|name| state.clusters.get(name));
+            let same = cluster.filter(|c| Some(c.uid) == job.cluster_uid);
+            same.is_some_and(|c| c.phase != ClusterPhase::Deleting && !c.hibernated)
+        }
+        _ => is_owed(state, &job.id),
+    }
 }
 
 /// Runs jobs. Clones share everything.
@@ -139,11 +153,34 @@ impl JobRunner {
             }
         }
         let started = Instant::now();
-        let mut outcome = self.steps.run(job).await;
-        for _ in 1..self.settings.times {
-            outcome = outcome.and(self.steps.run(job).await);
+        tokio::select! {
+            outcome = self.run_steps(job) => self.report(job, outcome, started.elapsed()).await,
+            () = self.superseded(job) => {
+                tracing::info!("no longer owed: cut off");
+                true
+            }
         }
-        self.report(job, outcome, started.elapsed()).await
+    }
+
+    async fn run_steps(&self, job: &Job) -> Result<JobOutput, StepError> {
+        let mut outcome = Box::pin(self.steps.run(job)).await;
+        for _ in 1..self.settings.times {
+            outcome = outcome.and(Box::pin(self.steps.run(job)).await);
+        }
+        outcome
+    }
+
+    /// Waits until a job that runs is of no use any more: something else is wanted, or another
+    /// worker has done it.
+    async fn superseded(&self, job: &Job) {
+        let view = &self.steps.view;
+        let mut positions = view.positions();
+        while view.read(|s| is_of_use(s, job)) {
+            if positions.changed().await.is_err() {
+                // Nobody folds any more: this process ends.
+                return std::future::pending().await;
+            }
+        }
     }
 
     /// Whether a job is owed.
@@ -176,7 +213,7 @@ impl JobRunner {
                 JobResult::Succeeded(output)
             }
             Err(error) => {
-                let (message, class) = (chain(&error), error.class());
+                let (message, class) = (shorten(chain(&error)), error.class());
                 tracing::warn!(took_ms, error = message, ?class, "failed");
                 oi_trace::failed(&Span::current(), &message);
                 self.metrics.jobs.with_label_values(&[kind, "failed"]).inc();

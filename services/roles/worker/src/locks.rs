@@ -11,8 +11,8 @@ use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, 
 type NodeLock = RwLock<()>;
 type ByNode = HashMap<(ClusterUid, NodeName), Weak<NodeLock>>;
 
-/// Keeps jobs and the supervisor apart on a node: the supervisor would otherwise start again what
-/// a job has just stopped.
+/// Keeps jobs and the supervisor apart on a node: one of them would otherwise start again what
+/// another has just stopped.
 #[derive(Clone, Default)]
 pub struct NodeLocks(Arc<Mutex<ByNode>>);
 
@@ -20,6 +20,12 @@ impl NodeLocks {
     /// Locks a node for a job, once the supervisor has left it. Several jobs share the lock.
     pub async fn for_job(&self, uid: ClusterUid, node: &NodeName) -> OwnedRwLockReadGuard<()> {
         self.of(uid, node).read_owned().await
+    }
+
+    /// Locks a node for a job that ends it, once every other job has left it: one that is no longer
+    /// owed is cut off.
+    pub async fn for_removal(&self, uid: ClusterUid, node: &NodeName) -> OwnedRwLockWriteGuard<()> {
+        self.of(uid, node).write_owned().await
     }
 
     /// Locks a node for the supervisor; none while a job holds it.
@@ -43,6 +49,14 @@ impl NodeLocks {
             lock
         })
     }
+}
+
+/// A node that is locked for a job.
+pub enum NodeGuard {
+    /// With other jobs that work towards the same.
+    Shared(#[expect(dead_code, reason = "held until it is dropped")] OwnedRwLockReadGuard<()>),
+    /// By itself.
+    Alone(#[expect(dead_code, reason = "held until it is dropped")] OwnedRwLockWriteGuard<()>),
 }
 
 /// One mutex for each key.

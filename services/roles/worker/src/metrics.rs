@@ -12,6 +12,8 @@ pub struct Metrics {
     pub running: IntGauge,
     /// Restarts by the supervisor.
     pub restarts: IntCounterVec,
+    /// Sandboxes that belonged to nobody, and were removed.
+    pub orphans: IntCounterVec,
 }
 
 impl Metrics {
@@ -38,11 +40,19 @@ impl Metrics {
                 ),
                 &["hypervisor"],
             )?,
+            orphans: IntCounterVec::new(
+                Opts::new(
+                    "oi_orphans_removed_total",
+                    "Sandboxes of nodes that are gone, which were found and removed, by hypervisor.",
+                ),
+                &["hypervisor"],
+            )?,
         };
         registry.register(Box::new(metrics.jobs.clone()))?;
         registry.register(Box::new(metrics.job_seconds.clone()))?;
         registry.register(Box::new(metrics.running.clone()))?;
         registry.register(Box::new(metrics.restarts.clone()))?;
+        registry.register(Box::new(metrics.orphans.clone()))?;
         Ok(metrics)
     }
 }

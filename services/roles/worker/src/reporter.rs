@@ -23,11 +23,13 @@ impl Reporter {
 
     /// Reports how a job ended. Returns false when the report is not stored.
     pub async fn job(&self, report: ReportJobV2) -> bool {
+        let report = ReportJobV2 { result: report.result.shortened(), ..report };
         self.submit(report.into()).await
     }
 
     /// Reports an observation. Returns false when the report is not stored.
     pub async fn observe(&self, observation: Observation) -> bool {
+        let observation = observation.shortened();
         self.submit(ReportObservationV1 { observation }.into()).await
     }
 

@@ -4,7 +4,7 @@
 
 use oi_backup_store::Store;
 use oi_cri::fake::{FakeCri, Serving, When};
-use oi_cri::{CONTAINER_RUNNING, label};
+use oi_cri::{CONTAINER_RUNNING, CriClient, Endpoint, PodSpec, ensure_sandbox, label};
 use oi_decider::{Decider, DeciderHandles, DeciderSettings};
 use oi_events::*;
 use oi_journal::Journal;
@@ -460,4 +460,70 @@ async fn a_job_that_comes_again_restarts_nothing() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     platform.settled("again").await;
     assert_eq!(ids(), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_longer_wanted_is_cut_off() {
+    let platform = Platform::with_hypervisors(2).await;
+    platform.private.fake.hold_sandboxes(true);
+    platform.create().await;
+    let starts = || platform.private.fake.calls().get("RunPodSandbox").copied();
+    let before = starts();
+    let wait = async {
+        while starts() == before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, wait).await.unwrap();
+    // Its jobs hang for as long as the runtime does.
+    platform.delete().await;
+    platform.settled("deletion").await;
+    assert!(platform.view.read(|s| s.clusters.is_empty()));
+    platform.private.fake.hold_sandboxes(false);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(platform.pods(), Vec::<String>::new());
+    assert_eq!(files(platform.private.dir.path()), 0);
+    // The name is free, and so are its ports.
+    platform.create().await;
+    platform.settled("again").await;
+    assert_eq!(platform.pods(), all_pods());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_belongs_to_nobody_is_removed_and_what_is_anothers_is_not() {
+    let platform = Platform::with_hypervisors(2).await;
+    platform.create().await;
+    platform.settled("creation").await;
+    let of_cluster = |labels: &std::collections::HashMap<String, String>| {
+        labels.contains_key(label::CLUSTER_UID)
+    };
+    let all = platform.private.fake.sandboxes();
+    let labels = all.into_iter().map(|s| s.labels).find(of_cluster).unwrap();
+    platform.delete().await;
+    platform.settled("deletion").await;
+
+    // As by a worker that slept meanwhile, and by another installation.
+    let pod = |name: &str, uid: &str| {
+        let mut identity = labels.clone().into_iter().collect::<std::collections::BTreeMap<_, _>>();
+        let generation = identity.remove(label::GENERATION).unwrap().parse().unwrap();
+        identity.insert(label::CLUSTER_UID.to_owned(), uid.to_owned());
+        PodSpec { name: name.to_owned(), identity, generation, ..PodSpec::default() }
+    };
+    let endpoint = format!("unix://{}/cri.sock", platform.private.dir.path().display());
+    let client = CriClient::new(&Endpoint::parse(&endpoint, None).unwrap()).unwrap();
+    let anothers = Uuid::now_v7().to_string();
+    for (name, uid) in [("anothers", anothers.as_str()), ("late", &labels[label::CLUSTER_UID])] {
+        ensure_sandbox(&client, &pod(name, uid)).await.unwrap();
+    }
+    let left = || {
+        let all = platform.private.fake.sandboxes();
+        let names = all.into_iter().filter(|s| of_cluster(&s.labels));
+        names.map(|s| s.metadata.unwrap().name).collect::<Vec<_>>()
+    };
+    let wait = async {
+        while left() != ["anothers"] {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, wait).await.unwrap_or_else(|_| panic!("{:?}", left()));
 }

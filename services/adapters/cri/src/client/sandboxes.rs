@@ -19,7 +19,7 @@ impl CriClient {
     /// Creates and starts a sandbox. Returns its id.
     pub async fn run_sandbox(&self, config: cri::PodSandboxConfig) -> Result<String> {
         let message = cri::RunPodSandboxRequest { config: Some(config), ..Default::default() };
-        let reply = self.runtime.clone().run_pod_sandbox(timed(message, CALL)).await;
+        let reply = Box::pin(self.runtime.clone().run_pod_sandbox(timed(message, CALL))).await;
         Ok(reply.map_err(self.failed("RunPodSandbox"))?.into_inner().pod_sandbox_id)
     }
 

@@ -23,7 +23,7 @@ use state::Inner;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
 use tonic::Status;
 
@@ -43,6 +43,8 @@ pub struct FakeCri {
     events: broadcast::Sender<cri::ContainerEventResponse>,
     opener: Arc<Opener>,
     root: PathBuf,
+    /// While this is set, nobody's sandbox is made.
+    holds: watch::Sender<bool>,
 }
 
 /// A served fake; it stops when this is dropped.
@@ -62,6 +64,7 @@ impl FakeCri {
             events: broadcast::channel(1024).0,
             opener: Arc::default(),
             root: root.to_owned(),
+            holds: watch::Sender::new(false),
         }
     }
 
@@ -104,6 +107,11 @@ impl FakeCri {
     /// Makes the next call of a method fail, once, however often this is called.
     pub fn fail_once(&self, method: &'static str, when: When) {
         self.lock().failures.insert((method, when), 1);
+    }
+
+    /// Lets each call that makes a sandbox wait, until this is called with false.
+    pub fn hold_sandboxes(&self, held: bool) {
+        self.holds.send_replace(held);
     }
 
     /// How often each method was called.

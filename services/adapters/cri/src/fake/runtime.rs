@@ -33,7 +33,10 @@ impl RuntimeService for FakeCri {
         &self,
         request: Request<cri::RunPodSandboxRequest>,
     ) -> Reply<cri::RunPodSandboxResponse> {
-        let mut inner = self.enter("RunPodSandbox")?;
+        drop(self.enter("RunPodSandbox")?);
+        let released = self.holds.subscribe().wait_for(|held| !held).await.map(drop);
+        released.map_err(|_| Status::unavailable("the fake ends"))?;
+        let mut inner = self.lock();
         let config = request.into_inner().config.unwrap_or_default();
         if inner.sandboxes.values().any(|s| s.metadata == config.metadata) {
             return Err(Status::unknown("sandbox name is reserved"));

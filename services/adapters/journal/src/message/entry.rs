@@ -22,6 +22,9 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The most bytes of a decision that a log takes, by [`size`](Self::size).
+    pub const LARGEST: usize = 640 * 1024;
+
     /// Encodes a commit, and hashes what will be stored.
     ///
     /// # Errors

@@ -7,7 +7,8 @@ use crate::rejection::Rejection;
 use crate::state::State;
 use oi_events::{
     AddonsCommand, AddonsSetV1, ClusterName, CommandId, CreateJoinTokenV1, DriftRepairedV1, Event,
-    Generation, JoinTokenCreatedV1, JoinTokenEndedV1, RevokeJoinTokenV1, SetAddonsV1, TokenId,
+    Generation, JoinTokenCreatedV1, JoinTokenEndedV1, REPAIRED_OBJECTS, RevokeJoinTokenV1,
+    SetAddonsV1, TokenId,
 };
 
 /// Decides a command.
@@ -34,8 +35,6 @@ const LONGEST_MS: u64 = 30 * 24 * 3600 * 1000;
 const TOKENS: usize = 100;
 
 const DESCRIPTION: usize = 200;
-
-const OBJECTS: usize = 100;
 
 pub(crate) fn set_addons(state: &State, c: &SetAddonsV1) -> Result<Vec<Event>, Rejection> {
     let cluster = staying(state, &c.cluster)?;
@@ -68,7 +67,7 @@ pub(crate) fn create_token(
             "it must lie ahead, and no more than 30 days",
         );
     }
-    if c.description.len() > DESCRIPTION || c.description.chars().any(char::is_control) {
+    if c.description.chars().count() > DESCRIPTION || c.description.chars().any(char::is_control) {
         return invalid(
             "description",
             c.description.clone(),
@@ -115,6 +114,6 @@ pub(crate) fn repaired(
     if objects.is_empty() || addons.is_none_or(|i| i.generation != generation) {
         return Vec::new();
     }
-    let objects = objects.iter().take(OBJECTS).cloned().collect();
+    let objects = objects.iter().take(REPAIRED_OBJECTS).cloned().collect();
     vec![DriftRepairedV1 { cluster: cluster.clone(), objects }.into()]
 }

@@ -2,7 +2,7 @@
 
 use crate::rejection::Rejection;
 use crate::state::State;
-use crate::validate::{is_dns_name, overlap, parse_cidr};
+use crate::validate::{is_host_name, overlap, parse_cidr};
 use ipnet::IpNet;
 use oi_events::{ClusterSpec, KubernetesVersion};
 use std::net::IpAddr;
@@ -10,6 +10,12 @@ use std::ops::RangeInclusive;
 
 /// Minor releases of Kubernetes 1 that can be run.
 pub const SUPPORTED_MINORS: RangeInclusive<u16> = 34..=36;
+
+/// The longest DNS domain: names of Services are longer, and end at 253.
+const DNS_DOMAIN: usize = 200;
+
+/// Additional names of an API server's certificate.
+const EXTRA_SANS: usize = 100;
 
 pub(crate) fn check_version(version: &KubernetesVersion) -> Result<(), Rejection> {
     if version.major() == 1 && SUPPORTED_MINORS.contains(&version.minor()) {
@@ -71,15 +77,19 @@ pub(crate) fn check_spec(state: &State, c: &ClusterSpec) -> Result<(), Rejection
             });
         }
     }
-    if !is_dns_name(&c.dns_domain) {
+    if !is_host_name(&c.dns_domain) || c.dns_domain.len() > DNS_DOMAIN {
         return invalid(
             "DNS domain",
             &c.dns_domain,
-            "it is not a DNS name, for example cluster.local",
+            "it is not a DNS name of at most 200 characters, for example cluster.local",
         );
     }
+    if c.extra_sans.len() > EXTRA_SANS {
+        let count = c.extra_sans.len().to_string();
+        return invalid("number of extra SANs", &count, "use at most 100");
+    }
     for san in &c.extra_sans {
-        if san.parse::<IpAddr>().is_err() && !is_dns_name(san.strip_prefix("*.").unwrap_or(san)) {
+        if san.parse::<IpAddr>().is_err() && !is_host_name(san.strip_prefix("*.").unwrap_or(san)) {
             return invalid("extra SAN", san, "it is neither a DNS name nor an IP address");
         }
     }

@@ -157,6 +157,47 @@ fn a_command_that_expects_another_position_is_refused() {
 }
 
 #[test]
+fn names_that_some_would_take_for_addresses_are_refused() {
+    let mut world = World::with_hypervisors();
+    for domain in ["10.0.0.1".to_owned(), format!("{}.local", ["a"; 120].join("."))] {
+        let mut create = cluster("test");
+        create.spec.dns_domain = domain;
+        assert_eq!(world.rejection(create), "invalid");
+    }
+    for (san, usable) in [("300.1.1.1", false), ("10.1.1.1", true), ("1.example.org", true)] {
+        let mut create = cluster(&format!("c{}", san.len()));
+        create.spec.extra_sans = vec![san.to_owned()];
+        assert_eq!(world.try_run(create).is_ok(), usable, "{san}");
+    }
+}
+
+#[test]
+fn a_cluster_has_so_many_names_and_nodes_and_no_more() {
+    let mut world = three();
+    let names = |count: usize| {
+        let mut create = cluster("other");
+        create.spec.extra_sans = (0..count).map(|n| format!("api-{n}.example.org")).collect();
+        create
+    };
+    assert_eq!(world.rejection(names(101)), "invalid");
+    world.run(names(100));
+    for n in 7..40 {
+        world.run(hypervisor(n));
+        world.run(seen(&format!("hv-{n}"), true));
+    }
+    world.finish_all();
+    for n in 5..=50 {
+        world.run(node("test", &format!("lb-{n}"), Role::ControlPlaneIngress));
+    }
+    let one_more = world.envelope(node("test", "lb-more", Role::ControlPlaneIngress));
+    let refused = world.decide(&one_more).unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "number of nodes \"51\" is not usable: a cluster has at most 50: remove some first"
+    );
+}
+
+#[test]
 fn what_is_too_old_to_be_remembered_is_refused() {
     let mut world = World::with_hypervisors();
     let cordon = |cordoned| CordonHypervisorV1 { name: name("hv-0"), cordoned };

@@ -7,7 +7,7 @@ use crate::node::certificates::named;
 use crate::placement::can_share;
 use crate::rejection::Rejection;
 use crate::state::State;
-use crate::validate::{is_dns_name, parse_cidr};
+use crate::validate::{is_host_name, parse_cidr};
 use oi_events::{Endpoint, EndpointCommand, EndpointSetV1, Event, SetEndpointV1, parsed};
 use std::net::IpAddr;
 
@@ -94,10 +94,7 @@ fn check_endpoint(cluster: &Cluster, endpoint: &Endpoint) -> Result<(), Rejectio
         return invalid("its port is none");
     }
     let Ok(ip) = endpoint.host.parse::<IpAddr>() else {
-        // What looks like an address and is none would be taken for one by some.
-        let last = endpoint.host.rsplit('.').next().unwrap_or_default();
-        let is_name = is_dns_name(&endpoint.host) && !last.bytes().all(|c| c.is_ascii_digit());
-        return match is_name {
+        return match is_host_name(&endpoint.host) {
             true => Ok(()),
             false => invalid("its host is neither a DNS name in small letters nor an IP address"),
         };

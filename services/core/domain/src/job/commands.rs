@@ -12,7 +12,7 @@ use oi_events::{
     BackupDeletedV1, CancelJobV1, ClusterDeletedV1, ClusterName, DeleteBackupV1, Event,
     FailureClass, JobCommand, JobDeadLetteredV2, JobFailedV1, JobKind, JobOutput, JobResult,
     JobRetriedV1, JobSucceededV1, JobTarget, NodeName, NodeRemovedV1, OrphanRemovedV1, ReportJobV2,
-    RetryJobV1,
+    RetryJobV1, shorten,
 };
 
 /// Decides a command.
@@ -52,12 +52,16 @@ fn report(state: &State, c: &ReportJobV2, now_ms: u64) -> Result<Vec<Event>, Rej
             None => vec![again("it was reported done without its output".to_owned())],
         },
         JobResult::Failed { message, class: FailureClass::Transient } => {
-            vec![again(message.clone())]
+            vec![again(shorten(message.clone()))]
         }
         JobResult::Failed { message, class: FailureClass::Permanent } => {
             vec![
-                JobDeadLetteredV2 { job: job.clone(), attempts: failed, message: message.clone() }
-                    .into(),
+                JobDeadLetteredV2 {
+                    job: job.clone(),
+                    attempts: failed,
+                    message: shorten(message.clone()),
+                }
+                .into(),
             ]
         }
         JobResult::DeadLettered => {

@@ -36,6 +36,17 @@ fn a_failure_is_due_again_after_a_pause_that_doubles() {
 }
 
 #[test]
+fn a_failure_is_recorded_no_longer_than_fits() {
+    let mut world = World::new();
+    world.run(hypervisor(0));
+    let job = world.owed().remove(0);
+    for class in [FailureClass::Transient, FailureClass::Permanent] {
+        world.report(&job, JobResult::Failed { message: "x".repeat(600_000), class });
+        assert!(world.state.failures[&JobId(job.clone())].message.len() <= LONGEST_TEXT);
+    }
+}
+
+#[test]
 fn a_person_need_not_wait() {
     let mut world = World::new();
     world.run(hypervisor(0));

@@ -1,7 +1,7 @@
 //! Decisions about nodes.
 
 use super::{certificates, replace, scale};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterPhase};
 use crate::decide::Context;
 use crate::guards::{known, next_generation, running, settled, staying};
 use crate::node::Node;
@@ -28,6 +28,9 @@ pub(crate) fn decide(
         NodeCommand::RenewCertificates(c) => certificates::renew(state, c, context),
     }
 }
+
+/// Nodes of a cluster: one decision can change all of them.
+pub(crate) const NODES: usize = 50;
 
 fn add(state: &State, c: &AddNodeV1, context: &Context<'_>) -> Result<Vec<Event>, Rejection> {
     let cluster = running(state, &c.cluster)?;
@@ -74,6 +77,11 @@ pub(crate) fn place_node(
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Rejection> {
     let cluster = known(state, cluster_name)?;
+    if cluster.nodes.len() >= NODES {
+        let (field, value) = ("number of nodes", (cluster.nodes.len() + 1).to_string());
+        let problem = format!("a cluster has at most {NODES}: remove some first");
+        return Err(Rejection::Invalid { field, value, problem });
+    }
     let Placing { name, role, hypervisor, ports } = placing;
     let address = state.hypervisors[&hypervisor].spec.address;
     let generation = next_generation(state);
@@ -169,6 +177,12 @@ pub(crate) fn removal(
         events.extend(members_changed(cluster, cluster_name, generation));
     }
     check_components(cluster, cluster_name, name, node)?;
+    let ingresses = cluster.ingresses();
+    let is_last = node.role == Role::ControlPlaneIngress
+        && ingresses.iter().all(|(other, _)| *other == name);
+    if is_last && cluster.phase == ClusterPhase::Ready {
+        return Err(Rejection::LastIngress { cluster: cluster_name.clone(), node: name.clone() });
+    }
     if node.role != Role::ControlPlaneIngress {
         events.extend(ingresses_changed(cluster, cluster_name, generation));
     }

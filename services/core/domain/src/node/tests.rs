@@ -55,6 +55,9 @@ fn rejections() {
     assert_eq!(world.rejection(remove("nowhere", "a")), "cluster-unknown");
     assert_eq!(world.rejection(remove("test", "a")), "node-unknown");
     assert_eq!(world.rejection(remove("test", "cp-1")), "last-control-plane");
+    assert_eq!(world.rejection(remove("test", "lb-1")), "last-ingress");
+    world.run(node("test", "lb-2", Role::ControlPlaneIngress));
+    world.run(remove("test", "lb-1"));
 }
 
 #[test]

@@ -18,6 +18,9 @@ use std::collections::BTreeSet;
 /// The name of the hub's private key among a cluster's credentials. Stored: it never changes.
 pub const TUNNEL_KEY: &str = "vpn";
 
+/// Links of worker nodes to a cluster: as many as Kubernetes has nodes.
+const WORKERS: usize = 5000;
+
 /// Decides a command.
 pub(crate) fn decide(
     state: &State,
@@ -103,7 +106,7 @@ pub(crate) fn link(
     let known = tunnel.peers.contains_key(&peer)
         || tunnel.peers.values().any(|p| p.public_key == Some(public_key));
     match tunnel.free_address() {
-        Some(address) if !known && is_dns_name(worker) => {
+        Some(address) if !known && is_dns_name(worker) && tunnel.peers.len() < WORKERS => {
             let (cluster, public_key) = (name.clone(), Some(public_key));
             vec![TunnelPeerAddedV1 { cluster, peer, public_key, address }.into()]
         }

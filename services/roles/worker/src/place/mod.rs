@@ -23,7 +23,7 @@ pub use oi_cri::{
     GRACE, Identity as ApiIdentity, KubeError, Reply, Request, Sandbox, Server as ApiServer, Verb,
     items,
 };
-pub use start_limiter::{StartKind, StartLimiter};
+pub use start_limiter::{StartKind, StartLimiter, Turn};
 
 /// A place that runs pods.
 pub type Place = cri::CriPlace;
@@ -33,3 +33,5 @@ pub type Places = cri::CriPlaces;
 pub type PlaceError = cri::CriPlaceError;
 /// A container, as a place lists it.
 pub type Container = cri::CriContainer;
+/// A sandbox, as a place lists it.
+pub type ListedSandbox = cri::CriSandbox;

@@ -4,7 +4,11 @@ use super::{Place, PlaceError};
 use oi_events::{Generation, HypervisorName};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Much longer than a start takes that has a processor to itself.
+const TURN: Duration = Duration::from_secs(20);
 
 /// What starts. Each kind has its own limit, because one kind may wait for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,18 +23,32 @@ pub enum StartKind {
 
 type Key = (HypervisorName, Generation, StartKind);
 
+/// The right to start something in a place.
+pub struct Turn {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Turn {
+    /// Works, and gives the turn back after a while: what has not started by then waits for
+    /// something else, and others need not wait for it.
+    pub async fn within<T>(self, work: impl Future<Output = T>) -> T {
+        let mut work = Box::pin(work);
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(TURN) => drop(self),
+        }
+        work.await
+    }
+}
+
 /// Lets as many start at a time as the place has processors: a start is mostly computation, and
 /// too many at once would all miss their deadlines.
 #[derive(Clone, Default)]
 pub struct StartLimiter(Arc<Mutex<BTreeMap<Key, Arc<Semaphore>>>>);
 
 impl StartLimiter {
-    /// Waits for a permit, which lasts until it is dropped.
-    pub async fn permit(
-        &self,
-        place: &Place,
-        kind: StartKind,
-    ) -> Result<Option<OwnedSemaphorePermit>, PlaceError> {
+    /// Waits for a turn.
+    pub async fn turn(&self, place: &Place, kind: StartKind) -> Result<Turn, PlaceError> {
         let h = &place.hypervisor;
         let key = (h.spec.name.clone(), h.generation, kind);
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
@@ -42,8 +60,11 @@ impl StartLimiter {
                 all.entry(key).or_insert(permits).clone()
             }
         };
-        // The semaphore is never closed.
-        let Ok(permit) = permits.acquire_owned().await else { return Ok(None) };
-        Ok(Some(permit))
+        let permit = match permits.acquire_owned().await {
+            Ok(permit) => Some(permit),
+            // It is never closed.
+            Err(_) => None,
+        };
+        Ok(Turn { _permit: permit })
     }
 }

@@ -24,18 +24,22 @@ struct Version {
 impl Steps {
     pub(super) async fn ensure_control_plane(&self, job: &Job) -> Result<(), StepError> {
         let session = self.session(job).await?;
-        let _permit = self.start_permit(&session, StartKind::ControlPlane).await?;
+        let turn = self.turn(&session, StartKind::ControlPlane).await?;
+        turn.within(self.start_control_plane(&session)).await
+    }
+
+    async fn start_control_plane(&self, session: &NodeSession) -> Result<(), StepError> {
         let (pod, files) = control_plane::pod(&session.ctx, &session.secrets())?;
         if pod.containers.is_empty() {
-            return self.remove_control_plane(&session, &pod, &files).await;
+            return self.remove_control_plane(session, &pod, &files).await;
         }
-        let sandbox = self.start_api_server(&session, &pod, &files).await?;
-        let started = start_others(&session, &pod, &sandbox).await?;
-        self.check_version(&session).await?;
+        let sandbox = self.start_api_server(session, &pod, &files).await?;
+        let started = start_others(session, &pod, &sandbox).await?;
+        self.check_version(session).await?;
         if started > 0 && session.ctx.cluster.upgrade.is_some() {
             // A component of the new version must not only start, but keep running.
             tokio::time::sleep(SETTLED).await;
-            if start_others(&session, &pod, &sandbox).await? > 0 {
+            if start_others(session, &pod, &sandbox).await? > 0 {
                 return Err(StepError::Unsettled);
             }
         }

@@ -11,15 +11,19 @@ const HEALTHY: Duration = Duration::from_secs(30);
 impl Steps {
     pub(super) async fn ensure_etcd(&self, job: &Job) -> Result<(), StepError> {
         let session = self.session(job).await?;
-        let _permit = self.start_permit(&session, StartKind::Etcd).await?;
+        let turn = self.turn(&session, StartKind::Etcd).await?;
+        turn.within(self.make_member(&session)).await
+    }
+
+    async fn make_member(&self, session: &NodeSession) -> Result<(), StepError> {
         let (ctx, place) = (&session.ctx, &session.place);
         let joining = self.join(ctx).await?;
         let (pod, files) = etcd::pod(ctx, &session.secrets(), &joining)?;
         if place.is_outdated(&pod, &pod.containers[0]).await? {
-            self.stop_api_server(&session).await?;
+            self.stop_api_server(session).await?;
         }
         place.start(&pod, &files).await?;
-        self.wait_for_health(&session).await?;
+        self.wait_for_health(session).await?;
         self.promote(ctx).await
     }
 

@@ -15,10 +15,8 @@ const FIRST_API_SERVER: Duration = Duration::from_secs(900);
 impl Steps {
     pub(super) async fn ensure_ingress(&self, job: &Job) -> Result<(), StepError> {
         let session = self.session(job).await?;
-        {
-            let _permit = self.start_permit(&session, StartKind::Ingress).await?;
-            self.start_ingress(&session).await?;
-        }
+        let turn = self.turn(&session, StartKind::Ingress).await?;
+        turn.within(self.start_ingress(&session)).await?;
         let address = session.ctx.address(PortUse::ApiServer)?;
         let ca = format!("{}/ca.crt", ingress::dir(&session.ctx));
         let end = Instant::now() + FIRST_API_SERVER;

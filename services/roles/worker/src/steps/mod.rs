@@ -12,7 +12,10 @@
 //! - A step never undoes a later decision: pods carry the generation of their node, and a place
 //!   refuses to change a pod of a higher generation. Shared ports and add-ons carry the position
 //!   or generation that they were made from.
-//! - While a job runs, the supervisor of the same worker leaves its node alone.
+//! - While a job runs, the supervisor of the same worker leaves its node alone, and a job that ends
+//!   what runs there has the node to itself.
+//! - A job that is no longer owed is cut off ([`job_runner`](crate::job_runner)). What it may have
+//!   started by then, a supervisor removes.
 //!
 //! # Assumptions
 //!
@@ -40,16 +43,15 @@ mod take_backup;
 pub use error::StepError;
 
 use crate::desired::{DesiredError, NodeContext};
-use crate::locks::{KeyedMutex, NodeLocks};
-use crate::place::{NodeSession, Place, Places, StartKind, StartLimiter};
+use crate::locks::{KeyedMutex, NodeGuard, NodeLocks};
+use crate::place::{NodeSession, Place, Places, StartKind, StartLimiter, Turn};
 use crate::reporter::Reporter;
 use oi_backup_store::Store;
 use oi_domain::Hypervisor;
-use oi_events::{ClusterUid, HypervisorName, Job, JobKind, JobOutput};
+use oi_events::{ClusterUid, HypervisorName, Job, JobKind, JobOutput, NodeName};
 use oi_keyring::{KeyShredder, Keyring};
 use oi_view::View;
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
 
 /// What steps work with. Clones share everything.
 #[derive(Clone)]
@@ -72,7 +74,7 @@ impl Steps {
     /// Runs a job that is owed. Returns what its report must carry.
     pub async fn run(&self, job: &Job) -> Result<JobOutput, StepError> {
         let _held = match (job.cluster_uid, &job.node) {
-            (Some(uid), Some(node)) => Some(self.node_locks.for_job(uid, node).await),
+            (Some(uid), Some(node)) => Some(self.lock(job.kind, uid, node).await),
             _ => None,
         };
         match job.kind {
@@ -91,6 +93,29 @@ impl Steps {
             JobKind::ReconcileAddons => self.reconcile_addons(job).await,
         }?;
         Ok(JobOutput::None)
+    }
+
+    /// Keeps the supervisor, and jobs that do not fit together, off a node.
+    async fn lock(&self, kind: JobKind, uid: ClusterUid, node: &NodeName) -> NodeGuard {
+        match kind {
+            JobKind::StopNode
+            | JobKind::RestoreEtcd
+            | JobKind::LeaveCluster
+            | JobKind::RemoveNode
+            | JobKind::RemoveOrphan => {
+                NodeGuard::Alone(self.node_locks.for_removal(uid, node).await)
+            }
+            JobKind::ProbeHypervisor
+            | JobKind::EnsureEtcd
+            | JobKind::EnsureControlPlane
+            | JobKind::EnsureIngress
+            | JobKind::TakeBackup
+            | JobKind::DropBackup
+            | JobKind::ShredKey
+            | JobKind::ReconcileAddons => {
+                NodeGuard::Shared(self.node_locks.for_job(uid, node).await)
+            }
+        }
     }
 
     /// The node of a job.
@@ -128,12 +153,8 @@ impl Steps {
     }
 
     /// Waits until something of this kind may start in the place.
-    async fn start_permit(
-        &self,
-        session: &NodeSession,
-        kind: StartKind,
-    ) -> Result<Option<OwnedSemaphorePermit>, StepError> {
-        Ok(self.start_limiter.permit(&session.place, kind).await?)
+    async fn turn(&self, session: &NodeSession, kind: StartKind) -> Result<Turn, StepError> {
+        Ok(self.start_limiter.turn(&session.place, kind).await?)
     }
 
     fn store(&self) -> Result<&Store, StepError> {

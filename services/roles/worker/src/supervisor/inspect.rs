@@ -4,10 +4,11 @@ use super::Supervisor;
 use super::backoff::Backoffs;
 use super::expected::{ReadyNode, ReadyNodes};
 use crate::desired::{Labels, etcd, label, shared_port};
-use crate::place::{Container, GRACE, Place};
+use crate::place::{Container, GRACE, ListedSandbox, Place};
 use crate::steps::StepError;
 use oi_events::parsed;
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 
 /// What is on a hypervisor.
 #[derive(Default)]
@@ -53,12 +54,16 @@ impl Supervisor {
         // A node must be ready, and the same, before and after the list of containers was read:
         // what is missing has died then, and was not just started or stopped by a job.
         let mut ready = self.steps.view.read(|s| ReadyNode::all_on(s, name));
+        let sandboxes = place.sandboxes(&Labels::new()).await?;
+        if let Err(error) = self.sweep(place, &sandboxes).await {
+            tracing::warn!(hypervisor = %name, error = &error as &dyn Error, "orphans stay");
+        }
         if ready.is_empty() {
             return Ok(());
         }
         let mut present = Present::of(place.containers(&Labels::new()).await?);
         ready.retain(|_, node| self.is_current(node));
-        if let Err(error) = remove_dead_sandboxes(place, &ready).await {
+        if let Err(error) = remove_dead_sandboxes(place, &ready, &sandboxes).await {
             tracing::debug!(hypervisor = %name, %error, "dead sandboxes stay");
         }
         for (key, node) in ready {
@@ -106,8 +111,12 @@ impl Supervisor {
 
 /// Removes sandboxes that are not ready: a call that was cut off can leave one beside the ready
 /// one.
-async fn remove_dead_sandboxes(place: &Place, ready: &ReadyNodes) -> Result<(), StepError> {
-    for sandbox in place.sandboxes(&Labels::new()).await? {
+async fn remove_dead_sandboxes(
+    place: &Place,
+    ready: &ReadyNodes,
+    sandboxes: &[ListedSandbox],
+) -> Result<(), StepError> {
+    for sandbox in sandboxes {
         let label = |label| sandbox.labels.get(label).cloned().unwrap_or_default();
         let node = (label(label::CLUSTER_UID), label(label::NODE));
         if !sandbox.ready && ready.contains_key(&node) {

@@ -5,6 +5,7 @@ mod expected;
 mod inspect;
 mod reach;
 mod restart;
+mod sweep;
 
 use crate::metrics::Metrics;
 use crate::place::Place;
@@ -38,7 +39,8 @@ const COMPARE_PORTS: Duration = Duration::from_secs(60);
 /// - A container of a ready node that died starts again: within a second where the runtime
 ///   reports events, and within five seconds otherwise. A node that keeps dying backs off, up to
 ///   a minute.
-/// - A container or sandbox of a ready node that must not run is removed.
+/// - A container or sandbox of a ready node that must not run is removed, and so is a sandbox of a
+///   node that is gone.
 /// - It never works on a node together with a job of this worker ([`locks`](crate::locks)), and
 ///   gives up a restart as soon as the state wants something else of the node.
 /// - What it changes follows from the state: it starts what [`desired`](crate::desired)

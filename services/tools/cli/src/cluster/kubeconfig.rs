@@ -48,7 +48,7 @@ pub struct Kubeconfig {
     #[arg(long, default_value = "system:masters")]
     group: String,
     /// How long it is valid, hours.
-    #[arg(long, default_value_t = 8760)]
+    #[arg(long, default_value_t = 8760, value_parser = clap::value_parser!(u64).range(1..))]
     hours: u64,
 }
 

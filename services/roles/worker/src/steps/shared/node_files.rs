@@ -8,7 +8,7 @@ use oi_events::{ClusterUid, NodeName};
 
 impl Steps {
     /// Removes the node's directory, and the cluster's when no other node of it is there.
-    pub(in crate::steps) async fn remove_files(
+    pub async fn remove_files(
         &self,
         place: &Place,
         uid: ClusterUid,
