@@ -58,7 +58,7 @@ func produce(nc *nats.Conn, js jetstream.JetStream, producer string) error {
 	for names.Scan() {
 		name := names.Text()
 		outcome, err := submit(nc, js, producer, &oiv1.SubmitRequest{
-			CommandId: uuid.NewString(),
+			CommandId: uuid.Must(uuid.NewV7()).String(),
 			Command: &oiv1.SubmitRequest_RegisterHypervisor{RegisterHypervisor: &oiv1.RegisterHypervisor{
 				Name:        name,
 				CriEndpoint: "unix:///run/" + name + ".sock",

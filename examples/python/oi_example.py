@@ -10,6 +10,7 @@ import os
 import pathlib
 import ssl
 import sys
+import time
 import uuid
 
 import nats
@@ -53,7 +54,9 @@ async def produce(url, producer):
     """Registers hypervisors, and prints what became of each."""
     client = await connect(url)
     for name in sys.stdin.read().split():
-        request = oi_pb2.SubmitRequest(command_id=str(uuid.uuid4()))
+        request = oi_pb2.SubmitRequest(
+            command_id=str(uuid.uuid4()), issued_at_ms=time.time_ns() // 1_000_000
+        )
         request.register_hypervisor.name = name
         request.register_hypervisor.cri_endpoint = f"unix:///run/{name}.sock"
         request.register_hypervisor.address = "192.0.2.1"

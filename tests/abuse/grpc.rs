@@ -146,6 +146,11 @@ fn requests(position: u64) -> Vec<(&'static str, String, v1::SubmitRequest)> {
     let id = |id: &str| v1::SubmitRequest { command_id: id.to_owned(), ..good() };
     let at = |expected_position| v1::SubmitRequest { expected_position, ..good() };
     let rows = [
+        (
+            "malformed",
+            "an id that says no time, and no time",
+            id(&uuid::Uuid::from_u128(3).to_string()),
+        ),
         ("malformed", "nobody asks", actor("")),
         ("malformed", "an endless actor", actor(&"a".repeat(201))),
         ("malformed", "an actor of two lines", actor("a\nOi-Actor: b")),
@@ -175,6 +180,7 @@ pub async fn rows(
     let cordon = v1::CordonHypervisor { name: HYPERVISOR.to_owned(), cordoned: true };
     let reused = v1::SubmitRequest {
         command_id: decided.command_id.clone(),
+        issued_at_ms: decided.issued_at_ms,
         ..submit(Asked::CordonHypervisor(cordon))
     };
     let got = word(api.submit(reused).await.map(drop));

@@ -86,11 +86,13 @@ async fn run(server: String, broker: &str, rounds: usize) -> Result<bool, Error>
     let mut api = OiClient::connect(server).await?;
     let client = async_nats::connect(broker).await?;
     // The same ids each time: decided once.
-    let id = |n| Uuid::from_u128(n).to_string();
-    let decided =
-        v1::SubmitRequest { command_id: id(1), ..submit(Asked::RegisterHypervisor(hypervisor())) };
-    let there = submit(Asked::CreateCluster(cluster(THERE)));
-    for request in [decided.clone(), v1::SubmitRequest { command_id: id(2), ..there }] {
+    let first = |n, command| v1::SubmitRequest {
+        command_id: Uuid::from_u128(n).to_string(),
+        issued_at_ms: 1,
+        ..submit(command)
+    };
+    let decided = first(1, Asked::RegisterHypervisor(hypervisor()));
+    for request in [decided.clone(), first(2, Asked::CreateCluster(cluster(THERE)))] {
         api.submit(request).await?;
     }
     let before = api.get_status(v1::GetStatusRequest {}).await?.into_inner();

@@ -42,12 +42,8 @@ fn bad() -> Result<Vec<Sent>, Error> {
             ("Oi-Time", "1790000000000".to_owned()),
         ]
     };
-    let one = |want, what: &str, headers, payload| Sent {
-        want,
-        what: what.to_owned(),
-        headers,
-        payload,
-    };
+    let one =
+        |want, what: &str, headers, payload| Sent { want, what: what.to_owned(), headers, payload };
     let mut all = vec![
         one("malformed", "an empty message", vec![], vec![]),
         one("malformed", "junk", vec![], b"\xff\xff\xff\xffjunk".to_vec()),
@@ -126,9 +122,10 @@ fn bad() -> Result<Vec<Sent>, Error> {
     ));
     // What is refused at one door is refused at the other.
     let commands = commands().into_iter();
-    all.extend(commands.map(|(want, what, command)| {
-        one(want, &what, vec![], submit(command).encode_to_vec())
-    }));
+    all.extend(
+        commands
+            .map(|(want, what, command)| one(want, &what, vec![], submit(command).encode_to_vec())),
+    );
     Ok(all)
 }
 

@@ -45,6 +45,7 @@ impl Platform {
         let metrics = Arc::new(oi_decider::Metrics::new(&registry)?);
         let settings = DeciderSettings::new("bench");
         let handles = DeciderHandles {
+            broker_clock: journal.broker_clock(),
             appender: journal.appender(),
             commands: journal.command_inbox(),
             jobs: journal.job_queue(),

@@ -129,6 +129,7 @@ const HANDLES: &[(&str, &[&str])] = &[
     ("Journal", &["audit", "server"]),
     ("Log", &["audit", "console", "gateway", "server", "view", "worker"]),
     ("Appender", &["decider"]),
+    ("BrokerClock", &["decider"]),
     ("Importer", &["audit"]),
     ("CommandInbox", &["decider"]),
     ("CommandClient", &["gateway"]),

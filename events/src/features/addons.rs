@@ -48,6 +48,33 @@ pub struct CreateJoinTokenV1 {
     pub description: String,
 }
 
+/// When a token ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TokenEnd {
+    /// At a moment by the asker's clock, Unix milliseconds.
+    At(u64),
+    /// So long after it is made, by the clock that is recorded, milliseconds.
+    After(u64),
+}
+
+/// The same, with a life that is counted from when the token is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateJoinTokenV2 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// When it ends.
+    pub end: TokenEnd,
+    /// What it is for, in the asker's words.
+    pub description: String,
+}
+
+impl From<CreateJoinTokenV1> for CreateJoinTokenV2 {
+    fn from(old: CreateJoinTokenV1) -> Self {
+        let CreateJoinTokenV1 { cluster, expires_ms, description } = old;
+        CreateJoinTokenV2 { cluster, end: TokenEnd::At(expires_ms), description }
+    }
+}
+
 /// Asks that a token end, or tells that it has (entered by a decider when that falls due).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevokeJoinTokenV1 {
@@ -111,9 +138,9 @@ records! {
             adds_work: false,
             keys: Keys::None,
         },
-        CreateJoinToken(c) = 30 [; 1 => CreateJoinTokenV1] {
+        CreateJoinToken(c) = 30 [1 => CreateJoinTokenV1, ; 2 => CreateJoinTokenV2] {
             about: About::cluster(&c.cluster),
-            level: 3,
+            level: 4,
             asked_by: AskedBy::Operator,
             adds_work: false,
             keys: Keys::Standing,

@@ -27,8 +27,8 @@ const PAUSE: Duration = Duration::from_secs(16);
 
 /// The pause after the nth delivery: half a second, a second, two seconds …
 fn pause(attempt: i64) -> Duration {
-    let doubled = u32::try_from(attempt - 1).unwrap_or(0).min(5);
-    PAUSE.min(Duration::from_millis(500) * 2_u32.pow(doubled))
+    let doubled = (attempt - 1).clamp(0, 5);
+    PAUSE.min(Duration::from_millis(500 << doubled))
 }
 
 /// Why an outcome was not announced.

@@ -3,7 +3,9 @@
 use crate::connection::{BoxError, Connection};
 use crate::log::ReadError;
 use crate::message::{StoredCommit, received};
+use crate::streams::EVENTS;
 use crate::tail::Tail;
+use async_nats::datetime::DateTime;
 use async_nats::jetstream::consumer::pull;
 use futures::StreamExt;
 use oi_events::RecordedCommit;
@@ -11,6 +13,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+
+/// How often a log is looked at, second by second, that does not seem to be the one that is known.
+const CHECKS: u32 = 3;
 
 /// A reader that never ends: first the commits that are there, then each new one.
 pub struct Follower {
@@ -22,6 +27,8 @@ pub struct Follower {
     last: u64,
     /// The last message read; none before the first.
     sequence: Option<u64>,
+    /// When the log's stream was made; none before it was seen.
+    made: Option<DateTime>,
 }
 
 impl Follower {
@@ -34,6 +41,7 @@ impl Follower {
             read: VecDeque::new(),
             last,
             sequence: None,
+            made: None,
         }
     }
 
@@ -42,10 +50,11 @@ impl Follower {
     ///
     /// # Errors
     /// [`ReadError::Message`] or [`ReadError::Gap`]: this log cannot be followed.
+    /// [`ReadError::Another`] or [`ReadError::Shorter`]: it is not the one that was followed.
     pub async fn next(&mut self) -> Result<RecordedCommit, ReadError> {
         loop {
             let Some(commit) = self.read.pop_front() else {
-                self.receive().await;
+                self.receive().await?;
                 continue;
             };
             if commit.position <= self.last {
@@ -65,10 +74,47 @@ impl Follower {
         }
     }
 
+    /// Whether the log is still the one that was read so far; not known while the broker does
+    /// not answer.
+    async fn check(&mut self) -> Result<(), ReadError> {
+        let mut stream =
+            self.connection.context.get_stream(EVENTS).await.map_err(ReadError::Stream)?;
+        for tries in 1.. {
+            let info = stream.cached_info();
+            let made = *self.made.get_or_insert(info.created);
+            let Tail { position, sequence: read } = self.connection.tail.get();
+            let end = info.state.last_sequence;
+            let wrong = if made != info.created {
+                let (made, before) = (info.created.to_string(), made.to_string());
+                ReadError::Another { position, made, before }
+            } else if read > end {
+                ReadError::Shorter { position, end, read }
+            } else {
+                return Ok(());
+            };
+            if tries == CHECKS {
+                return Err(wrong);
+            }
+            // A broker that begins may not have looked at all of its files.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            stream = self.connection.context.get_stream(EVENTS).await.map_err(ReadError::Stream)?;
+        }
+        Ok(())
+    }
+
     /// Opens a reader unless one is open; false if the broker does not serve one yet.
-    async fn open(&mut self) -> bool {
+    async fn open(&mut self) -> Result<bool, ReadError> {
         if self.messages.is_some() {
-            return true;
+            return Ok(true);
+        }
+        match self.check().await {
+            Ok(()) => {}
+            Err(error) if error.is_passing() => {
+                tracing::debug!(%error, "log not readable yet");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
         }
         let opened = match self.sequence {
             Some(sequence) => self.connection.ordered(sequence + 1).await,
@@ -77,22 +123,22 @@ impl Follower {
         match opened {
             Ok((messages, _)) => {
                 self.messages = Some(messages);
-                true
+                Ok(true)
             }
             Err(error) => {
                 tracing::debug!(%error, "log not readable yet");
                 tokio::time::sleep(Duration::from_millis(100)).await;
-                false
+                Ok(false)
             }
         }
     }
 
     /// Waits for the next message, or until a reader can be opened.
-    async fn receive(&mut self) {
-        if !self.open().await {
-            return;
+    async fn receive(&mut self) -> Result<(), ReadError> {
+        if !self.open().await? {
+            return Ok(());
         }
-        let Some(messages) = self.messages.as_mut() else { return };
+        let Some(messages) = self.messages.as_mut() else { return Ok(()) };
         let next = tokio::select! {
             biased;
             next = messages.next() => next,
@@ -113,6 +159,7 @@ impl Follower {
             Some(Err(error)) => self.reopen(error.into()).await,
             None => self.messages = None,
         }
+        Ok(())
     }
 
     async fn reopen(&mut self, error: BoxError) {

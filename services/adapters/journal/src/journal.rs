@@ -4,8 +4,8 @@ use crate::connect::{ConnectError, JournalConfig, connect};
 use crate::connection::Connection;
 use crate::streams::SetupError;
 use crate::{
-    Appender, CommandClient, CommandInbox, CommandOutbox, Feed, Importer, JobInbox, JobQueue,
-    KeyStore, Log, Rejections, SnapshotStore, Submissions, WrappedKeys,
+    Appender, BrokerClock, CommandClient, CommandInbox, CommandOutbox, Feed, Importer, JobInbox,
+    JobQueue, KeyStore, Log, Rejections, SnapshotStore, Submissions, WrappedKeys,
 };
 use std::sync::Arc;
 
@@ -30,6 +30,8 @@ handles! {
     log => Log,
     /// Appends to the log.
     appender => Appender,
+    /// Reads the broker's clock.
+    broker_clock => BrokerClock,
     /// Restores a log to an empty broker.
     importer => Importer,
     /// Asks for decisions.

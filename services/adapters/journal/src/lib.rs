@@ -39,6 +39,7 @@
 //! `next` waits until it is back.
 
 mod appender;
+mod broker_clock;
 mod command_client;
 mod command_inbox;
 mod command_outbox;
@@ -66,6 +67,7 @@ mod tail;
 pub mod testing;
 
 pub use appender::{AppendError, Appender};
+pub use broker_clock::{BrokerClock, BrokerClockError};
 pub use command_client::{CommandClient, RequestError};
 pub use command_inbox::{AnswerError, Asked, CommandInbox};
 pub use command_outbox::{CommandOutbox, SubmitError};
@@ -78,7 +80,7 @@ pub use job_inbox::JobInbox;
 pub use job_queue::{DeadLettered, Enqueued, JobQueue, JobQueueError};
 pub use journal::Journal;
 pub use key_store::{KeyStore, KeyStoreError, WrappedKeys};
-pub use log::{Log, ReadError};
+pub use log::{Log, PUT_BACK, ReadError};
 pub use message::{Entry, MessageError, StoredCommit, kinds, subject_of};
 pub use queue::{Delivered, Queue, QueueError};
 pub use rejections::{Rejections, RejectionsError};

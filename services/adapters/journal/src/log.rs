@@ -11,6 +11,9 @@ use async_nats::jetstream::context::GetStreamError;
 use oi_events::RecordedCommit;
 use std::sync::Arc;
 
+/// What to do about a log that is not the one that is known.
+pub const PUT_BACK: &str = "Nothing more is done here. Put back the log as it was, or see docs/broker.md before this is started again";
+
 /// Why the log was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -46,6 +49,30 @@ pub enum ReadError {
         #[source]
         source: MessageError,
     },
+    /// The broker has another log now.
+    #[error(
+        "the broker's log is not the one that was read up to position {position}: it was made at {made}, and not at {before}. {PUT_BACK}"
+    )]
+    Another {
+        /// The last position read.
+        position: u64,
+        /// When the log was made that is there now.
+        made: String,
+        /// When the log was made that was read.
+        before: String,
+    },
+    /// What was read is not in the log any more.
+    #[error(
+        "the broker's log ends at message {end}, and message {read} was read from it (position {position}): an older one was put back, or the broker lost what it had confirmed. {PUT_BACK}"
+    )]
+    Shorter {
+        /// The last position read.
+        position: u64,
+        /// The last message that is there.
+        end: u64,
+        /// The last message that was read.
+        read: u64,
+    },
     /// The log ended before the captured end.
     #[error("the log ended at position {at}, before {end}")]
     Ended {
@@ -59,7 +86,13 @@ pub enum ReadError {
 impl ReadError {
     /// Whether the broker may answer later. Otherwise the log itself is unreadable.
     pub fn is_passing(&self) -> bool {
-        !matches!(self, ReadError::Gap { .. } | ReadError::Message { .. })
+        !matches!(
+            self,
+            ReadError::Gap { .. }
+                | ReadError::Message { .. }
+                | ReadError::Another { .. }
+                | ReadError::Shorter { .. }
+        )
     }
 }
 

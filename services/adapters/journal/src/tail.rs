@@ -45,7 +45,8 @@ impl KnownTail {
         }
     }
 
-    fn get(&self) -> Tail {
+    /// The latest end that is known.
+    pub fn get(&self) -> Tail {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -92,6 +92,12 @@ impl Keyring {
         Ok(())
     }
 
+    /// Forgets the keys of all other clusters. What is destroyed elsewhere must not stay here.
+    pub fn retain(&self, is_known: impl Fn(ClusterUid) -> bool) {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.retain(|uid, _| is_known(*uid));
+    }
+
     /// Opens a credential's private part.
     ///
     /// # Errors

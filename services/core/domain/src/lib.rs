@@ -30,6 +30,7 @@ mod rotation;
 mod tunnel;
 mod upgrade;
 
+mod clock;
 mod decide;
 mod describe;
 mod fold;
@@ -56,6 +57,7 @@ pub use addons::commands::JOIN_TOKEN;
 pub use addons::{InstalledAddons, JoinToken};
 pub use authentication::commands::own_issuer;
 pub use backup::{Backup, BackupSchedule, Restore};
+pub use clock::{ClockError, HOLD_MS, Timeline};
 pub use cluster::spec::SUPPORTED_MINORS;
 pub use cluster::{Cluster, ClusterPhase, Kubeconfig};
 pub use decide::{Context, decide};

@@ -165,6 +165,15 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// The feature level with which the reason came: logs of a lower one hold what is refused for
+    /// it today.
+    pub(crate) fn since(&self) -> u16 {
+        match self {
+            Rejection::LastIngress { .. } => 4,
+            _ => 0,
+        }
+    }
+
     /// The stable code, for programs.
     pub fn code(&self) -> Code {
         match self {

@@ -25,7 +25,7 @@ async fn store(world: &World, journal: &Journal) -> View {
         let commit = Commit { header, ..recorded.commit.clone() };
         let stored = journal.appender().append(&commit, recorded.position - 1).await.unwrap();
         previous = stored.hash;
-        view.fold(stored);
+        view.fold(stored).unwrap();
     }
     view
 }

@@ -3,8 +3,8 @@
 use crate::decider::Decider;
 use crate::draft::{Draft, Pushed};
 use crate::mint::SealingMint;
-use oi_clock::{millis, now_ms};
-use oi_domain::{Context, FEATURE_LEVEL, Rejection, State, decide};
+use oi_clock::millis;
+use oi_domain::{ClockError, Context, FEATURE_LEVEL, Rejection, State, decide};
 use oi_events::{
     ClusterName, ClusterUid, Code, Command, CommandEnvelope, CommandFacts, Event, Keys, Outcome,
     chain, shorten,
@@ -31,6 +31,9 @@ pub enum DeciderError {
     /// The state is not current.
     #[error(transparent)]
     View(#[from] ViewError),
+    /// It is not known what time it is.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
     /// Keys are not to be had.
     #[error("the cluster's key is not to be had")]
     Keys(#[from] KeyringError),
@@ -47,6 +50,7 @@ impl DeciderError {
             DeciderError::Append(_)
             | DeciderError::Tail(_)
             | DeciderError::View(_)
+            | DeciderError::Clock(_)
             | DeciderError::Keys(_) => return None,
         };
         Some(rejected(code, chain(self)))
@@ -80,8 +84,11 @@ fn guarded(
     envelope: &CommandEnvelope,
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Rejection> {
-    catch_unwind(AssertUnwindSafe(|| decide(state, envelope, context)))
-        .unwrap_or(Err(Rejection::Defect(envelope.id)))
+    match catch_unwind(AssertUnwindSafe(|| decide(state, envelope, context))) {
+        Ok(decided) => decided,
+        // The panic is in this server's log.
+        Err(_) => Err(Rejection::Defect(envelope.id)),
+    }
 }
 
 impl Decider {
@@ -205,7 +212,7 @@ impl Decider {
             match self.handles.appender.append_all(&entries, base).await {
                 Ok(()) => {
                     for (position, entry) in (base + 1..).zip(entries) {
-                        self.view.fold(entry.recorded(position));
+                        self.view.fold(entry.recorded(position))?;
                     }
                     return Ok(true);
                 }
@@ -228,12 +235,19 @@ impl Decider {
     ) -> Result<Option<(Result<Vec<Event>, Rejection>, u64)>, DeciderError> {
         let (mut key, mut source) = (None, None);
         loop {
-            let now_ms = now_ms();
+            // Time never goes back in the log.
+            let clock_ms = self.clock.now()?;
+            let Some(last_ms) = draft.look(&self.view, |s| s.time_ms) else { return Ok(None) };
+            let now_ms = clock_ms.max(last_ms);
             let fetched = key.is_some();
             let decided = {
                 let leaf_life_ms = millis(self.settings.certificate_life);
-                let mint =
-                    SealingMint { key: key.take(), source: source.take(), now_ms, leaf_life_ms };
+                let mint = SealingMint {
+                    key: key.take(),
+                    source: source.take(),
+                    now_ms: clock_ms,
+                    leaf_life_ms,
+                };
                 let context = Context { now_ms, mint: &mint, begins: Some(FEATURE_LEVEL) };
                 draft.look(&self.view, |state| guarded(state, envelope, &context))
             };

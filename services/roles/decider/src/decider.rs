@@ -1,11 +1,12 @@
 //! The loop of a decider.
 
+use crate::clock::Clock;
 use crate::dispatch::{Backlog, dispatch};
 use crate::metrics::Metrics;
 use crate::settings::DeciderSettings;
 use crate::spans::decision_spans;
 use oi_events::{Code, CommandEnvelope, Outcome};
-use oi_journal::{Appender, Asked, CommandInbox, JobQueue};
+use oi_journal::{Appender, Asked, BrokerClock, CommandInbox, DeadLettered, JobQueue, Queue};
 use oi_keyring::{KeyMaker, Keyring};
 use oi_view::View;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ const WAITING: usize = 4096;
 
 /// What a decider may do beside reading the state.
 pub struct DeciderHandles {
+    /// Tells what time it is at the broker.
+    pub broker_clock: BrokerClock,
     /// Appends to the log.
     pub appender: Appender,
     /// Takes commands.
@@ -42,6 +45,7 @@ pub struct Decider {
     metrics: Arc<Metrics>,
     pub(crate) settings: DeciderSettings,
     pub(crate) backlog: Backlog,
+    pub(crate) clock: Clock,
 }
 
 /// What is told of a stored command that was never decided, however often it was delivered.
@@ -60,15 +64,20 @@ impl Decider {
         metrics: Arc<Metrics>,
         settings: DeciderSettings,
     ) -> Decider {
-        Decider { handles, view, metrics, settings, backlog: Backlog::default() }
+        let clock = Clock::new(handles.broker_clock.clone(), settings.clock_limit);
+        Decider { handles, view, metrics, settings, backlog: Backlog::default(), clock }
+    }
+
+    /// What time it is, and whether that is known.
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
     }
 
     /// Works until it is told to stop, and finishes what it has in hand. Where it is
     /// dropped, that comes again elsewhere.
     pub async fn run(&self, stop: CancellationToken) {
-        let (sender, mut asked) = mpsc::channel(WAITING);
         let mut beside = JoinSet::new();
-        let inbox = beside.spawn(self.handles.commands.clone().take_commands(sender));
+        beside.spawn(self.clock.clone().keep(self.metrics.clone()));
         beside.spawn(dispatch(
             self.handles.jobs.clone(),
             self.view.clone(),
@@ -77,18 +86,33 @@ impl Decider {
             self.metrics.clone(),
         ));
         let mut dead_lettered = self.handles.jobs.dead_lettered();
+        while !stop.is_cancelled() {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.clock.agree() => self.decide(&stop, &mut dead_lettered).await,
+            }
+        }
+    }
+
+    /// Decides until it is told to stop, or until it is not known what time it is: other deciders
+    /// hear the commands then.
+    async fn decide(&self, stop: &CancellationToken, dead_lettered: &mut Queue<DeadLettered>) {
+        let (sender, mut asked) = mpsc::channel(WAITING);
+        let mut beside = JoinSet::new();
+        let inbox = beside.spawn(self.handles.commands.clone().take_commands(sender));
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
+                () = self.clock.disagree() => break,
                 _ = asked.recv_many(&mut batch, BATCH) => self.handle(batch.drain(..)).await,
                 given_up = dead_lettered.next() => self.report_dead_lettered(given_up).await,
                 _ = tick.tick() => self.enter_due().await,
             }
         }
-        // Nothing new is heard; what was heard is answered.
+        // Nothing new is heard; what was heard is answered, or given back.
         inbox.abort();
         while asked.recv_many(&mut batch, BATCH).await > 0 {
             self.handle(batch.drain(..)).await;

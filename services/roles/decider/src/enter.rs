@@ -3,7 +3,7 @@
 
 use crate::decider::Decider;
 use crate::spans::decision_spans;
-use oi_clock::{millis, now_ms};
+use oi_clock::millis;
 use oi_domain::{due, lost};
 use oi_events::{Command, CommandEnvelope, CommandId, JobResult, ReportJobV2};
 use oi_journal::{DeadLettered, Delivered};
@@ -12,22 +12,25 @@ use uuid::Uuid;
 impl Decider {
     /// Enters what time owes as commands, so that a replay sees them too.
     pub(crate) async fn enter_due(&self) {
-        let now_ms = now_ms();
+        // What falls due cannot be undone: it waits until it is known what time it is.
+        let Ok(now_ms) = self.clock.now() else { return };
         let patience = self.settings.evacuate_after.map(millis);
         let commands = self.view.read(|s| {
             let mut commands = due(s, now_ms);
             commands.extend(patience.map(|p| lost(s, now_ms, p)).unwrap_or_default());
             commands
         });
-        self.enter(commands).await;
+        self.enter(commands, now_ms).await;
     }
 
     pub(crate) async fn report_dead_lettered(&self, delivered: Delivered<DeadLettered>) {
+        // It comes again.
+        let Ok(now_ms) = self.clock.now() else { return };
         match self.handles.jobs.remove_dead_lettered(&delivered.value).await {
             Ok(Some(job)) => {
                 tracing::error!(%job, "job given up after too many deliveries");
                 let report = ReportJobV2 { job, result: JobResult::DeadLettered, took_ms: 0 };
-                self.enter(vec![report.into()]).await;
+                self.enter(vec![report.into()], now_ms).await;
             }
             Ok(None) => {}
             Err(error) => {
@@ -41,10 +44,10 @@ impl Decider {
         }
     }
 
-    async fn enter(&self, commands: Vec<Command>) {
+    async fn enter(&self, commands: Vec<Command>, now_ms: u64) {
         let actor = format!("system:decider:{}", self.settings.name);
         let envelope = |command| {
-            CommandEnvelope::new(CommandId(Uuid::now_v7()), actor.clone(), now_ms(), command)
+            CommandEnvelope::new(CommandId(Uuid::now_v7()), actor.clone(), now_ms, command)
         };
         let envelopes: Vec<CommandEnvelope> = commands.into_iter().map(envelope).collect();
         let _spans = decision_spans(envelopes.iter());

@@ -6,6 +6,7 @@
 //! outcome is stored; one that was decided before a crash is found by its id.
 
 mod attempt;
+mod clock;
 mod decider;
 mod dispatch;
 mod draft;
@@ -16,6 +17,7 @@ mod settings;
 mod spans;
 
 pub use attempt::DeciderError;
+pub use clock::Clock;
 pub use decider::{Decider, DeciderHandles};
 pub use metrics::Metrics;
 pub use mint::SealingMint;

@@ -1,6 +1,6 @@
 //! What Prometheus sees of deciding.
 
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Gauge, Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
 
 /// Counters and gauges of a decider.
 pub struct Metrics {
@@ -14,6 +14,8 @@ pub struct Metrics {
     pub owed_jobs: IntGauge,
     /// The log position folded in.
     pub position: IntGauge,
+    /// This machine's clock less the broker's, seconds.
+    pub clock_skew_seconds: Gauge,
 }
 
 impl Metrics {
@@ -40,12 +42,17 @@ impl Metrics {
             )?,
             owed_jobs: IntGauge::new("oi_owed_jobs", "Jobs owed right now.")?,
             position: IntGauge::new("oi_log_position", "The log position folded in.")?,
+            clock_skew_seconds: Gauge::new(
+                "oi_clock_skew_seconds",
+                "This machine's clock less the broker's.",
+            )?,
         };
         registry.register(Box::new(metrics.commands.clone()))?;
         registry.register(Box::new(metrics.decision_seconds.clone()))?;
         registry.register(Box::new(metrics.batch_commands.clone()))?;
         registry.register(Box::new(metrics.owed_jobs.clone()))?;
         registry.register(Box::new(metrics.position.clone()))?;
+        registry.register(Box::new(metrics.clock_skew_seconds.clone()))?;
         Ok(metrics)
     }
 }

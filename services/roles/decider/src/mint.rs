@@ -15,7 +15,7 @@ pub struct SealingMint {
     pub key: Option<DataKey>,
     /// That of a cluster whose secret it takes over.
     pub source: Option<DataKey>,
-    /// The decider's clock, Unix milliseconds.
+    /// What time it is, Unix milliseconds.
     pub now_ms: u64,
     /// How long certificates of components last, milliseconds.
     pub leaf_life_ms: u64,

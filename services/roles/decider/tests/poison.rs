@@ -53,6 +53,7 @@ async fn a_decision_that_no_log_takes_is_refused_and_holds_up_nobody() {
     let key = KeyEncryptionKey::load_or_create(&dir.path().join("kek")).unwrap();
     let keys = Keys::new(journal.key_store(), Arc::new(key));
     let handles = DeciderHandles {
+        broker_clock: journal.broker_clock(),
         appender: journal.appender(),
         commands: journal.command_inbox(),
         jobs: journal.job_queue(),

@@ -50,7 +50,7 @@ async fn who_asks_after_an_event_is_answered_with_it_folded_in() {
     let early = tokio::time::timeout(Duration::from_millis(500), events.message()).await;
     assert!(early.is_err(), "told before the view has it");
 
-    view.fold(recorded.clone());
+    view.fold(recorded.clone()).unwrap();
     assert_eq!(events.message().await.unwrap().unwrap().position, 1);
     let status = client.get_status(v1::GetStatusRequest {}).await.unwrap().into_inner();
     assert_eq!(status.position, 1);

@@ -143,6 +143,10 @@ pub struct Config {
     /// of that (role decider).
     #[arg(long, env = "OI_CERTIFICATE_LIFE", default_value_t = 365 * 24 * 3600, value_parser = clap::value_parser!(u64).range(60..))]
     pub certificate_life: u64,
+    /// By how many seconds the clocks of this machine and the broker may differ: beyond that,
+    /// this decider does not decide (role decider).
+    #[arg(long, env = "OI_CLOCK_LIMIT", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub clock_limit: u64,
     /// How many jobs this decider offers at a time: as many as its share of the workers does.
     /// What heals may take all of that, what is new three quarters, what tidies up half (role
     /// decider).

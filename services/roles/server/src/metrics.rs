@@ -4,6 +4,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
+use oi_decider::Clock;
 use oi_journal::Log;
 use oi_view::View;
 use prometheus::{Registry, TextEncoder};
@@ -23,6 +24,8 @@ pub struct Endpoints {
     pub log: Log,
     /// The state.
     pub view: View,
+    /// That of the decider, where one runs here.
+    pub clock: Option<Clock>,
 }
 
 async fn metrics(State(endpoints): State<Endpoints>) -> Result<String, StatusCode> {
@@ -31,11 +34,14 @@ async fn metrics(State(endpoints): State<Endpoints>) -> Result<String, StatusCod
         .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// Why this process cannot serve now; none where it can: the broker answers, and the log
-/// is folded to its end.
-async fn unready(Endpoints { log, view, .. }: &Endpoints) -> Option<String> {
+/// Why this process cannot serve now; none where it can: the broker answers, the log is folded
+/// to its end, and a decider knows what time it is.
+async fn unready(Endpoints { log, view, clock, .. }: &Endpoints) -> Option<String> {
     if !log.is_connected() {
         return Some("no connection to the broker".to_owned());
+    }
+    if let Some(Err(error)) = clock.as_ref().map(Clock::now) {
+        return Some(error.to_string());
     }
     let end = match tokio::time::timeout(PATIENCE, log.last_position()).await {
         Ok(Ok(end)) => end,

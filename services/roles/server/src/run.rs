@@ -5,7 +5,7 @@ use crate::config::{Config, Role};
 use crate::metrics::{self, Endpoints};
 use oi_backup_store::{Store, StoreError};
 use oi_console::{History, PageError};
-use oi_decider::{Decider, DeciderHandles, DeciderSettings, Limits};
+use oi_decider::{Clock, Decider, DeciderHandles, DeciderSettings, Limits};
 use oi_gateway::{Gateway, GatewayError, GatewayHandles, Tls, TlsError};
 use oi_journal::{ConnectError, Journal, SetupError};
 use oi_keyring::Keys;
@@ -13,6 +13,7 @@ use oi_pki::{KeyEncryptionKey, KeyFileError};
 use oi_view::{View, ViewError};
 use oi_worker::{Worker, WorkerHandles, WorkerSettings};
 use prometheus::Registry;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a log may not be readable at the start.
 const LOADING: Duration = Duration::from_secs(60);
+/// How often keys of clusters that are gone are looked for.
+const FORGET: Duration = Duration::from_secs(10);
 /// How long roles may take to finish what they have in hand.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -115,6 +118,8 @@ struct Server<'a> {
     view: View,
     registry: Registry,
     stop: CancellationToken,
+    /// That of the decider.
+    clock: Option<Clock>,
     /// Parts that end when they are told to.
     graceful: JoinSet<Result<(), RunError>>,
     /// Parts that are cut off.
@@ -133,6 +138,7 @@ impl Server<'_> {
             journal,
             registry: Registry::new(),
             stop: CancellationToken::new(),
+            clock: None,
             graceful: JoinSet::new(),
             parts: JoinSet::new(),
         })
@@ -144,6 +150,21 @@ impl Server<'_> {
         let snapshots =
             self.config.roles.contains(&Role::Decider).then(|| self.journal.snapshots());
         self.parts.spawn(async move { Ok(view.keep(&log, snapshots.as_ref()).await?) });
+    }
+
+    /// Forgets the keys of clusters that are gone.
+    fn forget_keys(&mut self) {
+        let (view, keyring) = (self.view.clone(), self.keys.keyring());
+        self.parts.spawn(async move {
+            let mut positions = view.positions();
+            while positions.changed().await.is_ok() {
+                let known: BTreeSet<_> =
+                    view.read(|s| s.clusters.values().map(|c| c.uid).collect());
+                keyring.retain(|uid| known.contains(&uid));
+                tokio::time::sleep(FORGET).await;
+            }
+            Ok(())
+        });
     }
 
     fn start(&mut self, role: Role) -> Result<(), RunError> {
@@ -160,6 +181,7 @@ impl Server<'_> {
             name: config.process_name(),
             evacuate_after: Some(config.evacuate_after).filter(|&s| s > 0).map(Duration::from_secs),
             certificate_life: Duration::from_secs(config.certificate_life),
+            clock_limit: Duration::from_secs(config.clock_limit),
             limits: Limits {
                 jobs: config.jobs.into(),
                 per_hypervisor: config.jobs_per_hypervisor.into(),
@@ -167,6 +189,7 @@ impl Server<'_> {
             max_pending_jobs: config.max_pending_jobs as usize,
         };
         let handles = DeciderHandles {
+            broker_clock: self.journal.broker_clock(),
             appender: self.journal.appender(),
             commands: self.journal.command_inbox(),
             jobs: self.journal.job_queue(),
@@ -175,6 +198,7 @@ impl Server<'_> {
         };
         let metrics = Arc::new(oi_decider::Metrics::new(&self.registry)?);
         let decider = Decider::new(handles, self.view.clone(), metrics, settings);
+        self.clock = Some(decider.clock());
         let stop = self.stop.clone();
         self.graceful.spawn(async move {
             decider.run(stop).await;
@@ -237,6 +261,7 @@ impl Server<'_> {
             registry: self.registry.clone(),
             log: self.journal.log(),
             view: self.view.clone(),
+            clock: self.clock.clone(),
         };
         self.graceful.spawn(async move {
             let served = metrics::serve(address, endpoints, stop).await;
@@ -280,6 +305,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
     let mut server = Server::new(&config).await?;
     server.keep_view();
+    server.forget_keys();
     for role in [Role::Decider, Role::Worker, Role::Gateway] {
         if config.roles.contains(&role) {
             server.start(role)?;

@@ -2,7 +2,7 @@
 
 use oi_domain::{FEATURE_LEVEL, STATE_SCHEMA, State, apply};
 use oi_events::{RecordedCommit, chain, from_bytes_strict};
-use oi_journal::{Log, ReadError, SnapshotError, SnapshotStore};
+use oi_journal::{Log, PUT_BACK, ReadError, SnapshotError, SnapshotStore};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{broadcast, watch};
 
@@ -24,6 +24,14 @@ pub enum ViewError {
     TooNew {
         /// Its level.
         level: u16,
+    },
+    /// A commit does not follow the one that was folded before it.
+    #[error(
+        "position {position} of the log does not follow what was read before it: the broker has another log now. {PUT_BACK}"
+    )]
+    Unchained {
+        /// Where.
+        position: u64,
     },
     /// The view is no longer kept.
     #[error("the view is no longer kept current")]
@@ -68,6 +76,14 @@ impl View {
                 State::default()
             }
         };
+        // Where commits follow, they say whether it belongs to this log.
+        if state.position > 0 && state.position == end {
+            let last = log.commit_at(end).await?;
+            if last.is_none_or(|last| last.hash != state.head) {
+                tracing::warn!(position = end, "snapshot does not fit the log");
+                return Self::load_from_start(log, end).await;
+            }
+        }
         let from = state.position + 1;
         let mut replay = log.replay(from, end).await?;
         while let Some(recorded) = replay.next().await? {
@@ -86,6 +102,9 @@ impl View {
         let mut state = State::default();
         let mut replay = log.replay(1, end).await?;
         while let Some(recorded) = replay.next().await? {
+            if recorded.commit.header.previous != state.head {
+                return Err(ViewError::Unchained { position: recorded.position });
+            }
             apply(&mut state, &recorded);
         }
         View::new(state)
@@ -113,7 +132,7 @@ impl View {
         loop {
             let recorded = follower.next().await?;
             let position = recorded.position;
-            self.fold(recorded);
+            self.fold(recorded)?;
             self.read(check)?;
             if let Some(snapshots) = snapshots
                 && position.is_multiple_of(SNAPSHOT_EVERY)
@@ -137,10 +156,16 @@ impl View {
     }
 
     /// Folds a commit, unless it is folded already.
-    pub fn fold(&self, recorded: RecordedCommit) {
+    ///
+    /// # Errors
+    /// [`ViewError::Unchained`] where it is of another log.
+    pub fn fold(&self, recorded: RecordedCommit) -> Result<(), ViewError> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if recorded.position != state.position + 1 {
-            return;
+            return Ok(());
+        }
+        if recorded.commit.header.previous != state.head {
+            return Err(ViewError::Unchained { position: recorded.position });
         }
         apply(&mut state, &recorded);
         drop(state);
@@ -149,6 +174,7 @@ impl View {
             tracing::trace!(position, "nobody listens");
         }
         self.position.send_replace(position);
+        Ok(())
     }
 
     /// Looks at the state. Keep it short: folding waits.

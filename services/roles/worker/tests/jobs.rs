@@ -60,6 +60,7 @@ impl Platform {
         let registry = prometheus::Registry::new();
         let metrics = Arc::new(oi_decider::Metrics::new(&registry).unwrap());
         let handles = DeciderHandles {
+            broker_clock: journal.broker_clock(),
             appender: journal.appender(),
             commands: journal.command_inbox(),
             jobs: journal.job_queue(),

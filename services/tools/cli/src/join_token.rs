@@ -7,7 +7,7 @@ use crate::{duration, wait};
 use clap::{Args, Subcommand, ValueEnum};
 use oi_proto::v1;
 use serde_json::{Value, json};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// A part of what a machine needs to join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -100,12 +100,11 @@ pub async fn run(client: &Client, verb: JoinTokenVerb) -> Result<(), Failure> {
 
 impl Create {
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        let past = |_| Failure::Input("the clock of this machine is before 1970".to_owned());
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(past)?;
         let command = v1::CreateJoinToken {
             cluster: self.cluster.clone(),
-            expires_ms: duration::milliseconds(now + self.ttl),
+            expires_ms: 0,
             description: self.description,
+            life_ms: duration::milliseconds(self.ttl),
         };
         let id = client.submit_as(command).await?;
         if client.is_planning() {

@@ -6,9 +6,9 @@ use crate::guards::{known, running, staying};
 use crate::rejection::Rejection;
 use crate::state::State;
 use oi_events::{
-    AddonsCommand, AddonsSetV1, ClusterName, CommandId, CreateJoinTokenV1, DriftRepairedV1, Event,
+    AddonsCommand, AddonsSetV1, ClusterName, CommandId, CreateJoinTokenV2, DriftRepairedV1, Event,
     Generation, JoinTokenCreatedV1, JoinTokenEndedV1, REPAIRED_OBJECTS, RevokeJoinTokenV1,
-    SetAddonsV1, TokenId,
+    SetAddonsV1, TokenEnd, TokenId,
 };
 
 /// Decides a command.
@@ -52,7 +52,7 @@ fn addons<'a>(state: &'a State, name: &ClusterName) -> Result<&'a InstalledAddon
 pub(crate) fn create_token(
     state: &State,
     id: CommandId,
-    c: &CreateJoinTokenV1,
+    c: &CreateJoinTokenV2,
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Rejection> {
     let uid = running(state, &c.cluster)?.uid;
@@ -60,10 +60,14 @@ pub(crate) fn create_token(
     let invalid = |field, value: String, problem: &str| {
         Err(Rejection::Invalid { field, value, problem: problem.to_owned() })
     };
-    if c.expires_ms <= context.now_ms || c.expires_ms - context.now_ms > LONGEST_MS {
+    let (life_ms, expires_ms) = match c.end {
+        TokenEnd::At(ms) => (ms.saturating_sub(context.now_ms), ms),
+        TokenEnd::After(ms) => (ms, context.now_ms.saturating_add(ms)),
+    };
+    if !(1..=LONGEST_MS).contains(&life_ms) {
         return invalid(
             "end of the token",
-            c.expires_ms.to_string(),
+            expires_ms.to_string(),
             "it must lie ahead, and no more than 30 days",
         );
     }
@@ -82,8 +86,7 @@ pub(crate) fn create_token(
         return invalid("token", token.to_string(), "there are 100 of them already: revoke some");
     }
     let credential = context.mint.secret(uid, JOIN_TOKEN)?;
-    let (cluster, expires_ms) = (c.cluster.clone(), c.expires_ms);
-    let description = c.description.clone();
+    let (cluster, description) = (c.cluster.clone(), c.description.clone());
     Ok(vec![JoinTokenCreatedV1 { cluster, token, credential, expires_ms, description }.into()])
 }
 

@@ -12,9 +12,9 @@ fn addons(dns: bool) -> SetAddonsV1 {
     SetAddonsV1 { cluster: name("test"), addons }
 }
 
-fn token(world: &World, life_ms: u64) -> CreateJoinTokenV1 {
-    let (cluster, expires_ms) = (name("test"), world.now_ms.saturating_add(life_ms));
-    CreateJoinTokenV1 { cluster, expires_ms, description: "rack 7".to_owned() }
+fn token(life_ms: u64) -> CreateJoinTokenV2 {
+    let (cluster, end) = (name("test"), TokenEnd::After(life_ms));
+    CreateJoinTokenV2 { cluster, end, description: "rack 7".to_owned() }
 }
 
 fn world() -> World {
@@ -99,7 +99,7 @@ fn another_way_to_the_api_is_told_inside() {
 #[test]
 fn a_token_is_made_used_and_ends() {
     let mut world = world();
-    let wish = token(&world, HOUR_MS);
+    let wish = token(HOUR_MS);
     assert_eq!(world.rejection(wish.clone()), "not-for-workers");
     world.run(addons(true));
     world.finish_all();
@@ -124,7 +124,7 @@ fn a_token_is_made_used_and_ends() {
 fn time_ends_a_token_as_a_recorded_command() {
     let mut world = world();
     world.run(addons(true));
-    world.run(token(&world, HOUR_MS));
+    world.run(token(HOUR_MS));
     world.finish_all();
     assert_eq!(due(&world.state, world.now_ms), []);
     world.now_ms += HOUR_MS;
@@ -138,18 +138,32 @@ fn time_ends_a_token_as_a_recorded_command() {
 }
 
 #[test]
+fn a_token_lives_as_long_as_it_was_asked_for_by_the_clock_that_is_recorded() {
+    let mut world = world();
+    world.run(addons(true));
+    let asked = world.envelope(token(HOUR_MS));
+    // Whoever asks has a clock that is 20 minutes behind.
+    let asked = CommandEnvelope { issued_at_ms: world.now_ms - HOUR_MS / 3, ..asked };
+    let events = world.decide(&asked).unwrap();
+    let [Event::Addons(AddonsEvent::JoinTokenCreated(made))] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(made.expires_ms, world.now_ms + HOUR_MS);
+}
+
+#[test]
 fn tokens_that_cannot_be_are_refused() {
     let mut world = world();
     world.run(addons(true));
-    let past = CreateJoinTokenV1 { expires_ms: world.now_ms, ..token(&world, 0) };
+    let past = CreateJoinTokenV2 { end: TokenEnd::At(world.now_ms), ..token(0) };
     assert_eq!(world.rejection(past), "invalid");
-    assert_eq!(world.rejection(token(&world, 31 * 24 * HOUR_MS)), "invalid");
-    let long = CreateJoinTokenV1 { description: "x".repeat(201), ..token(&world, HOUR_MS) };
+    assert_eq!(world.rejection(token(31 * 24 * HOUR_MS)), "invalid");
+    let long = CreateJoinTokenV2 { description: "x".repeat(201), ..token(HOUR_MS) };
     assert_eq!(world.rejection(long), "invalid");
     for _ in 0..100 {
-        world.run(token(&world, HOUR_MS));
+        world.run(token(HOUR_MS));
     }
-    assert_eq!(world.rejection(token(&world, HOUR_MS)), "invalid", "a hundred are enough");
+    assert_eq!(world.rejection(token(HOUR_MS)), "invalid", "a hundred are enough");
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub(crate) mod events;
 mod tests;
 
 /// The highest level that this release knows. See docs/upgrading.md for what came with each.
-pub const FEATURE_LEVEL: u16 = 3;
+pub const FEATURE_LEVEL: u16 = 4;
 
 /// Refuses what servers that may still run could not read.
 pub(crate) fn check(state: &State, command: &Command) -> Result<(), Rejection> {

@@ -178,8 +178,8 @@ pub(crate) fn removal(
     }
     check_components(cluster, cluster_name, name, node)?;
     let ingresses = cluster.ingresses();
-    let is_last = node.role == Role::ControlPlaneIngress
-        && ingresses.iter().all(|(other, _)| *other == name);
+    let is_last =
+        node.role == Role::ControlPlaneIngress && ingresses.iter().all(|(other, _)| *other == name);
     if is_last && cluster.phase == ClusterPhase::Ready {
         return Err(Rejection::LastIngress { cluster: cluster_name.clone(), node: name.clone() });
     }

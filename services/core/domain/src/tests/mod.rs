@@ -1,5 +1,6 @@
 //! Tests that cross features.
 
+mod clocks;
 mod plan;
 mod properties;
 pub(crate) mod scenario;

@@ -218,8 +218,8 @@ fn command(world: &World, step: Step) -> Option<Command> {
             SetAddonsV1 { cluster: c(n), addons }.into()
         }
         Step::Token(n) => {
-            let (expires_ms, description) = (world.now_ms + 60_000, String::new());
-            CreateJoinTokenV1 { cluster: c(n), expires_ms, description }.into()
+            let (end, description) = (TokenEnd::After(60_000), String::new());
+            CreateJoinTokenV2 { cluster: c(n), end, description }.into()
         }
         Step::Revoke(n) => {
             let token = addons(world, &c(n))?.tokens.into_keys().next()?;

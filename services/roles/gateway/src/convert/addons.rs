@@ -3,7 +3,9 @@
 use super::{IntoCommand, parse};
 use crate::rejected::Rejected;
 use oi_domain::InstalledAddons;
-use oi_events::{Addons, Cni, Command, CreateJoinTokenV1, RevokeJoinTokenV1, SetAddonsV1};
+use oi_events::{
+    Addons, Cni, Command, CreateJoinTokenV2, RevokeJoinTokenV1, SetAddonsV1, TokenEnd,
+};
 use oi_proto::v1;
 
 impl IntoCommand for v1::SetAddons {
@@ -29,9 +31,15 @@ impl IntoCommand for v1::SetAddons {
 
 impl IntoCommand for v1::CreateJoinToken {
     fn into_command(self) -> Result<Command, Rejected> {
-        Ok(CreateJoinTokenV1 {
+        let end = match (self.expires_ms, self.life_ms) {
+            (0, 0) => return Err(Rejected::field("life_ms", "is absent")),
+            (at, 0) => TokenEnd::At(at),
+            (0, life) => TokenEnd::After(life),
+            _ => return Err(Rejected::field("life_ms", "and expires_ms: give one of them")),
+        };
+        Ok(CreateJoinTokenV2 {
             cluster: parse("cluster", &self.cluster)?,
-            expires_ms: self.expires_ms,
+            end,
             description: self.description,
         }
         .into())

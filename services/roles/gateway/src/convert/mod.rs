@@ -74,6 +74,25 @@ pub fn planned(request: v1::SubmitRequest) -> Result<CommandEnvelope, Rejected> 
     })
 }
 
+/// When a command was first sent, Unix milliseconds: what was decided long ago under its id is
+/// no longer remembered, so that a command which may be as old as that is refused.
+fn issued_at(id: CommandId, told_ms: u64, now_ms: u64) -> Result<u64, Rejected> {
+    // A UUID of version 7 says it (RFC 9562, 5.7); otherwise the sender does.
+    let of_id = id.0.get_timestamp().filter(|_| id.0.get_version_num() == 7).map(|t| {
+        let (seconds, nanos) = t.to_unix();
+        seconds.saturating_mul(1000).saturating_add(u64::from(nanos) / 1_000_000)
+    });
+    let told = (told_ms > 0).then_some(told_ms);
+    let first = of_id.into_iter().chain(told).min().ok_or_else(|| {
+        Rejected::field(
+            "issued_at_ms",
+            "is absent, and command_id is no UUID of version 7, which says when it was made: \
+             give one of them, and the same each time that the command is sent",
+        )
+    })?;
+    Ok(first.min(now_ms))
+}
+
 /// Reads a request; refuses what is malformed before anything is stored.
 pub fn envelope(request: v1::SubmitRequest) -> Result<CommandEnvelope, Rejected> {
     let id: CommandId = parse("command_id", &request.command_id)?;
@@ -81,9 +100,41 @@ pub fn envelope(request: v1::SubmitRequest) -> Result<CommandEnvelope, Rejected>
     Ok(CommandEnvelope {
         id,
         actor: actor(&request.actor)?,
-        issued_at_ms: if request.issued_at_ms == 0 { now_ms() } else { request.issued_at_ms },
+        issued_at_ms: issued_at(id, request.issued_at_ms, now_ms())?,
         correlation: id,
         expected_position: (request.expected_position > 0).then_some(request.expected_position),
         command: command(asked)?,
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::issued_at;
+    use oi_events::CommandId;
+    use uuid::Uuid;
+
+    const NOW: u64 = 1_800_000_000_000;
+
+    fn made_at(ms: u64) -> CommandId {
+        let time = uuid::Timestamp::from_unix(uuid::NoContext, ms / 1000, 0);
+        CommandId(Uuid::new_v7(time))
+    }
+
+    #[test]
+    fn a_command_is_as_old_as_its_id_however_often_it_is_sent() {
+        let id = made_at(NOW - 60_000);
+        assert_eq!(issued_at(id, 0, NOW), Ok(NOW - 60_000));
+        assert_eq!(issued_at(id, NOW, NOW), Ok(NOW - 60_000), "whatever the sender says");
+        assert_eq!(issued_at(id, NOW - 90_000, NOW), Ok(NOW - 90_000));
+        assert_eq!(issued_at(made_at(NOW + 60_000), 0, NOW), Ok(NOW), "by a clock that is ahead");
+    }
+
+    #[test]
+    fn an_id_that_does_not_say_how_old_it_is_comes_with_a_time() {
+        let id = CommandId("4fd7b1a0-5f5e-4c6b-8a62-6f2c8a1d2f11".parse().unwrap());
+        let refused = issued_at(id, 0, NOW).unwrap_err();
+        assert!(refused.message.contains("UUID of version 7"), "{}", refused.message);
+        assert_eq!(issued_at(id, NOW - 5, NOW), Ok(NOW - 5));
+    }
 }

@@ -60,11 +60,8 @@ impl StartLimiter {
                 all.entry(key).or_insert(permits).clone()
             }
         };
-        let permit = match permits.acquire_owned().await {
-            Ok(permit) => Some(permit),
-            // It is never closed.
-            Err(_) => None,
-        };
-        Ok(Turn { _permit: permit })
+        // The semaphore is never closed.
+        let Ok(permit) = permits.acquire_owned().await else { return Ok(Turn { _permit: None }) };
+        Ok(Turn { _permit: Some(permit) })
     }
 }

@@ -1,0 +1,100 @@
+//! The clock of a decider: see [`oi_domain::Timeline`].
+
+use crate::metrics::Metrics;
+use oi_clock::{millis, now_ms};
+use oi_domain::{ClockError, Timeline};
+use oi_journal::BrokerClock;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often the broker's clock is read.
+const READ: Duration = Duration::from_secs(2);
+/// An answer that took longer does not say what time it is.
+const SLOW: Duration = Duration::from_secs(1);
+/// How often somebody who waits for the clocks to agree looks again.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Tells the time as long as this machine and the broker agree about it. Clones share it.
+#[derive(Clone)]
+pub struct Clock {
+    broker: BrokerClock,
+    began: Instant,
+    timeline: Arc<Mutex<Timeline>>,
+}
+
+impl Clock {
+    /// A clock that has yet to ask the broker. Clocks may differ by `limit`.
+    pub(crate) fn new(broker: BrokerClock, limit: Duration) -> Clock {
+        let timeline = Arc::new(Mutex::new(Timeline::new(millis(limit))));
+        Clock { broker, began: Instant::now(), timeline }
+    }
+
+    fn timeline(&self) -> MutexGuard<'_, Timeline> {
+        self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn counted(&self) -> u64 {
+        millis(self.began.elapsed())
+    }
+
+    /// Unix milliseconds now.
+    ///
+    /// # Errors
+    /// Where the clocks do not agree: nothing may be decided.
+    pub fn now(&self) -> Result<u64, ClockError> {
+        self.timeline().time(now_ms(), self.counted())
+    }
+
+    /// This machine's clock less the broker's, seconds; none where that is not known.
+    fn skew(&self) -> Option<f64> {
+        self.timeline().skew_ms(now_ms(), self.counted()).map(|ms| ms as f64 / 1000.0)
+    }
+
+    /// Reads the broker's clock again and again, without end.
+    pub(crate) async fn keep(self, metrics: Arc<Metrics>) {
+        let mut often = tokio::time::interval(READ);
+        often.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            often.tick().await;
+            let asked = Instant::now();
+            match self.broker.now_ms().await {
+                Ok(broker_ms) if asked.elapsed() < SLOW => {
+                    let half = millis(asked.elapsed() / 2);
+                    self.timeline().observe(broker_ms.saturating_add(half), self.counted());
+                }
+                Ok(_) => tracing::debug!("the broker answers too slowly to tell the time"),
+                Err(error) => {
+                    tracing::debug!(
+                        error = oi_events::chain(&error),
+                        "the broker's clock is not read"
+                    );
+                }
+            }
+            if let Some(skew) = self.skew() {
+                metrics.clock_skew_seconds.set(skew);
+            }
+        }
+    }
+
+    /// Waits until the clocks agree.
+    pub(crate) async fn agree(&self) {
+        let mut told = None;
+        while let Err(error) = self.now() {
+            if told != Some(error) && error != ClockError::Unread {
+                tracing::error!(%error, "nothing is decided");
+            }
+            told = Some(error);
+            tokio::time::sleep(LOOK).await;
+        }
+        if told.is_some() {
+            tracing::info!("the clocks agree");
+        }
+    }
+
+    /// Waits until the clocks do not agree any more.
+    pub(crate) async fn disagree(&self) {
+        while self.now().is_ok() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
