@@ -14,8 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How often a log is looked at, second by second, that does not seem to be the one that is known.
-const CHECKS: u32 = 3;
+/// How often a log is looked at, second by second, that does not seem to be the one that is known:
+/// a broker that begins, or leads since a moment, may not know all of it yet.
+const CHECKS: u32 = 15;
 
 /// A reader that never ends: first the commits that are there, then each new one.
 pub struct Follower {
@@ -77,12 +78,13 @@ impl Follower {
     /// Whether the log is still the one that was read so far; not known while the broker does
     /// not answer.
     async fn check(&mut self) -> Result<(), ReadError> {
-        let mut stream =
-            self.connection.context.get_stream(EVENTS).await.map_err(ReadError::Stream)?;
         for tries in 1.. {
+            // Known before the broker is asked: others may append meanwhile.
+            let Tail { position, sequence: read } = self.connection.tail.get();
+            let stream = self.connection.context.get_stream(EVENTS).await;
+            let stream = stream.map_err(ReadError::Stream)?;
             let info = stream.cached_info();
             let made = *self.made.get_or_insert(info.created);
-            let Tail { position, sequence: read } = self.connection.tail.get();
             let end = info.state.last_sequence;
             let wrong = if made != info.created {
                 let (made, before) = (info.created.to_string(), made.to_string());
@@ -95,9 +97,7 @@ impl Follower {
             if tries == CHECKS {
                 return Err(wrong);
             }
-            // A broker that begins may not have looked at all of its files.
             tokio::time::sleep(Duration::from_secs(1)).await;
-            stream = self.connection.context.get_stream(EVENTS).await.map_err(ReadError::Stream)?;
         }
         Ok(())
     }

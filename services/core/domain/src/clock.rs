@@ -24,10 +24,19 @@ pub enum ClockError {
         /// This machine's clock less the broker's, milliseconds.
         skew_ms: i64,
     },
+    /// The log holds a time that is yet to come.
+    #[error(
+        "the last commit is dated {} s ahead of the clocks, which were wrong then or are now: nothing is decided until they have come so far (see docs/broker.md)",
+        .by_ms / 1000
+    )]
+    LogAhead {
+        /// By how much, milliseconds.
+        by_ms: u64,
+    },
     /// The broker's clock is not where it would be if it had gone on steadily.
     #[error(
-        "the broker's clock leapt by {} s: nothing is decided until it has kept that time for {} s",
-        .leap_ms / 1000, HOLD_MS / 1000
+        "the broker's clock leapt {} s {}: nothing is decided until it has kept that time for {} s",
+        .leap_ms.unsigned_abs() / 1000, if *.leap_ms < 0 { "back" } else { "ahead" }, HOLD_MS / 1000
     )]
     Leapt {
         /// By how much, milliseconds.
@@ -100,11 +109,12 @@ impl Timeline {
         Some(difference(own_ms, latest.later(counted_ms)))
     }
 
-    /// The time now, Unix milliseconds: the broker's, which all deciders share.
+    /// The time now, Unix milliseconds: the broker's, which all deciders share. `logged_ms` is that
+    /// of the last commit.
     ///
     /// # Errors
-    /// Where the clocks do not agree.
-    pub fn time(&self, own_ms: u64, counted_ms: u64) -> Result<u64, ClockError> {
+    /// Where the clocks do not agree, or are behind the log.
+    pub fn time(&self, own_ms: u64, counted_ms: u64, logged_ms: u64) -> Result<u64, ClockError> {
         let last = self.last.ok_or(ClockError::Unread)?;
         if let Some((leapt, _)) = self.leapt {
             return Err(ClockError::Leapt { leap_ms: last.leap(&leapt) });
@@ -116,6 +126,10 @@ impl Timeline {
         let skew_ms = difference(own_ms, time_ms);
         if skew_ms.unsigned_abs() > self.limit_ms {
             return Err(ClockError::Apart { skew_ms });
+        }
+        let by_ms = logged_ms.saturating_sub(time_ms);
+        if by_ms > self.limit_ms {
+            return Err(ClockError::LogAhead { by_ms });
         }
         Ok(time_ms)
     }

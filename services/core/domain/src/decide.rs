@@ -43,23 +43,28 @@ pub fn decide(
     {
         return Err(Rejection::PositionMoved { expected, actual: state.position });
     }
+    feature_level::check(begun(state, context).as_ref().unwrap_or(state), &envelope.command)?;
     decide_command(state, envelope.id, &envelope.command, context)
 }
 
-/// The same without what only its sender asked for.
+/// No older server has read a log that holds nothing: it begins at the newest level.
+fn begun(state: &State, context: &Context<'_>) -> Option<State> {
+    let begins = context.begins.filter(|_| state.position == 0);
+    begins.map(|level| State { raised: level, ..state.clone() })
+}
+
+/// The same without what is asked once, when it comes: what stands in a log was admitted.
 pub(crate) fn decide_command(
     state: &State,
     id: CommandId,
     command: &Command,
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Rejection> {
-    // No older server has read a log that holds nothing: it begins at the newest level.
-    let begins = context.begins.filter(|_| state.position == 0);
-    let begun = begins.map(|level| State { raised: level, ..state.clone() });
+    let begun = begun(state, context);
     let mut events = answer(begun.as_ref().unwrap_or(state), id, command, context)?;
     reactions::add(state, &mut events);
-    if let Some(level) = begins {
-        events.insert(0, FeatureLevelRaisedV1 { level }.into());
+    if let Some(begun) = begun {
+        events.insert(0, FeatureLevelRaisedV1 { level: begun.raised }.into());
     }
     Ok(events)
 }
@@ -70,7 +75,6 @@ fn answer(
     command: &Command,
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Rejection> {
-    feature_level::check(state, command)?;
     match command {
         Command::Hypervisor(c) => hypervisor::commands::decide(state, c),
         Command::Cluster(c) => cluster::commands::decide(state, id, c, context),

@@ -92,22 +92,6 @@ fn guarded(
 }
 
 impl Decider {
-    /// Decides commands in their order, each against the state at the end of the log,
-    /// whoever else writes to it. Those without an outcome are not decided, for the reason
-    /// that comes with them.
-    pub(crate) async fn decide_all(
-        &self,
-        asked: &[&CommandEnvelope],
-    ) -> (Vec<Option<Outcome>>, Option<DeciderError>) {
-        let mut outcomes = vec![None; asked.len()];
-        while outcomes.iter().any(Option::is_none) {
-            if let Err(error) = self.decide_some(asked, &mut outcomes).await {
-                return (outcomes, Some(error));
-            }
-        }
-        (outcomes, None)
-    }
-
     /// One attempt to decide some of them. Where one of them may be the reason that nothing is
     /// stored, each is decided singly.
     pub(crate) async fn decide_some(

@@ -4,6 +4,7 @@ use crate::metrics::Metrics;
 use oi_clock::{millis, now_ms};
 use oi_domain::{ClockError, Timeline};
 use oi_journal::BrokerClock;
+use oi_view::View;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,20 +14,23 @@ const READ: Duration = Duration::from_secs(2);
 const SLOW: Duration = Duration::from_secs(1);
 /// How often somebody who waits for the clocks to agree looks again.
 const LOOK: Duration = Duration::from_millis(100);
+/// After so many looks it is told that the broker's clock cannot be read.
+const PATIENCE: u32 = 50;
 
 /// Tells the time as long as this machine and the broker agree about it. Clones share it.
 #[derive(Clone)]
 pub struct Clock {
     broker: BrokerClock,
+    view: View,
     began: Instant,
     timeline: Arc<Mutex<Timeline>>,
 }
 
 impl Clock {
     /// A clock that has yet to ask the broker. Clocks may differ by `limit`.
-    pub(crate) fn new(broker: BrokerClock, limit: Duration) -> Clock {
+    pub(crate) fn new(broker: BrokerClock, view: View, limit: Duration) -> Clock {
         let timeline = Arc::new(Mutex::new(Timeline::new(millis(limit))));
-        Clock { broker, began: Instant::now(), timeline }
+        Clock { broker, view, began: Instant::now(), timeline }
     }
 
     fn timeline(&self) -> MutexGuard<'_, Timeline> {
@@ -42,7 +46,8 @@ impl Clock {
     /// # Errors
     /// Where the clocks do not agree: nothing may be decided.
     pub fn now(&self) -> Result<u64, ClockError> {
-        self.timeline().time(now_ms(), self.counted())
+        let logged_ms = self.view.read(|s| s.time_ms);
+        self.timeline().time(now_ms(), self.counted(), logged_ms)
     }
 
     /// This machine's clock less the broker's, seconds; none where that is not known.
@@ -79,11 +84,16 @@ impl Clock {
     /// Waits until the clocks agree.
     pub(crate) async fn agree(&self) {
         let mut told = None;
+        let mut looks = 0;
         while let Err(error) = self.now() {
-            if told != Some(error) && error != ClockError::Unread {
+            looks += 1;
+            // At the start, and while the broker is away, it is not known for a moment.
+            let is_passing = error == ClockError::Unread && looks < PATIENCE;
+            let kind = std::mem::discriminant(&error);
+            if told != Some(kind) && !is_passing {
                 tracing::error!(%error, "nothing is decided");
+                told = Some(kind);
             }
-            told = Some(error);
             tokio::time::sleep(LOOK).await;
         }
         if told.is_some() {

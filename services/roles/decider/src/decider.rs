@@ -64,7 +64,7 @@ impl Decider {
         metrics: Arc<Metrics>,
         settings: DeciderSettings,
     ) -> Decider {
-        let clock = Clock::new(handles.broker_clock.clone(), settings.clock_limit);
+        let clock = Clock::new(handles.broker_clock.clone(), view.clone(), settings.clock_limit);
         Decider { handles, view, metrics, settings, backlog: Backlog::default(), clock }
     }
 
@@ -124,7 +124,10 @@ impl Decider {
         let started = Instant::now();
         let (hopeless, mut waiting): (Vec<Asked>, Vec<Asked>) = batch.partition(Asked::is_given_up);
         for asked in hopeless {
-            self.settle(asked, given_up(), started).await;
+            match self.fate(&asked).await {
+                Some(outcome) => self.settle(asked, outcome, started).await,
+                None => asked.give_back().await,
+            }
         }
         let mut spans = decision_spans(waiting.iter().map(|a| &a.envelope));
         self.metrics.batch_commands.observe(waiting.len() as f64);
@@ -155,6 +158,17 @@ impl Decider {
         }
         let position = self.view.position();
         self.metrics.position.set(0_i64.saturating_add_unsigned(position));
+    }
+
+    /// What became of a command that was delivered too often; none while the end of the log is
+    /// not known here, where its decision may stand.
+    async fn fate(&self, asked: &Asked) -> Option<Outcome> {
+        let ends_here = self.handles.appender.ends_at(self.view.position()).await;
+        if !ends_here.is_ok_and(|ends| ends) {
+            return None;
+        }
+        let decided = self.view.read(|s| s.processed.position(&asked.envelope.id));
+        Some(decided.map_or_else(given_up, |position| Outcome::Committed { position }))
     }
 
     async fn settle(&self, asked: Asked, outcome: Outcome, started: Instant) {

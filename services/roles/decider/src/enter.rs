@@ -5,7 +5,7 @@ use crate::decider::Decider;
 use crate::spans::decision_spans;
 use oi_clock::millis;
 use oi_domain::{due, lost};
-use oi_events::{Command, CommandEnvelope, CommandId, JobResult, ReportJobV2};
+use oi_events::{ClusterCommand, Command, CommandEnvelope, CommandId, JobResult, ReportJobV2};
 use oi_journal::{DeadLettered, Delivered};
 use uuid::Uuid;
 
@@ -15,12 +15,16 @@ impl Decider {
         // What falls due cannot be undone: it waits until it is known what time it is.
         let Ok(now_ms) = self.clock.now() else { return };
         let patience = self.settings.evacuate_after.map(millis);
-        let commands = self.view.read(|s| {
+        let (position, commands) = self.view.read(|s| {
             let mut commands = due(s, now_ms);
             commands.extend(patience.map(|p| lost(s, now_ms, p)).unwrap_or_default());
-            commands
+            (s.position, commands)
         });
-        self.enter(commands, now_ms).await;
+        let (mut deletions, others): (Vec<_>, Vec<_>) = commands.into_iter().partition(is_deletion);
+        // One at a time, and only on the state in which it is due: it may be called off.
+        deletions.truncate(1);
+        self.enter(deletions, now_ms, Some(position)).await;
+        self.enter(others, now_ms, None).await;
     }
 
     pub(crate) async fn report_dead_lettered(&self, delivered: Delivered<DeadLettered>) {
@@ -30,7 +34,10 @@ impl Decider {
             Ok(Some(job)) => {
                 tracing::error!(%job, "job given up after too many deliveries");
                 let report = ReportJobV2 { job, result: JobResult::DeadLettered, took_ms: 0 };
-                self.enter(vec![report.into()], now_ms).await;
+                // It comes again.
+                if !self.enter(vec![report.into()], now_ms, None).await {
+                    return;
+                }
             }
             Ok(None) => {}
             Err(error) => {
@@ -44,19 +51,34 @@ impl Decider {
         }
     }
 
-    async fn enter(&self, commands: Vec<Command>, now_ms: u64) {
+    /// Enters commands; what others decide meanwhile may make them void, so that each is tried
+    /// once. Whether all are decided.
+    async fn enter(
+        &self,
+        commands: Vec<Command>,
+        now_ms: u64,
+        expected_position: Option<u64>,
+    ) -> bool {
         let actor = format!("system:decider:{}", self.settings.name);
         let envelope = |command| {
-            CommandEnvelope::new(CommandId(Uuid::now_v7()), actor.clone(), now_ms, command)
+            let id = CommandId(Uuid::now_v7());
+            let envelope = CommandEnvelope::new(id, actor.clone(), now_ms, command);
+            CommandEnvelope { expected_position, ..envelope }
         };
         let envelopes: Vec<CommandEnvelope> = commands.into_iter().map(envelope).collect();
         let _spans = decision_spans(envelopes.iter());
-        let (outcomes, failed) = self.decide_all(&envelopes.iter().collect::<Vec<_>>()).await;
-        for (envelope, outcome) in envelopes.iter().zip(outcomes) {
-            tracing::debug!(command = %envelope.id, ?outcome, "entered");
-        }
-        if let Some(error) = failed {
+        let mut outcomes = vec![None; envelopes.len()];
+        let asked: Vec<&CommandEnvelope> = envelopes.iter().collect();
+        if let Err(error) = self.decide_some(&asked, &mut outcomes).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "not entered");
         }
+        for (envelope, outcome) in envelopes.iter().zip(&outcomes) {
+            tracing::debug!(command = %envelope.id, ?outcome, "entered");
+        }
+        outcomes.iter().all(Option::is_some)
     }
+}
+
+fn is_deletion(command: &Command) -> bool {
+    matches!(command, Command::Cluster(ClusterCommand::DeleteCluster(_)))
 }

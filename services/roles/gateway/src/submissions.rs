@@ -62,7 +62,8 @@ fn read(submission: &Submission, actor: &str) -> Read {
             .postcard()
             .map(|envelope| CommandEnvelope { actor: actor.to_owned(), ..envelope })
             .map_err(|e| Rejected::new(Code::Malformed, chain(&e)))
-            .and_then(|envelope| authentication::check(&envelope.command).map(|()| envelope)),
+            .and_then(|envelope| authentication::check(&envelope.command).map(|()| envelope))
+            .and_then(convert::dated),
         None => protobuf(submission, actor),
         Some(named) if PROTOBUF.contains(&named) => protobuf(submission, actor),
         Some(other) => Err(Rejected::field(

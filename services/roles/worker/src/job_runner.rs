@@ -154,11 +154,12 @@ impl JobRunner {
         }
         let started = Instant::now();
         tokio::select! {
-            outcome = self.run_steps(job) => self.report(job, outcome, started.elapsed()).await,
+            biased;
             () = self.superseded(job) => {
                 tracing::info!("no longer owed: cut off");
                 true
             }
+            outcome = self.run_steps(job) => self.report(job, outcome, started.elapsed()).await,
         }
     }
 

@@ -54,8 +54,12 @@ impl Clocks {
     }
 
     fn time(&self, machine: usize) -> Result<u64, ClockError> {
+        self.time_after(machine, 0)
+    }
+
+    fn time_after(&self, machine: usize, logged_ms: u64) -> Result<u64, ClockError> {
         let Machine { timeline, error_ms } = &self.machines[machine];
-        timeline.time(self.true_ms().saturating_add_signed(*error_ms), self.elapsed_ms)
+        timeline.time(self.true_ms().saturating_add_signed(*error_ms), self.elapsed_ms, logged_ms)
     }
 }
 
@@ -98,7 +102,8 @@ struct Run {
 impl Run {
     /// A decider decides what waits, if it knows what time it is.
     fn decide(&mut self, machine: usize) {
-        let Ok(time_ms) = self.clocks.time(machine) else { return };
+        let logged_ms = self.world.state.time_ms;
+        let Ok(time_ms) = self.clocks.time_after(machine, logged_ms) else { return };
         let wrong = time_ms.abs_diff(self.clocks.true_ms());
         assert!(wrong <= 2 * LIMIT_MS, "decides {wrong} ms beside the time");
         let before = self.world.state.time_ms;
@@ -212,7 +217,20 @@ fn a_leap_of_all_clocks_is_believed_once_it_lasts() {
 fn nothing_is_decided_by_a_broker_that_has_not_told_the_time() {
     let clocks = Clocks::new();
     let unread = Timeline::new(LIMIT_MS);
-    assert_eq!(unread.time(BEGAN_MS, 0), Err(ClockError::Unread));
+    assert_eq!(unread.time(BEGAN_MS, 0, 0), Err(ClockError::Unread));
     let timeline = &clocks.machines[0].timeline;
-    assert_eq!(timeline.time(BEGAN_MS + 60_000, 60_000), Err(ClockError::Unread), "too long ago");
+    assert_eq!(
+        timeline.time(BEGAN_MS + 60_000, 60_000, 0),
+        Err(ClockError::Unread),
+        "too long ago"
+    );
+}
+
+#[test]
+fn nothing_is_decided_long_before_the_last_commit() {
+    let clocks = Clocks::new();
+    let now = clocks.true_ms();
+    assert_eq!(clocks.time_after(0, now + LIMIT_MS), Ok(now), "within the limit");
+    let by_ms = 3_600_000;
+    assert_eq!(clocks.time_after(0, now + by_ms), Err(ClockError::LogAhead { by_ms }));
 }

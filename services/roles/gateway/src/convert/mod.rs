@@ -74,6 +74,9 @@ pub fn planned(request: v1::SubmitRequest) -> Result<CommandEnvelope, Rejected> 
     })
 }
 
+/// By how much a sender's clock may be ahead, milliseconds.
+const AHEAD_MS: u64 = 300_000;
+
 /// When a command was first sent, Unix milliseconds: what was decided long ago under its id is
 /// no longer remembered, so that a command which may be as old as that is refused.
 fn issued_at(id: CommandId, told_ms: u64, now_ms: u64) -> Result<u64, Rejected> {
@@ -90,7 +93,20 @@ fn issued_at(id: CommandId, told_ms: u64, now_ms: u64) -> Result<u64, Rejected> 
              give one of them, and the same each time that the command is sent",
         )
     })?;
+    if first > now_ms.saturating_add(AHEAD_MS) {
+        let ahead = first.saturating_sub(now_ms) / 1000;
+        return Err(Rejected::field(
+            if of_id == Some(first) { "command_id" } else { "issued_at_ms" },
+            format!("is of a clock that is {ahead} s ahead of this server's: set it right"),
+        ));
+    }
     Ok(first.min(now_ms))
+}
+
+/// A command that came with a time, which is no older than its id says.
+pub fn dated(envelope: CommandEnvelope) -> Result<CommandEnvelope, Rejected> {
+    let issued_at_ms = issued_at(envelope.id, envelope.issued_at_ms, now_ms())?;
+    Ok(CommandEnvelope { issued_at_ms, ..envelope })
 }
 
 /// Reads a request; refuses what is malformed before anything is stored.
@@ -128,6 +144,8 @@ mod tests {
         assert_eq!(issued_at(id, NOW, NOW), Ok(NOW - 60_000), "whatever the sender says");
         assert_eq!(issued_at(id, NOW - 90_000, NOW), Ok(NOW - 90_000));
         assert_eq!(issued_at(made_at(NOW + 60_000), 0, NOW), Ok(NOW), "by a clock that is ahead");
+        let refused = issued_at(made_at(NOW + 600_000), 0, NOW).unwrap_err();
+        assert!(refused.message.contains("600 s ahead"), "{}", refused.message);
     }
 
     #[test]

@@ -68,7 +68,8 @@ impl Steps {
         let (ready, _) = tokio::join!(self.wait_for(session, "/readyz"), join_all(ahead));
         // The controller manager would exit while the API does not answer.
         ready?;
-        if !sandbox.fresh {
+        // A job that was cut off may have drained what stood here before.
+        if session.ctx.node.generation > session.ctx.node.added {
             self.set_traffic(&session.ctx, Traffic::Ready).await;
         }
         Ok(Sandbox { fresh: false, ..sandbox })

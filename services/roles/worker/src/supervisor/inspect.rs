@@ -8,7 +8,6 @@ use crate::place::{Container, GRACE, ListedSandbox, Place};
 use crate::steps::StepError;
 use oi_events::parsed;
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
 
 /// What is on a hypervisor.
 #[derive(Default)]
@@ -55,9 +54,7 @@ impl Supervisor {
         // what is missing has died then, and was not just started or stopped by a job.
         let mut ready = self.steps.view.read(|s| ReadyNode::all_on(s, name));
         let sandboxes = place.sandboxes(&Labels::new()).await?;
-        if let Err(error) = self.sweep(place, &sandboxes).await {
-            tracing::warn!(hypervisor = %name, error = &error as &dyn Error, "orphans stay");
-        }
+        self.sweep(place, &sandboxes).await;
         if ready.is_empty() {
             return Ok(());
         }
