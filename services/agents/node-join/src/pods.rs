@@ -2,7 +2,7 @@
 
 use crate::error::JoinError;
 use crate::files::failed;
-use oi_cri::{CriClient, Endpoint, remove_pods};
+use oi_cri::{CriClient, Endpoint, Labels, remove_pods};
 use rustix::mount::{UnmountFlags, unmount};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,8 @@ use std::time::Duration;
 /// The label that kubelets give all of their pods, and oi's workers none.
 const UID: &str = "io.kubernetes.pod.uid";
 const GRACE: Duration = Duration::from_secs(5);
+/// How often the removal of a pod is tried, second by second.
+const TRIES: u32 = 10;
 
 /// Removes the pods of a kubelet. Others stay: those of a hypervisor of oi on the same machine,
 /// for example. Returns how many there were.
@@ -33,13 +35,26 @@ pub fn remove_all(runtime: &str) -> Result<usize, JoinError> {
 
 async fn remove(runtime: &str) -> Result<usize, JoinError> {
     let client = CriClient::new(&Endpoint::parse(runtime, None)?)?;
-    let all = client.sandboxes(&oi_cri::Labels::new()).await?;
+    let all = client.sandboxes(&Labels::new()).await?;
     let uids: BTreeSet<String> = all.iter().filter_map(|s| s.labels.get(UID).cloned()).collect();
     for uid in &uids {
         let labels = [(UID.to_owned(), uid.clone())].into();
-        remove_pods(&client, &labels, GRACE).await?;
+        remove_pod(&client, &labels).await?;
     }
     Ok(uids.len())
+}
+
+/// Removes a pod. One that the kubelet was stopping when it ended cannot be removed for a moment.
+async fn remove_pod(client: &CriClient, labels: &Labels) -> Result<(), JoinError> {
+    let mut tries = 1;
+    while let Err(error) = remove_pods(client, labels, GRACE).await {
+        if tries == TRIES {
+            return Err(error.into());
+        }
+        tries += 1;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    Ok(())
 }
 
 /// The mount points below a directory, innermost last. The directory itself does not count.
