@@ -48,14 +48,15 @@ bare_broker() {
   children+=("$broker")
   until (exec 8<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do sleep 0.05; done
 }
-# bare_server [flags of oi-server...]: a gateway and a decider at that broker; sets $server to
-# its pid.
+# bare_server [flags of oi-server...]: a gateway and a decider at that broker, or the roles that
+# $OI_ROLES names; sets $server to its pid.
 bare_server() {
-  OI_LOG=warn oi-server --roles gateway,decider --nats-url "$OI_NATS_URL" --key-file "$work/kek" \
+  local roles=${OI_ROLES:-gateway,decider}
+  OI_LOG=warn oi-server --roles "$roles" --nats-url "$OI_NATS_URL" --key-file "$work/kek" \
     --listen "127.0.0.1:$base" --metrics-listen "${metrics#*//}" --console-listen "${page#*//}" "$@" \
     >>"$work/server.log" 2>&1 & server=$!
   children+=("$server")
-  within 20 "a server with gateway and decider runs" "curl -fs $metrics/readyz"
+  within 20 "a server with ${roles/,/ and } runs" "curl -fs $metrics/readyz"
 }
 
 children=() mounts=() failed=

@@ -76,7 +76,7 @@ impl Asked {
     }
 
     /// Whether it was delivered so often without a decision that there will be none: it ends
-    /// deciders, or the broker refused to store anything for half an hour.
+    /// deciders, or for minutes nothing could be stored.
     pub fn is_given_up(&self) -> bool {
         matches!(&self.from, From::Stored(delivered) if delivered.attempt > DELIVERIES)
     }

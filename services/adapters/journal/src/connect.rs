@@ -180,7 +180,9 @@ pub(crate) async fn connect(config: JournalConfig) -> Result<Arc<Connection>, Co
     // Otherwise readers would take the first connection for a reconnect.
     let counted = connections.wait_for(|count| *count > 0);
     if !matches!(tokio::time::timeout(ANSWER, counted).await, Ok(Ok(_))) {
-        tracing::warn!("the connection is not counted: readers may begin anew once");
+        tracing::warn!(
+            "the broker did not confirm the connection in time: readers may open the log twice"
+        );
     }
     let context = jetstream::context::ContextBuilder::new().timeout(ANSWER).build(client.clone());
     Ok(Arc::new(Connection { client, context, config, connections, tail: Default::default() }))

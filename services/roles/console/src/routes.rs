@@ -160,8 +160,6 @@ async fn timeline(State(history): State<History>, Query(q): Query<Of>) -> Answer
 /// Why no more events come.
 #[derive(Debug, thiserror::Error)]
 enum WatchError {
-    #[error("the log cannot be read")]
-    Read(#[from] ReadError),
     #[error(transparent)]
     View(#[from] ViewError),
     #[error("an event has no form in JSON")]
@@ -170,7 +168,7 @@ enum WatchError {
 
 /// The next commit. What it tells is there when it is asked for.
 async fn next(follower: &mut Follower, view: &View) -> Result<Event, WatchError> {
-    let recorded = follower.next().await?;
+    let recorded = follower.next().await.map_err(ViewError::from)?;
     view.wait_for(recorded.position).await?;
     Ok(Event::default().json_data(entries(&recorded))?)
 }

@@ -163,9 +163,16 @@ impl Decider {
     /// What became of a command that was delivered too often; none while the end of the log is
     /// not known here, where its decision may stand.
     async fn fate(&self, asked: &Asked) -> Option<Outcome> {
-        let ends_here = self.handles.appender.ends_at(self.view.position()).await;
-        if !ends_here.is_ok_and(|ends| ends) {
-            return None;
+        match self.handles.appender.ends_at(self.view.position()).await {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "not known whether it is decided"
+                );
+                return None;
+            }
         }
         let decided = self.view.read(|s| s.processed.position(&asked.envelope.id));
         Some(decided.map_or_else(given_up, |position| Outcome::Committed { position }))

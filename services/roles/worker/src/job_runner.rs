@@ -6,7 +6,7 @@ use crate::steps::{StepError, Steps};
 use oi_clock::millis;
 use oi_domain::{ClusterPhase, State, is_owed};
 use oi_events::{Job, JobKind, JobOutput, JobResult, ReportJobV2, chain, shorten};
-use oi_journal::{Delivered, JobInbox, Log, ReadError};
+use oi_journal::{Delivered, JobInbox, Log};
 use oi_view::ViewError;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,15 +21,6 @@ const LOOK_UP: Duration = Duration::from_secs(1);
 const PROGRESS: Duration = Duration::from_secs(3);
 /// The pause before a job is delivered again whose outcome is not stored.
 const AGAIN: Duration = Duration::from_secs(1);
-
-/// Why it is not known whether a job is owed.
-#[derive(Debug, thiserror::Error)]
-enum LookError {
-    #[error("the end of the log cannot be read")]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    View(#[from] ViewError),
-}
 
 /// Whether a job that runs is to go on.
 fn is_of_use(state: &State, job: &Job) -> bool {
@@ -185,7 +176,7 @@ impl JobRunner {
     }
 
     /// Whether a job is owed.
-    async fn is_owed(&self, job: &Job) -> Result<bool, LookError> {
+    async fn is_owed(&self, job: &Job) -> Result<bool, ViewError> {
         let view = &self.steps.view;
         view.wait_for(job.generation.0).await?;
         let is_owed = || view.read(|s| is_owed(s, &job.id));

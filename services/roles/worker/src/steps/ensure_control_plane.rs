@@ -69,7 +69,8 @@ impl Steps {
         // The controller manager would exit while the API does not answer.
         ready?;
         // A job that was cut off may have drained what stood here before.
-        if session.ctx.node.generation > session.ctx.node.added {
+        let node = &session.ctx.node;
+        if !sandbox.fresh || node.generation > node.added {
             self.set_traffic(&session.ctx, Traffic::Ready).await;
         }
         Ok(Sandbox { fresh: false, ..sandbox })
