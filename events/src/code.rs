@@ -92,6 +92,7 @@ codes! {
         Forbidden = "forbidden",
     }
     Precondition {
+        BackupInUse = "backup-in-use",
         CaRetired = "ca-retired",
         ClusterBusy = "cluster-busy",
         ClusterDeleting = "cluster-deleting",
@@ -112,6 +113,7 @@ codes! {
         LastIngress = "last-ingress",
         MembershipBusy = "membership-busy",
         NoIngress = "no-ingress",
+        NoRestore = "no-restore",
         NoRotation = "no-rotation",
         NoUpgrade = "no-upgrade",
         NotForWorkers = "not-for-workers",

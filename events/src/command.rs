@@ -13,6 +13,7 @@ use crate::features::job::JobCommand;
 use crate::features::node::NodeCommand;
 use crate::features::observation::ObservationCommand;
 use crate::features::rotation::RotationCommand;
+use crate::features::tenant::TenantCommand;
 use crate::features::tunnel::TunnelCommand;
 use crate::features::upgrade::UpgradeCommand;
 
@@ -29,6 +30,7 @@ features! {
         Tunnel(TunnelCommand),
         Endpoint(EndpointCommand),
         Authentication(AuthenticationCommand),
+        Tenant(TenantCommand),
         Job(JobCommand),
         Observation(ObservationCommand),
         FeatureLevel(FeatureLevelCommand),

@@ -14,6 +14,7 @@ use crate::features::hypervisor::HypervisorEvent;
 use crate::features::job::JobEvent;
 use crate::features::node::NodeEvent;
 use crate::features::rotation::RotationEvent;
+use crate::features::tenant::TenantEvent;
 use crate::features::tunnel::TunnelEvent;
 use crate::features::upgrade::UpgradeEvent;
 
@@ -30,6 +31,7 @@ features! {
         Tunnel(TunnelEvent),
         Endpoint(EndpointEvent),
         Authentication(AuthenticationEvent),
+        Tenant(TenantEvent),
         Job(JobEvent),
         FeatureLevel(FeatureLevelEvent),
     }

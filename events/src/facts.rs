@@ -160,6 +160,7 @@ impl Effect {
                 | JobKind::TakeBackup
                 | JobKind::DropBackup
                 | JobKind::RestoreEtcd
+                | JobKind::StageRestore
                 | JobKind::ReconcileAddons,
             )
             | None => Effect::Nothing,

@@ -100,6 +100,11 @@ label!(
     "cluster name"
 );
 label!(
+    /// The name of a tenant: somebody who sees and changes clusters of their own only.
+    TenantName,
+    "tenant name"
+);
+label!(
     /// The name of a node, unique within its cluster.
     NodeName,
     "node name"

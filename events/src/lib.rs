@@ -50,6 +50,7 @@ pub use features::job::*;
 pub use features::node::*;
 pub use features::observation::*;
 pub use features::rotation::*;
+pub use features::tenant::*;
 pub use features::tunnel::*;
 pub use features::upgrade::*;
 

@@ -59,6 +59,20 @@ fn create(name: &str) -> Asked {
     Asked::CreateCluster(cluster(name))
 }
 
+fn own(cluster: &str) -> Asked {
+    Asked::SetTenant(v1::SetTenant { cluster: cluster.to_owned(), tenant: "acme".to_owned() })
+}
+
+/// A node on a hypervisor of the tenant's choice.
+fn beside(cluster: &str) -> Asked {
+    Asked::AddNode(v1::AddNode {
+        cluster: cluster.to_owned(),
+        name: "cp-9".to_owned(),
+        role: v1::Role::ControlPlane.into(),
+        hypervisor: "hv-1".to_owned(),
+    })
+}
+
 fn table() -> Vec<Case> {
     let case = |who, asked, may| Case { who, asked, may };
     vec![
@@ -70,6 +84,12 @@ fn table() -> Vec<Case> {
         case(TENANT, create("acme"), false),
         case(TENANT, delete("acme-none"), true),
         case(TENANT, delete("shop"), false),
+        // Of a tenant whose name begins with this one's, and of nobody.
+        case(TENANT, delete("acme-eu-red"), false),
+        case(TENANT, delete("acme-old"), false),
+        case(TENANT, own("acme-old"), false),
+        case(OPERATOR, own("acme-none"), false),
+        case(TENANT, beside("acme-blue"), false),
         case(TENANT, clone("acme-copy", "acme-blue"), true),
         case(TENANT, clone("acme-copy", "shop"), false),
         case(TENANT, clone("copy", "acme-blue"), false),

@@ -99,6 +99,16 @@ fn hypervisors() -> Vec<(&'static str, String, Asked)> {
         let h = v1::RegisterHypervisor { address: address.to_owned(), ..new() };
         add("malformed", &format!("the address {address:?}"), h);
     }
+    for address in ["127.0.0.1", "0.0.0.0", "169.254.0.1", "fe80::1", "::1"] {
+        let h = v1::RegisterHypervisor { address: address.to_owned(), ..new() };
+        add("hypervisor-invalid", &format!("the address {address}"), h);
+    }
+    let h = v1::RegisterHypervisor {
+        address: "10.244.7.7".to_owned(),
+        cri_endpoint: "unix:///another".to_owned(),
+        ..new()
+    };
+    add("overlap", "an address in the pod CIDR of a cluster", h);
     add("malformed", "a port of 70000", v1::RegisterHypervisor { port_high: 70_000, ..new() });
     add(
         "malformed",
@@ -125,6 +135,19 @@ fn hypervisors() -> Vec<(&'static str, String, Asked)> {
     };
     all.push(("malformed", "cordon nothing".to_owned(), cordon("")));
     all.push(("hypervisor-unknown", "cordon an unknown one".to_owned(), cordon(NOWHERE)));
+    let update = |spec| Asked::UpdateHypervisor(v1::UpdateHypervisor { spec });
+    all.push(("malformed", "update nothing".to_owned(), update(None)));
+    all.push(("hypervisor-unknown", "update an unknown one".to_owned(), update(Some(new()))));
+    let wrong = v1::RegisterHypervisor { data_dir: "relative".to_owned(), ..hypervisor() };
+    all.push(("hypervisor-invalid", "update to what cannot be".to_owned(), update(Some(wrong))));
+    for (want, cluster, count) in
+        [("malformed", "A b", 1), ("cluster-unknown", NOWHERE, 1), ("invalid", THERE, 101)]
+    {
+        let extra_sans = (0..count).map(|n| format!("api-{n}.example.org")).collect();
+        let command = v1::SetExtraSans { cluster: cluster.to_owned(), extra_sans };
+        let what = format!("{count} further names of {cluster:?}");
+        all.push((want, what, Asked::SetExtraSans(command)));
+    }
     let name = NOWHERE.to_owned();
     all.push((
         "hypervisor-unknown",

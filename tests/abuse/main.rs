@@ -51,7 +51,7 @@ pub fn cluster(name: &str) -> v1::CreateCluster {
         dns_domain: "cluster.local".to_owned(),
         extra_sans: Vec::new(),
     };
-    v1::CreateCluster { name: name.to_owned(), spec: Some(spec) }
+    v1::CreateCluster { name: name.to_owned(), spec: Some(spec), ..v1::CreateCluster::default() }
 }
 
 /// The same with another spec.

@@ -52,7 +52,7 @@ bare_broker() {
 # $OI_ROLES names; sets $server to its pid.
 bare_server() {
   local roles=${OI_ROLES:-gateway,decider}
-  OI_LOG=warn oi-server --roles "$roles" --nats-url "$OI_NATS_URL" --key-file "$work/kek" \
+  OI_LOG=warn oi-server --roles "$roles" --nats-url "$OI_NATS_URL" --key-file "$work/kek" --create-key-file \
     --listen "127.0.0.1:$base" --metrics-listen "${metrics#*//}" --console-listen "${page#*//}" "$@" \
     >>"$work/server.log" 2>&1 & server=$!
   children+=("$server")
@@ -122,7 +122,7 @@ finish() {
 }
 ok() { printf 'ok [%3ds] %s\n' "$SECONDS" "$1"; }
 fail() { printf 'FAILED: %s\n' "$1" >&2; failed=yes; exit 1; }
-# check TEXT COMMAND...: the command must succeed.
+# check TEXT COMMAND...: the command must succeed; `out` has what it said.
 check() {
   local text=$1
   shift
@@ -131,9 +131,9 @@ check() {
 # condition 'SHELL COMMAND': the last command of a pipeline decides. With pipefail it would
 # fail at times where `grep -q` finds what it looks for: it ends then, and what still writes
 # to it fails.
-condition() { (set +o pipefail; eval "$1") >"$work/out" 2>&1; }
+condition() { (set +o pipefail; eval "$1") >"$work/.said" 2>&1; }
 # holds TEXT 'SHELL COMMAND'
-holds() { if condition "$2"; then ok "$1"; else cat "$work/out" >&2; fail "$1"; fi; }
+holds() { if condition "$2"; then ok "$1"; else cat "$work/.said" >&2; fail "$1"; fi; }
 # same TEXT A B
 same() { if [ "$2" = "$3" ]; then ok "$1"; else printf '%s\n%s\n' "$2" "$3" >&2; fail "$1"; fi; }
 # within SECONDS TEXT 'SHELL COMMAND': it must succeed before long.
@@ -141,7 +141,7 @@ within() {
   local end=$((SECONDS + $1)) text=$2
   shift 2
   until condition "$*"; do
-    [ "$SECONDS" -lt "$end" ] || { cat "$work/out" >&2; fail "$text"; }
+    [ "$SECONDS" -lt "$end" ] || { cat "$work/.said" >&2; fail "$text"; }
     sleep 0.2
   done
   ok "$text"

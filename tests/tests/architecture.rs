@@ -10,7 +10,8 @@ use std::process::Command;
 /// Each crate with the crates of ours that it may use.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("oi-events", &[]),
-    ("oi-proto", &[]),
+    ("oi-proto", &["oi-yaml"]),
+    ("oi-yaml", &[]),
     ("oi-pki", &[]),
     ("oi-clock", &[]),
     ("oi-keyring", &["oi-events", "oi-journal", "oi-pki"]),
@@ -18,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("oi-helper", &["oi-kube"]),
     ("oi-tunnel", &[]),
     ("oi-node-join", &["oi-cri", "oi-events", "oi-kube", "oi-tunnel"]),
-    ("oi-output", &[]),
+    ("oi-output", &["oi-yaml"]),
     // Checks proofs without anything else of ours.
     ("oi-proof", &[]),
     ("oi-domain", &["oi-events"]),
@@ -71,7 +72,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("oi-inspect", &["oi-domain", "oi-events"]),
-    ("oi-audit", &["oi-domain", "oi-events", "oi-inspect", "oi-journal", "oi-proof", "oi-proto"]),
+    (
+        "oi-audit",
+        &["oi-domain", "oi-events", "oi-inspect", "oi-journal", "oi-proof", "oi-proto", "oi-yaml"],
+    ),
     ("oi-console", &["oi-domain", "oi-events", "oi-inspect", "oi-journal", "oi-view"]),
     (
         "oi-server",
@@ -86,9 +90,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "oi-trace",
             "oi-view",
             "oi-worker",
+            "oi-yaml",
         ],
     ),
-    ("oi-cli", &["oi-events", "oi-node-join", "oi-output", "oi-proto"]),
+    ("oi-cli", &["oi-events", "oi-node-join", "oi-output", "oi-proto", "oi-yaml"]),
     ("oi-lab", &["oi-proto"]),
     ("oi-example", &["oi-proto"]),
     (

@@ -1,5 +1,6 @@
 //! Records of backups and restores.
 
+use super::cluster::ClusterSpec;
 use crate::command::Command;
 use crate::event::Event;
 use crate::facts::{About, AskedBy, CommandFacts, Effect, EventFacts, Keys, Restarts};
@@ -19,6 +20,22 @@ pub struct SnapshotV1 {
     pub bytes: u64,
     /// Its SHA-256, before it was sealed.
     pub sha256: Hash,
+}
+
+/// Where snapshots are that others have made, as etcd wrote them: below it by cluster.
+const IMPORTS: &str = "imports/";
+
+impl SnapshotV1 {
+    /// A snapshot that others have made for a cluster.
+    pub fn imported(cluster: &ClusterName, file: &str, sha256: Hash) -> SnapshotV1 {
+        SnapshotV1 { position: 0, object: format!("{IMPORTS}{cluster}/{file}"), bytes: 0, sha256 }
+    }
+
+    /// Whether others have made it: it is not sealed, and its SHA-256 is known only if somebody
+    /// has said it.
+    pub fn is_imported(&self) -> bool {
+        self.object.starts_with(IMPORTS)
+    }
 }
 
 /// Asks for a backup of a cluster's etcd now.
@@ -57,6 +74,13 @@ pub struct RestoreClusterV1 {
     pub backup: BackupId,
 }
 
+/// Asks that a restore be given up: the cluster goes back to what it was before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbortRestoreV1 {
+    /// Which cluster.
+    pub name: ClusterName,
+}
+
 /// Asks for a new cluster with what another one was at a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CloneClusterV1 {
@@ -66,6 +90,28 @@ pub struct CloneClusterV1 {
     pub source: ClusterName,
     /// Which backup of it.
     pub backup: BackupId,
+}
+
+/// Asks that the backups of a cluster stay readable for so long after its deletion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeepBackupsV1 {
+    /// Which cluster.
+    pub name: ClusterName,
+    /// How long, milliseconds; 0 for not at all.
+    pub for_ms: u64,
+}
+
+/// Asks for a new cluster with a snapshot of an etcd that oi did not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportClusterV1 {
+    /// The new cluster; its nodes are asked for one by one.
+    pub name: ClusterName,
+    /// What it is made with.
+    pub spec: ClusterSpec,
+    /// The snapshot's file, in the directory `imports/NAME` of the backup store.
+    pub file: String,
+    /// The SHA-256 of all of the file; zero where only the checksum at its end is to be trusted.
+    pub sha256: Hash,
 }
 
 /// A backup is owed.
@@ -121,6 +167,18 @@ pub struct BackupDeletedV1 {
     pub backup: BackupId,
 }
 
+/// The backups of a cluster stay readable for so long after its deletion; of one that is being
+/// deleted, from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupsKeptV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// How long, milliseconds; 0 for not at all.
+    pub for_ms: u64,
+    /// Names the work that is owed where none are kept any more.
+    pub generation: Generation,
+}
+
 /// A cluster is to be what a cluster was at a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreStartedV1 {
@@ -136,7 +194,30 @@ pub struct RestoreStartedV1 {
     pub generation: Generation,
 }
 
-/// A cluster runs with what a backup held.
+/// A backup is fetched, verified and unpacked beside the data: the cluster stops, and its data
+/// is swapped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreStagedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The backup.
+    pub backup: BackupId,
+    /// The generation of the nodes from here on.
+    pub generation: Generation,
+}
+
+/// A cluster is to be what it was before a restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreAbortedV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The backup.
+    pub backup: BackupId,
+    /// The generation of the nodes from here on.
+    pub generation: Generation,
+}
+
+/// A cluster runs with what a backup held, or, after an abortion, with what it had before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreEndedV1 {
     /// The cluster.
@@ -183,6 +264,28 @@ records! {
             adds_work: true,
             keys: Keys::New,
         },
+        AbortRestore(c) = 46 [; 1 => AbortRestoreV1] {
+            about: About::cluster(&c.name),
+            level: 4,
+            asked_by: AskedBy::Operator,
+            adds_work: false,
+            keys: Keys::None,
+        },
+        ImportCluster(c) = 48 [; 1 => ImportClusterV1] {
+            about: About::cluster(&c.name),
+            level: 4,
+            // Whoever puts files into the backup store.
+            asked_by: AskedBy::Admin,
+            adds_work: true,
+            keys: Keys::New,
+        },
+        KeepBackups(c) = 47 [; 1 => KeepBackupsV1] {
+            about: About::cluster(&c.name),
+            level: 4,
+            asked_by: AskedBy::Operator,
+            adds_work: false,
+            keys: Keys::None,
+        },
     }
 }
 
@@ -222,6 +325,24 @@ records! {
         RestoreStarted(e) = 138 [; 1 => RestoreStartedV1] {
             about: About::cluster(&e.cluster),
             effect: Effect::Routes,
+            restarts: Restarts::Nothing,
+            credentials: &[],
+        },
+        RestoreStaged(e) = 165 [; 1 => RestoreStagedV1] {
+            about: About::cluster(&e.cluster),
+            effect: Effect::Routes,
+            restarts: Restarts::Nothing,
+            credentials: &[],
+        },
+        RestoreAborted(e) = 166 [; 1 => RestoreAbortedV1] {
+            about: About::cluster(&e.cluster),
+            effect: Effect::Routes,
+            restarts: Restarts::Nothing,
+            credentials: &[],
+        },
+        BackupsKept(e) = 167 [; 1 => BackupsKeptV1] {
+            about: About::cluster(&e.cluster),
+            effect: Effect::Nothing,
             restarts: Restarts::Nothing,
             credentials: &[],
         },

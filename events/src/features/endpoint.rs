@@ -41,6 +41,15 @@ pub struct SetEndpointV1 {
     pub endpoint: Option<Endpoint>,
 }
 
+/// Asks that the certificates of a cluster's API servers have these further names and no others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetExtraSansV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Names or addresses; empty for none.
+    pub extra_sans: Vec<String>,
+}
+
 /// Clients are told to reach a cluster's API there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointSetV1 {
@@ -52,12 +61,28 @@ pub struct EndpointSetV1 {
     pub endpoint: Option<Endpoint>,
 }
 
+/// The certificates of a cluster's API servers have these further names and no others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtraSansSetV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Names or addresses; empty for none.
+    pub extra_sans: Vec<String>,
+}
+
 records! {
     /// Requests about a cluster's endpoint.
     EndpointCommand in Command::Endpoint, CommandFacts {
         SetEndpoint(c) = 33 [; 1 => SetEndpointV1] {
             about: About::cluster(&c.cluster),
             level: 3,
+            asked_by: AskedBy::Operator,
+            adds_work: false,
+            keys: Keys::Standing,
+        },
+        SetExtraSans(c) = 60 [; 1 => SetExtraSansV1] {
+            about: About::cluster(&c.cluster),
+            level: 4,
             asked_by: AskedBy::Operator,
             adds_work: false,
             keys: Keys::Standing,
@@ -71,6 +96,12 @@ records! {
         EndpointSet(e) = 151 [; 1 => EndpointSetV1] {
             about: About::cluster(&e.cluster),
             effect: Effect::Addons,
+            restarts: Restarts::Nothing,
+            credentials: &[],
+        },
+        ExtraSansSet(e) = 180 [; 1 => ExtraSansSetV1] {
+            about: About::cluster(&e.cluster),
+            effect: Effect::Nothing,
             restarts: Restarts::Nothing,
             credentials: &[],
         },

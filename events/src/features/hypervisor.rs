@@ -43,6 +43,13 @@ pub struct RegisterHypervisorV1 {
     pub max_nodes: Option<u32>,
 }
 
+/// Asks that a hypervisor be what is said here, without a change to the nodes that it carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateHypervisorV1 {
+    /// All of it, under its name.
+    pub hypervisor: RegisterHypervisorV1,
+}
+
 /// Asks that no new node be placed on a hypervisor, or that it be used again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CordonHypervisorV1 {
@@ -83,6 +90,15 @@ pub struct HypervisorRegisteredV1 {
     pub hypervisor: RegisterHypervisorV1,
     /// Its first generation.
     pub generation: Generation,
+}
+
+/// A hypervisor is another from here on; the nodes that it carries are not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HypervisorUpdatedV1 {
+    /// All of it.
+    pub hypervisor: RegisterHypervisorV1,
+    /// Its generation, where it must be looked at again: another way leads to it.
+    pub generation: Option<Generation>,
 }
 
 /// A hypervisor takes new nodes, or no longer does.
@@ -160,6 +176,13 @@ records! {
             adds_work: true,
             keys: Keys::None,
         },
+        UpdateHypervisor(c) = 61 [; 1 => UpdateHypervisorV1] {
+            about: About::hypervisor(&c.hypervisor.name),
+            level: 4,
+            asked_by: AskedBy::Admin,
+            adds_work: false,
+            keys: Keys::None,
+        },
         CordonHypervisor(c) = 2 [; 1 => CordonHypervisorV1] {
             about: About::hypervisor(&c.name),
             level: 1,
@@ -195,6 +218,12 @@ records! {
     /// Facts about hypervisors.
     HypervisorEvent in Event::Hypervisor, EventFacts<'_> {
         HypervisorRegistered(e) = 101 [; 1 => HypervisorRegisteredV1] {
+            about: About::hypervisor(&e.hypervisor.name),
+            effect: Effect::Nothing,
+            restarts: Restarts::Nothing,
+            credentials: &[],
+        },
+        HypervisorUpdated(e) = 181 [; 1 => HypervisorUpdatedV1] {
             about: About::hypervisor(&e.hypervisor.name),
             effect: Effect::Nothing,
             restarts: Restarts::Nothing,

@@ -11,5 +11,6 @@ pub mod job;
 pub mod node;
 pub mod observation;
 pub mod rotation;
+pub mod tenant;
 pub mod tunnel;
 pub mod upgrade;

@@ -38,10 +38,12 @@ pub struct ClusterSpec {
     /// More names or addresses for the API server's certificate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra_sans: Vec<String>,
-    /// What is kept inside of it for worker nodes; nothing is where this is absent.
+    /// What is kept inside of it for worker nodes; nothing where this is absent: what was kept is
+    /// taken away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addons: Option<AddonsSpec>,
-    /// The tunnel to its worker nodes; none is where this is absent.
+    /// The tunnel to its worker nodes; none where this is absent. One that is there stays, so that
+    /// a document without it is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tunnel: Option<TunnelSpec>,
     /// Where clients are told to reach its API: at its oldest ingress where this is absent.

@@ -14,12 +14,9 @@ pub use cluster::{
 };
 pub use hypervisor::{HypervisorSpec, PortRange, TlsFiles, sorted_ports};
 pub use node::{NodeRole, NodeSpec};
-pub use stream::{ManifestError, read, write};
+pub use stream::{ManifestError, check_end, read, write};
 
 use serde::{Deserialize, Serialize};
-
-/// The only `apiVersion`.
-pub const API_VERSION: &str = "oi/v1";
 
 /// The name of what a document declares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,8 @@
 //! A stream of documents, read and written.
 
-use super::{API_VERSION, Document, Metadata};
+use super::{Document, Metadata};
 use serde::{Deserialize, Serialize};
+use serde_yaml_ng::{Deserializer, Error};
 
 /// Why a stream of documents was refused.
 #[derive(Debug, thiserror::Error)]
@@ -18,18 +19,6 @@ pub enum ManifestError {
         /// What is wrong.
         problem: String,
     },
-    /// A document that `oi` does not know.
-    #[error(
-        "document {number}, starting at line {line}: {found} is unknown; use apiVersion {API_VERSION} with kind Hypervisor, Cluster or Node"
-    )]
-    Unknown {
-        /// Which document, from 1.
-        number: usize,
-        /// Its first line, from 1.
-        line: usize,
-        /// Its apiVersion and kind.
-        found: String,
-    },
     /// The last line does not end: something is missing.
     #[error(
         "line {line}, the last one, does not end with a newline: the input looks cut off; if it is not, end it with a newline"
@@ -40,85 +29,90 @@ pub enum ManifestError {
     },
     /// A document cannot be written.
     #[error("cannot write a document")]
-    Write(#[source] serde_yaml_ng::Error),
+    Write(#[source] Error),
 }
 
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum ApiVersion {
+    #[serde(rename = "oi/v1")]
+    V1,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum Kind {
+    Hypervisor,
+    Cluster,
+    Node,
+}
+
+/// What says how the rest of a document is read.
 #[derive(Deserialize)]
+#[serde(expecting = "a document with apiVersion, kind, metadata and spec")]
 struct Head {
     #[serde(rename = "apiVersion")]
-    api_version: Option<String>,
-    kind: Option<String>,
+    _api_version: ApiVersion,
+    kind: Kind,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Body<S> {
-    api_version: String,
-    kind: String,
+    api_version: ApiVersion,
+    kind: Kind,
     metadata: Metadata,
     spec: S,
 }
 
-/// Splits at `---` lines; each part with the line (from 0) at which it starts.
-fn split(stream: &str) -> Vec<(usize, String)> {
-    let mut parts = vec![(0, String::new())];
-    for (number, line) in stream.lines().enumerate() {
-        let marker = line.strip_prefix("---").is_some_and(|r| r.is_empty() || r.starts_with(' '));
-        if marker {
-            parts.push((number + 1, String::new()));
-        } else if let Some((_, text)) = parts.last_mut() {
-            text.push_str(line);
-            text.push('\n');
-        }
+/// Characters of a problem that are shown.
+const PROBLEM: usize = 400;
+
+/// Refuses what another program was about to write when it ended: a value that was cut short can
+/// be a value still, and only its line shows it.
+///
+/// # Errors
+/// [`ManifestError::CutOff`].
+pub fn check_end(stream: &str) -> Result<(), ManifestError> {
+    if stream.is_empty() || stream.ends_with(['\n', '\r']) {
+        return Ok(());
     }
-    let blank =
-        |text: &str| text.lines().all(|l| l.trim().is_empty() || l.trim_start().starts_with('#'));
-    parts.retain(|(_, text)| !blank(text));
-    parts
+    Err(ManifestError::CutOff { line: stream.lines().count() })
 }
 
-/// Reads all documents of a stream.
+/// Reads all documents of a YAML 1.2 stream. Those that hold nothing are left out.
 ///
 /// # Errors
 /// Names the document and position of the first thing that is not understood.
 pub fn read(stream: &str) -> Result<Vec<Document>, ManifestError> {
-    // A value that was cut short can be a value still: only its line shows it.
-    if !stream.is_empty() && !stream.ends_with('\n') {
-        return Err(ManifestError::CutOff { line: stream.lines().count() });
+    let stream = oi_yaml::documents(stream);
+    let mut kinds = Vec::new();
+    for (index, document) in Deserializer::from_str(&stream).enumerate() {
+        let head = Option::<Head>::deserialize(document).map_err(|e| malformed(index, &e))?;
+        kinds.push(head.map(|head| head.kind));
     }
-    split(stream)
-        .iter()
-        .enumerate()
-        .map(|(i, (first_line, text))| read_one(i + 1, *first_line, text))
-        .collect()
+    let mut documents = Vec::new();
+    for (index, (document, kind)) in Deserializer::from_str(&stream).zip(kinds).enumerate() {
+        let Some(kind) = kind else { continue };
+        let read = match kind {
+            Kind::Hypervisor => body(document).map(|(m, spec)| Document::Hypervisor(m, spec)),
+            Kind::Cluster => body(document).map(|(m, spec)| Document::Cluster(m, spec)),
+            Kind::Node => body(document).map(|(m, spec)| Document::Node(m, spec)),
+        };
+        documents.push(read.map_err(|e| malformed(index, &e))?);
+    }
+    Ok(documents)
 }
 
-fn read_one(number: usize, first_line: usize, text: &str) -> Result<Document, ManifestError> {
-    let malformed = |e: serde_yaml_ng::Error| {
-        let (line, column) = e.location().map_or((1, 1), |l| (l.line(), l.column()));
-        ManifestError::Malformed { number, line: first_line + line, column, problem: e.to_string() }
-    };
-    let head: Head = serde_yaml_ng::from_str(text).map_err(malformed)?;
-    let (api_version, kind) = (head.api_version.unwrap_or_default(), head.kind.unwrap_or_default());
-    let unknown = || ManifestError::Unknown {
-        number,
-        line: first_line + 1,
-        found: format!("apiVersion {api_version:?} with kind {kind:?}"),
-    };
-    if api_version != API_VERSION {
-        return Err(unknown());
-    }
-    match kind.as_str() {
-        "Hypervisor" => body(text).map(|b| Document::Hypervisor(b.metadata, b.spec)),
-        "Cluster" => body(text).map(|b| Document::Cluster(b.metadata, b.spec)),
-        "Node" => body(text).map(|b| Document::Node(b.metadata, b.spec)),
-        _ => return Err(unknown()),
-    }
-    .map_err(malformed)
+fn malformed(index: usize, error: &Error) -> ManifestError {
+    let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
+    let said = error.to_string();
+    let problem = said.strip_suffix(&format!(" at line {line} column {column}"));
+    // It may name a value, which may be of any length.
+    let problem = problem.unwrap_or(&said).chars().take(PROBLEM).collect();
+    ManifestError::Malformed { number: index + 1, line, column, problem }
 }
 
-fn body<S: for<'de> Deserialize<'de>>(text: &str) -> Result<Body<S>, serde_yaml_ng::Error> {
-    serde_yaml_ng::from_str(text)
+fn body<'de, S: Deserialize<'de>>(document: Deserializer<'de>) -> Result<(Metadata, S), Error> {
+    Body::deserialize(document).map(|body| (body.metadata, body.spec))
 }
 
 /// Writes documents as one stream that [`read`] accepts.
@@ -126,25 +120,17 @@ fn body<S: for<'de> Deserialize<'de>>(text: &str) -> Result<Body<S>, serde_yaml_
 /// # Errors
 /// Where YAML cannot be written.
 pub fn write(documents: &[Document]) -> Result<String, ManifestError> {
-    fn one<S: Serialize + Clone>(
-        kind: &str,
-        m: &Metadata,
-        spec: &S,
-    ) -> Result<String, ManifestError> {
-        serde_yaml_ng::to_string(&Body {
-            api_version: API_VERSION.to_owned(),
-            kind: kind.to_owned(),
-            metadata: m.clone(),
-            spec: spec.clone(),
-        })
-        .map_err(ManifestError::Write)
+    fn one<S: Serialize>(kind: Kind, m: &Metadata, spec: &S) -> Result<String, ManifestError> {
+        let (api_version, metadata) = (ApiVersion::V1, m.clone());
+        oi_yaml::to_string(&Body { api_version, kind, metadata, spec })
+            .map_err(ManifestError::Write)
     }
     let mut stream = String::new();
     for document in documents {
         let text = match document {
-            Document::Hypervisor(m, s) => one("Hypervisor", m, s)?,
-            Document::Cluster(m, s) => one("Cluster", m, s)?,
-            Document::Node(m, s) => one("Node", m, s)?,
+            Document::Hypervisor(m, s) => one(Kind::Hypervisor, m, s)?,
+            Document::Cluster(m, s) => one(Kind::Cluster, m, s)?,
+            Document::Node(m, s) => one(Kind::Node, m, s)?,
         };
         stream.push_str("---\n");
         stream.push_str(&text);
@@ -167,13 +153,52 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_kind_is_refused_with_its_line() {
-        let error =
-            read(&format!("{NODE}---\napiVersion: v1\nkind: Pod\n")).unwrap_err().to_string();
-        assert!(
-            error.contains("document 2, starting at line 6") && error.contains("\"Pod\""),
-            "{error}"
-        );
+    fn names_that_yaml_has_other_uses_for_are_written_in_quotes() {
+        for name in ["null", "true", "no", "on", "1e3", "0x1f", "007", "123", "2026-11-28"] {
+            let quoted = NODE.replace("name: a", &format!("name: '{name}'"));
+            let documents = read(&quoted).unwrap();
+            let written = write(&documents).unwrap();
+            assert!(written.contains(&format!("name: '{name}'\n")), "{written}");
+            assert_eq!(read(&written).unwrap(), documents);
+        }
+    }
+
+    #[test]
+    fn each_form_of_a_stream_is_read() {
+        let one = read(NODE).unwrap();
+        for stream in [
+            format!("%YAML 1.2\n---\n{NODE}"),
+            format!("%YAML 1.1\n---\n{NODE}...\n"),
+            format!("\u{FEFF}---\n{NODE}"),
+            NODE.replace('\n', "\r\n"),
+            NODE.trim_end().to_owned(),
+            format!("--- # comment\n{NODE}"),
+            "--- {apiVersion: oi/v1, kind: Node, metadata: {name: a}, spec: {cluster: test, role: controlplane}}".to_owned(),
+        ] {
+            assert_eq!(read(&stream).unwrap(), one, "{stream:?}");
+        }
+        let two = [one.clone(), one].concat();
+        for between in ["---\n", "...\n", "...\n---\n", "...\n%YAML 1.2\n---\n", "...\n\u{FEFF}"] {
+            assert_eq!(read(&format!("{NODE}{between}{NODE}")).unwrap(), two, "{between:?}");
+        }
+        assert!(read("# nothing\n---\n...\n").unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_no_document_is_refused_with_its_line() {
+        for (wrong, at, about) in [
+            ("apiVersion: v1\nkind: Pod\n", "document 2, line 6", "`v1`"),
+            ("apiVersion: oi/v1\nkind: Pod\n", "document 2, line 7", "`Pod`"),
+            ("apiVersion: oi/v1\n", "document 2, line 6", "`kind`"),
+            ("a text\n", "document 2, line 6", "a document with apiVersion"),
+            ("- apiVersion: oi/v1\n", "document 2, line 6", ""),
+            ("a: [\n", "document 2, line", ""),
+        ] {
+            let error = read(&format!("{NODE}---\n{wrong}")).unwrap_err().to_string();
+            assert!(error.contains(at) && error.contains(about), "{error}");
+        }
+        let error = read(&format!("{NODE}...\n%YAML 2.0\n---\n{NODE}")).unwrap_err().to_string();
+        assert!(error.contains("line 6") && error.contains("incompatible"), "{error}");
     }
 
     #[test]
@@ -181,7 +206,8 @@ mod tests {
         let error = read(&NODE.replace("role:", "roll:")).unwrap_err().to_string();
         assert!(error.contains("document 1, line 4"), "{error}");
         for cut in 1..NODE.len() {
-            read(&format!("{NODE}---\n{}", &NODE[..cut])).unwrap_err();
+            let stream = format!("{NODE}---\n{}", &NODE[..cut]);
+            check_end(&stream).and_then(|()| read(&stream)).unwrap_err();
         }
         let error = read(&format!("{NODE}---\n{}\n", &NODE[..60])).unwrap_err().to_string();
         assert!(error.contains("document 2, line"), "{error}");

@@ -141,7 +141,15 @@ impl Store {
     /// # Errors
     /// Where it is not there.
     pub async fn reader(&self, object: &str, key: DataKey) -> Result<Reader, StoreError> {
-        Reader::new(&self.objects, object, key).await
+        Reader::new(&self.objects, object, Some(key)).await
+    }
+
+    /// Reads an object that others have put there, which is not sealed, from its beginning.
+    ///
+    /// # Errors
+    /// Where it is not there.
+    pub async fn plain_reader(&self, object: &str) -> Result<Reader, StoreError> {
+        Reader::new(&self.objects, object, None).await
     }
 
     /// Nothing is left below a prefix.

@@ -1,6 +1,6 @@
 //! Reading an object, frame by frame.
 
-use crate::{StoreError, purpose};
+use crate::{FRAME, StoreError, purpose};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -12,7 +12,8 @@ use std::sync::Arc;
 /// An object on its way out of the store.
 pub struct Reader {
     object: String,
-    key: DataKey,
+    /// None where the object is not sealed.
+    key: Option<DataKey>,
     stream: BoxStream<'static, object_store::Result<Bytes>>,
     /// What the store has sent, and no frame was made of yet.
     buffer: Vec<u8>,
@@ -24,7 +25,7 @@ impl Reader {
     pub(crate) async fn new(
         objects: &Arc<dyn ObjectStore>,
         object: &str,
-        key: DataKey,
+        key: Option<DataKey>,
     ) -> Result<Reader, StoreError> {
         let found = objects.get(&Path::from(object)).await.map_err(|source| StoreError::Call {
             what: "cannot read",
@@ -50,6 +51,15 @@ impl Reader {
         Ok(())
     }
 
+    /// The next piece of an object that is not sealed.
+    async fn plain(&mut self) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let length = self.left.min(FRAME as u64) as usize;
+        self.fill(length).await?;
+        self.left -= length as u64;
+        self.frames += 1;
+        Ok(Zeroizing::new(self.buffer.drain(..length).collect()))
+    }
+
     /// The next frame, opened; none after the last one.
     ///
     /// # Errors
@@ -59,6 +69,7 @@ impl Reader {
             let none = self.frames == 0;
             return if none { Err(StoreError::CutOff(self.object.clone())) } else { Ok(None) };
         }
+        let Some(key) = self.key.clone() else { return self.plain().await.map(Some) };
         self.fill(4).await?;
         let length =
             u32::from_be_bytes([self.buffer[0], self.buffer[1], self.buffer[2], self.buffer[3]]);
@@ -69,8 +80,7 @@ impl Reader {
         let end = 4 + length as usize;
         self.fill(end).await?;
         let frame = self.frames;
-        let opened = self
-            .key
+        let opened = key
             .open(&purpose(&self.object, frame, left == 0), &self.buffer[4..end])
             .map_err(|source| StoreError::Key { object: self.object.clone(), frame, source })?;
         self.buffer.drain(..end);

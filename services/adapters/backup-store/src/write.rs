@@ -104,6 +104,18 @@ impl Writer {
         sent.map_err(self.failed())
     }
 
+    /// Nothing of the object stays in the store.
+    ///
+    /// # Errors
+    /// Where the store does not answer.
+    pub async fn abort(self) -> Result<(), StoreError> {
+        let failed = self.failed();
+        match self.upload {
+            Some(mut upload) => upload.abort().await.map_err(failed),
+            None => Ok(()),
+        }
+    }
+
     /// The object is in the store.
     ///
     /// # Errors

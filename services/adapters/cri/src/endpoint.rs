@@ -2,7 +2,7 @@
 
 use hyper_util::rt::TokioIo;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::UnixStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity, Uri};
 
@@ -71,7 +71,26 @@ impl std::fmt::Display for Endpoint {
     }
 }
 
+/// When each of the files of an endpoint was changed; none for one that cannot be looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileTimes(Vec<Option<SystemTime>>);
+
 impl Endpoint {
+    /// When its files were changed. A client has read them once.
+    pub fn file_times(&self) -> FileTimes {
+        let at = |path: &PathBuf| {
+            // Whoever reads it says why.
+            let Ok(at) = std::fs::metadata(path).and_then(|m| m.modified()) else { return None };
+            Some(at)
+        };
+        match self {
+            Endpoint::Unix(_) => FileTimes::default(),
+            Endpoint::Tcp { tls, .. } => {
+                FileTimes([&tls.ca, &tls.certificate, &tls.key].map(at).to_vec())
+            }
+        }
+    }
+
     /// Reads `unix:///path` or `tcp://host:port`.
     ///
     /// # Errors

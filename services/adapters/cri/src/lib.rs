@@ -17,7 +17,7 @@ mod spec;
 mod traced;
 
 pub use client::{CriClient, CriError, ExecOutput};
-pub use endpoint::{Endpoint, EndpointError, TlsFiles};
+pub use endpoint::{Endpoint, EndpointError, FileTimes, TlsFiles};
 pub use helper::{Helper, HelperError, HelperSettings};
 pub use oi_helper::FileOp;
 pub use oi_kube::{Identity, KubeError, Reply, Request, Server, Verb, items};

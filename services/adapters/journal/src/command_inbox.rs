@@ -15,10 +15,16 @@ use futures::StreamExt;
 use oi_events::{Code, CodecError, CommandEnvelope, CommandId, Outcome};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// The group of all deciders, so that one of them hears each request.
 const DECIDERS: &str = "deciders";
+
+/// So many bytes of commands wait in a process at most, as they came: in memory they take several
+/// times as much.
+const WAITING: u32 = 8 * 1024 * 1024;
+/// Stored commands that are fetched before there is room for them.
+const AHEAD: usize = 64;
 
 /// A stored command is given up after so many deliveries.
 const DELIVERIES: i64 = 100;
@@ -48,6 +54,8 @@ pub struct Asked {
     pub envelope: CommandEnvelope,
     inbox: CommandInbox,
     from: From,
+    /// Its part of what may wait.
+    _room: OwnedSemaphorePermit,
 }
 
 enum From {
@@ -102,11 +110,23 @@ fn busy() -> Outcome {
 
 /// Takes commands and answers them. Clones share a connection.
 #[derive(Clone)]
-pub struct CommandInbox(Arc<Connection>);
+pub struct CommandInbox {
+    connection: Arc<Connection>,
+    /// The bytes that may still wait.
+    room: Arc<Semaphore>,
+}
+
+/// As many permits as a command takes of all that may wait: all of them, if it is larger.
+fn permits(bytes: usize) -> u32 {
+    match u32::try_from(bytes) {
+        Ok(bytes) => bytes.min(WAITING),
+        Err(_larger) => WAITING,
+    }
+}
 
 impl CommandInbox {
     pub(crate) fn new(connection: Arc<Connection>) -> CommandInbox {
-        CommandInbox(connection)
+        CommandInbox { connection, room: Arc::new(Semaphore::new(WAITING as usize)) }
     }
 
     /// Hands over each command that reaches this decider, until the receiver is dropped.
@@ -118,10 +138,11 @@ impl CommandInbox {
 
     /// The stored commands, shared among all deciders.
     pub fn queue(&self) -> Queue<CommandEnvelope> {
-        Queue::new(&self.0, &COMMAND_CONSUMER, |m| {
+        Queue::new(&self.connection, &COMMAND_CONSUMER, |m| {
             let headers = m.headers.clone().unwrap_or_default();
             decode_stored_command(&m.subject, &headers, &m.payload)
         })
+        .ahead(AHEAD)
     }
 
     /// Announces the outcome of a stored command to whoever waits for it.
@@ -134,7 +155,7 @@ impl CommandInbox {
 
     async fn send(&self, to: Subject, outcome: &Outcome) -> Result<(), AnswerError> {
         let bytes = oi_events::to_bytes(outcome)?;
-        Ok(self.0.client.publish(to, bytes.into()).await?)
+        Ok(self.connection.client.publish(to, bytes.into()).await?)
     }
 
     async fn reply(&self, to: Subject, outcome: &Outcome) {
@@ -148,8 +169,11 @@ impl CommandInbox {
         loop {
             let delivered = queue.next().await;
             let envelope = delivered.value.clone();
+            let room = self.room.clone().acquire_many_owned(permits(delivered.bytes)).await;
+            // It is never closed.
+            let Ok(_room) = room else { return };
             let (inbox, from) = (self.clone(), From::Stored(Box::new(delivered)));
-            if to.send(Asked { envelope, inbox, from }).await.is_err() {
+            if to.send(Asked { envelope, inbox, from, _room }).await.is_err() {
                 return;
             }
         }
@@ -157,7 +181,8 @@ impl CommandInbox {
 
     async fn hear(&self, to: &mpsc::Sender<Asked>) {
         loop {
-            let subscribed = self.0.client.queue_subscribe(subjects::DECIDE, DECIDERS.to_owned());
+            let subscribed =
+                self.connection.client.queue_subscribe(subjects::DECIDE, DECIDERS.to_owned());
             match subscribed.await {
                 Ok(mut requests) => {
                     while let Some(request) = requests.next().await {
@@ -184,8 +209,13 @@ impl CommandInbox {
                 return true;
             }
         };
+        let room = permits(request.payload.len());
+        let Ok(_room) = self.room.clone().try_acquire_many_owned(room) else {
+            self.reply(reply, &busy()).await;
+            return true;
+        };
         let from = From::Direct { reply: reply.clone() };
-        match to.try_send(Asked { envelope, inbox: self.clone(), from }) {
+        match to.try_send(Asked { envelope, inbox: self.clone(), from, _room }) {
             Ok(()) => true,
             Err(mpsc::error::TrySendError::Full(_)) => {
                 self.reply(reply, &busy()).await;

@@ -40,10 +40,11 @@ fn failed<E: Error + Send + Sync + 'static>(
 }
 
 impl Connection {
-    async fn key_message(&self, uid: ClusterUid) -> Result<Option<StreamMessage>, KeyStoreError> {
+    /// The newest message of the key store on a subject, which may have wildcards.
+    async fn key_message(&self, subject: &str) -> Result<Option<StreamMessage>, KeyStoreError> {
         let open = failed(KeyStoreError::Open);
         let stream = self.context.get_stream_no_info(KEYS).await.map_err(open)?;
-        match stream.get_last_raw_message_by_subject(&subjects::key(uid)).await {
+        match stream.get_last_raw_message_by_subject(subject).await {
             Ok(message) => Ok(Some(message)),
             Err(e) if e.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
             Err(e) => Err(KeyStoreError::Read(e.into())),
@@ -51,7 +52,7 @@ impl Connection {
     }
 
     async fn key(&self, uid: ClusterUid) -> Result<Option<Vec<u8>>, KeyStoreError> {
-        Ok(self.key_message(uid).await?.map(|m| m.payload.to_vec()))
+        Ok(self.key_message(&subjects::key(uid)).await?.map(|m| m.payload.to_vec()))
     }
 }
 
@@ -97,11 +98,55 @@ impl KeyStore {
     /// # Errors
     /// When the broker does not answer.
     pub async fn destroy(&self, uid: ClusterUid) -> Result<(), KeyStoreError> {
-        let Some(message) = self.0.key_message(uid).await? else { return Ok(()) };
+        let Some(message) = self.0.key_message(&subjects::key(uid)).await? else { return Ok(()) };
         let open = failed(KeyStoreError::Open);
         let stream = self.0.context.get_stream_no_info(KEYS).await.map_err(open)?;
         let deleted = stream.delete_message(message.sequence).await;
         deleted.map(drop).map_err(failed(KeyStoreError::Destroy))
+    }
+}
+
+impl KeyStore {
+    /// Whether nothing was ever stored here, or nothing is left.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub async fn is_empty(&self) -> Result<bool, KeyStoreError> {
+        Ok(self.0.key_message(subjects::KEYS).await?.is_none())
+    }
+
+    /// The newest wrapped key with its cluster.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub async fn newest(&self) -> Result<Option<(ClusterUid, Vec<u8>)>, KeyStoreError> {
+        let message = self.0.key_message(subjects::KEYS).await?;
+        Ok(message.and_then(|m| Some((subjects::key_uid(&m.subject)?, m.payload.to_vec()))))
+    }
+
+    /// The id of the key that wraps all others; none where none is recorded.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub async fn wrapper(&self) -> Result<Option<String>, KeyStoreError> {
+        let message = self.0.key_message(subjects::WRAPPER).await?;
+        Ok(message.map(|m| String::from_utf8_lossy(&m.payload).into_owned()))
+    }
+
+    /// Records the id of the key that wraps all others unless one is recorded, and returns the
+    /// one that is.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub async fn record_wrapper(&self, id: &str) -> Result<String, KeyStoreError> {
+        let message = PublishMessage::build().payload(id.to_owned().into());
+        match self.0.store(subjects::WRAPPER, message).await {
+            Ok(_) => Ok(id.to_owned()),
+            Err(e) if is_subject_taken(&e) => {
+                self.wrapper().await?.ok_or_else(|| KeyStoreError::Store(e.into()))
+            }
+            Err(e) => Err(KeyStoreError::Store(e.into())),
+        }
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Delivered<T> {
     pub value: T,
     /// Which delivery this is, from 1.
     pub attempt: i64,
+    /// The size of its payload.
+    pub bytes: usize,
     message: jetstream::Message,
 }
 
@@ -104,7 +106,8 @@ impl<T> Queue<T> {
             let Some(message) = self.receive().await else { continue };
             match (self.decode)(&message) {
                 Ok(value) => {
-                    return Delivered { value, attempt: attempt(&message), message };
+                    let (attempt, bytes) = (attempt(&message), message.payload.len());
+                    return Delivered { value, attempt, bytes, message };
                 }
                 Err(error) => {
                     tracing::error!(

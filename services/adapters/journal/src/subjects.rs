@@ -10,6 +10,9 @@ pub(crate) const REJECTIONS: &str = "oi.rejections";
 /// All wrapped keys.
 pub(crate) const KEYS: &str = "oi.keys.>";
 
+/// Which key wraps them.
+pub(crate) const WRAPPER: &str = "oi.keys.wrapper";
+
 const JOB: &str = "oi.jobs.";
 const KEY: &str = "oi.keys.";
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// The subject to which a submission's outcome is sent.
 const REPLY_TO: &str = "Oi-Reply-To";
 const CONTENT_TYPE: &str = "Content-Type";
-/// Few are fetched ahead, because each waits for a decision of its own.
+/// Few are fetched ahead: those that wait here for long are delivered again.
 const AHEAD: usize = 32;
 
 /// Why a producer was not answered.

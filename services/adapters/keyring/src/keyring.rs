@@ -17,6 +17,27 @@ pub enum KeyringError {
         "the data key of cluster {0} is destroyed: what was sealed under it cannot be opened again"
     )]
     Destroyed(ClusterUid),
+    /// The key-encryption key of this process is not that of the log.
+    #[error(
+        "this key-encryption key is {own}, and the keys of this log are wrapped with {recorded}: use the key file of the other servers"
+    )]
+    OtherWrapper {
+        /// The id of this process's.
+        own: String,
+        /// The id of the log's.
+        recorded: String,
+    },
+    /// The same, where the log's is not recorded.
+    #[error(
+        "this key-encryption key is {own}, and does not open the keys of this log: use the key file of the other servers"
+    )]
+    NotItsWrapper {
+        /// The id of this process's.
+        own: String,
+        /// Why it does not.
+        #[source]
+        source: KeyError,
+    },
     /// Key material does not open, or cannot be sealed.
     #[error("key material of cluster {cluster} ({what})")]
     Key {
@@ -65,6 +86,29 @@ impl Keyring {
         let key = self.wrapper.unwrap(wrapped, &data_key(cluster)).map_err(unusable(cluster))?;
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(keys.entry(cluster).or_insert(key).clone())
+    }
+
+    /// Compares the key-encryption key with the one whose id is recorded, and with the keys that
+    /// are there where none is. False where there is nothing to compare with, and nothing
+    /// is recorded.
+    pub(crate) async fn check(&self, record: bool) -> Result<bool, KeyringError> {
+        let own = self.wrapper.id();
+        let mut recorded = self.store.wrapper().await?;
+        if recorded.is_none() {
+            if let Some((uid, wrapped)) = self.store.newest().await? {
+                let opened = self.wrapper.unwrap(&wrapped, &data_key(uid));
+                opened
+                    .map_err(|source| KeyringError::NotItsWrapper { own: own.clone(), source })?;
+            }
+            if record {
+                recorded = Some(self.store.record_wrapper(&own).await?);
+            }
+        }
+        match recorded {
+            None => Ok(false),
+            Some(recorded) if recorded == own => Ok(true),
+            Some(recorded) => Err(KeyringError::OtherWrapper { own, recorded }),
+        }
     }
 
     /// The key of a cluster that exists.

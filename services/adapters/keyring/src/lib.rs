@@ -22,6 +22,23 @@ impl Keys {
         Keys(Keyring::new(store, wrapper))
     }
 
+    /// Whether something in a store is wrapped already: a new key-encryption key would not open it.
+    ///
+    /// # Errors
+    /// When the key store does not answer.
+    pub async fn are_in(store: &KeyStore) -> Result<bool, KeyringError> {
+        Ok(!store.is_empty().await?)
+    }
+
+    /// Compares the key-encryption key with the log's. Whoever makes keys records its id where
+    /// there is none. True once it was compared.
+    ///
+    /// # Errors
+    /// [`KeyringError::OtherWrapper`] or [`KeyringError::NotItsWrapper`] where it is another one.
+    pub async fn check(&self, record: bool) -> Result<bool, KeyringError> {
+        self.0.check(record).await
+    }
+
     /// Opens key material.
     pub fn keyring(&self) -> Keyring {
         self.0.clone()

@@ -2,12 +2,16 @@
 
 use crate::keys::{DataKey, KeyError, KeyWrapper};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use sha2::{Digest, Sha256};
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
+
+/// What is hashed before a key, so that its id is no other digest of it.
+const ID: &[u8] = b"oi: the id of a key-encryption key\0";
 
 /// A key file was not loaded or made.
 #[derive(Debug, thiserror::Error)]
@@ -134,6 +138,11 @@ fn write(path: &Path, key: &DataKey) -> io::Result<()> {
 }
 
 impl KeyWrapper for KeyEncryptionKey {
+    fn id(&self) -> String {
+        let digest = Sha256::new().chain_update(ID).chain_update(self.0.as_slice()).finalize();
+        hex::encode(&digest[..16])
+    }
+
     fn wrap(&self, key: &DataKey, aad: &[u8]) -> Result<Vec<u8>, KeyError> {
         self.0.seal(aad, key.as_slice())
     }

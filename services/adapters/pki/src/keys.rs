@@ -108,6 +108,9 @@ impl DataKey {
 /// The port for whatever wraps data keys: a key file here, a KMS elsewhere.
 /// Calls may block.
 pub trait KeyWrapper: Send + Sync {
+    /// Tells the wrapping key from others, and nothing of it.
+    fn id(&self) -> String;
+
     /// Wraps a data key for one purpose, `aad`.
     ///
     /// # Errors

@@ -56,11 +56,10 @@ impl LeafProfile {
         }
     }
 
-    /// The API server towards kubelets. The group has its rights from a binding
-    /// that the cluster's set-up makes. (kubeadm 1.36 itself sets no group and
-    /// binds the user to `system:kubelet-api-admin`.)
+    /// The API server towards kubelets. The user has its rights from a binding that the cluster's
+    /// set-up makes.
     pub fn apiserver_kubelet_client() -> Self {
-        Self::client("kube-apiserver-kubelet-client", &["kubeadm:cluster-admins"])
+        Self::client("kube-apiserver-kubelet-client", &[])
     }
 
     /// The API server towards etcd.

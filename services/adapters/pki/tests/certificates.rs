@@ -94,7 +94,7 @@ fn identities_are_kubeadms() {
         (
             LeafProfile::apiserver_kubelet_client(),
             "kube-apiserver-kubelet-client",
-            "kubeadm:cluster-admins",
+            "",
             (false, true),
         ),
         (LeafProfile::apiserver_etcd_client(), "kube-apiserver-etcd-client", "", (false, true)),

@@ -47,6 +47,16 @@ fn eight_creators_of_a_key_file_end_with_one_key() {
 }
 
 #[test]
+fn a_key_has_an_id_that_is_not_the_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let load = |name: &str| KeyEncryptionKey::load_or_create(&dir.path().join(name)).unwrap();
+    assert_eq!(load("a").id(), load("a").id());
+    assert_ne!(load("a").id(), load("b").id());
+    let text = fs::read_to_string(dir.path().join("a")).unwrap();
+    assert!(!text.contains(&load("a").id()));
+}
+
+#[test]
 fn a_key_file_that_others_can_use_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("kek");

@@ -7,7 +7,7 @@ use crate::rejection::Rejection;
 use crate::state::State;
 use crate::{
     addons, authentication, backup, cluster, endpoint, feature_level, hypervisor, job, node,
-    rotation, tunnel, upgrade,
+    rotation, tenant, tunnel, upgrade,
 };
 use oi_events::{
     Command, CommandEnvelope, CommandId, Event, FeatureLevelRaisedV1, Observation,
@@ -86,6 +86,7 @@ fn answer(
         Command::Tunnel(c) => tunnel::commands::decide(state, c, context),
         Command::Endpoint(c) => endpoint::commands::decide(state, c, context),
         Command::Authentication(c) => authentication::commands::decide(state, c),
+        Command::Tenant(c) => tenant::commands::decide(state, id, c, context),
         Command::Job(c) => job::commands::decide(state, c, context),
         Command::Observation(ObservationCommand::ReportObservation(c)) => {
             observe(state, &c.observation)

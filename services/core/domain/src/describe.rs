@@ -2,7 +2,7 @@
 
 use crate::{
     addons, authentication, backup, cluster, endpoint, feature_level, hypervisor, job, node,
-    rotation, tunnel, upgrade,
+    rotation, tenant, tunnel, upgrade,
 };
 use oi_events::{About, ClusterName, Event, HypervisorName, JobId, NodeName};
 
@@ -40,6 +40,7 @@ fn summary(event: &Event) -> String {
         Event::Tunnel(e) => tunnel::events::summary(e),
         Event::Endpoint(e) => endpoint::events::summary(e),
         Event::Authentication(e) => authentication::events::summary(e),
+        Event::Tenant(e) => tenant::events::summary(e),
         Event::Job(e) => job::events::summary(e),
         Event::FeatureLevel(e) => feature_level::events::summary(e),
     }

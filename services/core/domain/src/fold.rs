@@ -4,7 +4,7 @@
 use crate::state::State;
 use crate::{
     addons, authentication, backup, cluster, endpoint, feature_level, hypervisor, job, node,
-    rotation, tunnel, upgrade,
+    rotation, tenant, tunnel, upgrade,
 };
 use oi_events::{ClusterName, Credential, Effect, Event, RecordedCommit};
 use std::collections::BTreeMap;
@@ -69,6 +69,7 @@ fn fold(state: &mut State, event: &Event) {
         Event::Tunnel(e) => tunnel::events::fold(state, e),
         Event::Endpoint(e) => endpoint::events::fold(state, e),
         Event::Authentication(e) => authentication::events::fold(state, e),
+        Event::Tenant(e) => tenant::events::fold(state, e),
         Event::Job(e) => job::events::fold(state, e),
         Event::FeatureLevel(e) => feature_level::events::fold(state, e),
     }

@@ -14,6 +14,15 @@ pub(crate) fn known<'a>(state: &'a State, name: &ClusterName) -> Result<&'a Clus
     state.clusters.get(name).map(|c| &**c).ok_or_else(|| Rejection::ClusterUnknown(name.clone()))
 }
 
+/// A name that no cluster has.
+pub(crate) fn unused(state: &State, name: &ClusterName) -> Result<(), Rejection> {
+    if !state.clusters.contains_key(name) {
+        return Ok(());
+    }
+    staying(state, name)?;
+    Err(Rejection::ClusterExists(name.clone()))
+}
+
 /// A cluster that is to stay.
 pub(crate) fn staying<'a>(state: &'a State, name: &ClusterName) -> Result<&'a Cluster, Rejection> {
     let cluster = known(state, name)?;

@@ -8,6 +8,7 @@ use crate::rejection::Rejection;
 use crate::state::State;
 use oi_events::{ClusterName, HypervisorName, PortUse, PortV1, Role};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 fn ports_needed(cluster: Option<&Cluster>, role: Role) -> &'static [PortUse] {
     let tunnel = cluster.is_some_and(|c| c.tunnel.is_some());
@@ -96,7 +97,31 @@ fn loads<'a>(
             load.share(name, c, node);
         }
     }
+    same_address(state, &mut loads);
     loads
+}
+
+/// A host port is its address's: what one hypervisor has of it, no other one at that address can
+/// have.
+fn same_address<'a>(state: &'a State, loads: &mut BTreeMap<&'a HypervisorName, Load>) {
+    let mut at: BTreeMap<IpAddr, Vec<&HypervisorName>> = BTreeMap::new();
+    for (name, h) in &state.hypervisors {
+        at.entry(h.spec.address).or_default().push(name);
+    }
+    for names in at.into_values().filter(|names| names.len() > 1) {
+        let own: Vec<BTreeSet<u16>> = names
+            .iter()
+            .filter_map(|name| loads.get(name))
+            .map(|load| load.ports.iter().chain(load.shared.keys()).copied().collect())
+            .collect();
+        for (n, name) in names.iter().enumerate() {
+            let others = own.iter().enumerate().filter(|(other, _)| *other != n);
+            let others: BTreeSet<u16> = others.flat_map(|(_, ports)| ports).copied().collect();
+            if let Some(load) = loads.get_mut(name) {
+                load.ports.extend(others);
+            }
+        }
+    }
 }
 
 /// The lowest free ports but for `except`; ports of removed nodes are used again.

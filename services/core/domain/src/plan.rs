@@ -11,9 +11,9 @@ use crate::rejection::Rejection;
 use crate::state::State;
 use crate::timers::due;
 use oi_events::{
-    ClusterName, ClusterUid, Command, CommandEnvelope, CommandId, Commit, CommitHeader, Component,
-    Credential, Event, Hash, Job, JobEvent, JobId, JobKind, JobOutput, JobResult, NodeCommand,
-    RecordedCommit, ReportJobV2, Restarts, SnapshotV1,
+    BackupId, ClusterName, ClusterUid, Command, CommandEnvelope, CommandId, Commit, CommitHeader,
+    Component, Credential, Event, Hash, Job, JobEvent, JobId, JobKind, JobOutput, JobResult,
+    NodeCommand, RecordedCommit, ReportJobV2, Restarts, SnapshotV1,
 };
 use std::collections::BTreeSet;
 
@@ -33,6 +33,8 @@ pub struct Plan {
     /// The jobs, in an order in which they can be done; those on hypervisors that are
     /// away wait, and nothing after them is planned.
     pub jobs: Vec<PlannedJob>,
+    /// Backups that can be read now, and not afterwards.
+    pub unreadable: Vec<(ClusterName, BackupId)>,
     /// Clusters that had API servers before.
     pub served: BTreeSet<ClusterName>,
 }
@@ -87,6 +89,11 @@ struct Rehearsal {
     now_ms: u64,
     events: Vec<Event>,
     scopes: BTreeSet<Scope>,
+    /// Jobs that were owed before, or are done here.
+    seen: BTreeSet<JobId>,
+    jobs: Vec<PlannedJob>,
+    /// How many commands followed by themselves.
+    followed: usize,
 }
 
 impl Rehearsal {
@@ -117,34 +124,47 @@ impl Rehearsal {
         Ok(())
     }
 
+    /// Decides a command: where it must wait for what those before it set going, after that.
+    fn ask(&mut self, envelope: &CommandEnvelope) -> Result<(), Rejection> {
+        match self.run(envelope) {
+            Err(busy @ (Rejection::MembershipBusy { .. } | Rejection::ClusterBusy(_))) => {
+                let done = self.jobs.len();
+                self.carry_out()?;
+                if self.jobs.len() == done { Err(busy) } else { self.run(envelope) }
+            }
+            decided => decided,
+        }
+    }
+
+    /// What follows by itself.
+    fn follow(&mut self, command: impl Into<Command>) -> Result<(), Rejection> {
+        let id = CommandId(uuid::Uuid::from_u128(self.followed as u128));
+        self.followed += 1;
+        self.run(&CommandEnvelope::new(id, "plan", self.now_ms, command))
+    }
+
     /// Does all that is owed, as one job after the other, and what a rotation makes anew.
-    fn carry_out(
-        &mut self,
-        mut seen: BTreeSet<JobId>,
-        jobs: &mut Vec<PlannedJob>,
-    ) -> Result<(), Rejection> {
-        for number in 0..MANY {
-            let Some(job) = self.owed().into_iter().find(|job| !seen.contains(&job.id)) else {
-                if self.renew(number)? {
+    fn carry_out(&mut self) -> Result<(), Rejection> {
+        while self.followed < MANY {
+            let Some(job) = self.owed().into_iter().find(|job| !self.seen.contains(&job.id)) else {
+                if self.renew()? {
                     continue;
                 }
                 break;
             };
-            seen.insert(job.id.clone());
+            self.seen.insert(job.id.clone());
             let waits = self.is_away(&job);
             if !waits {
                 let result = JobResult::Succeeded(output_of(&job));
-                let report = ReportJobV2 { job: job.id.clone(), result, took_ms: 0 };
-                let id = CommandId(uuid::Uuid::from_u128(number as u128));
-                self.run(&CommandEnvelope::new(id, "plan", self.now_ms, report))?;
+                self.follow(ReportJobV2 { job: job.id.clone(), result, took_ms: 0 })?;
             }
-            jobs.push(PlannedJob { job, waits });
+            self.jobs.push(PlannedJob { job, waits });
         }
         Ok(())
     }
 
     /// Certificates that a rotation makes anew, of one node; whether there were any.
-    fn renew(&mut self, number: usize) -> Result<bool, Rejection> {
+    fn renew(&mut self) -> Result<bool, Rejection> {
         let rotates = |c: &ClusterName| {
             self.scopes.contains(&Scope::Cluster(c.clone()))
                 && self.state.clusters.get(c).is_some_and(|c| c.rotation.is_some())
@@ -153,9 +173,8 @@ impl Rehearsal {
             .into_iter()
             .find(|c| matches!(c, Command::Node(NodeCommand::RenewCertificates(c)) if rotates(&c.cluster)));
         let Some(renewal) = renewal else { return Ok(false) };
-        let id = CommandId(uuid::Uuid::from_u128(number as u128));
         let events = self.events.len();
-        self.run(&CommandEnvelope::new(id, "plan", self.now_ms, renewal))?;
+        self.follow(renewal)?;
         Ok(self.events.len() > events)
     }
 
@@ -172,17 +191,36 @@ impl Rehearsal {
 
 /// What these commands would do, one after the other.
 pub fn plan(state: &State, commands: &[CommandEnvelope], now_ms: u64) -> Plan {
-    let before: BTreeSet<JobId> =
-        Scope::all(state).flat_map(|s| owed_in(state, &s)).map(|job| job.id).collect();
-    let mut rehearsal =
-        Rehearsal { state: state.clone(), now_ms, events: Vec::new(), scopes: BTreeSet::new() };
-    let refused = commands.iter().find_map(|command| rehearsal.run(command).err());
-    let mut jobs = Vec::new();
-    let refused = refused.or(rehearsal.carry_out(before, &mut jobs).err());
+    let seen = Scope::all(state).flat_map(|s| owed_in(state, &s)).map(|job| job.id).collect();
+    let mut rehearsal = Rehearsal {
+        state: state.clone(),
+        now_ms,
+        events: Vec::new(),
+        scopes: BTreeSet::new(),
+        seen,
+        jobs: Vec::new(),
+        followed: 0,
+    };
+    let refused = commands.iter().find_map(|command| rehearsal.ask(command).err());
+    let refused = refused.or(rehearsal.carry_out().err());
     let serves = |c: &Cluster| !c.carriers(Component::ApiServer).is_empty();
     let served = state.clusters.iter().filter(|(_, c)| serves(c));
     let served = served.map(|(name, _)| name.clone()).collect();
-    Plan { position: state.position, refused, events: rehearsal.events, jobs, served }
+    let unreadable = unreadable(state, &rehearsal.state);
+    let Rehearsal { events, jobs, .. } = rehearsal;
+    Plan { position: state.position, refused, events, jobs, unreadable, served }
+}
+
+fn unreadable(before: &State, after: &State) -> Vec<(ClusterName, BackupId)> {
+    let mut lost = Vec::new();
+    for (name, cluster) in &before.clusters {
+        let then = after.clusters.get(name).filter(|then| then.uid == cluster.uid);
+        let readable = |b: &&BackupId| cluster.is_readable(**b);
+        let stays = |b: &BackupId| then.is_some_and(|then| then.is_readable(*b));
+        let all = cluster.backups.keys().filter(readable).filter(|b| !stays(b));
+        lost.extend(all.map(|b| (name.clone(), *b)));
+    }
+    lost
 }
 
 /// What a job gives that works out.

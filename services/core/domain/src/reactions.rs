@@ -2,6 +2,7 @@
 //! node whose replacement is ready, the next component of an upgrade, the next node of a
 //! rotation, the next API server that learns of new issuers.
 
+use crate::backup::{Restore, RestoreStage};
 use crate::cluster::{Cluster, ClusterPhase};
 use crate::fold::evolve;
 use crate::guards::next_generation;
@@ -22,7 +23,7 @@ pub(crate) fn add(state: &State, events: &mut Vec<Event>) {
         let mut after = part(state, &name);
         events.iter().for_each(|event| evolve(&mut after, event));
         loop {
-            let more = next(&after, &name, next_generation(state));
+            let more = next(state, &after, &name, next_generation(state));
             if more.is_empty() {
                 break;
             }
@@ -65,7 +66,8 @@ fn touched(state: &State, events: &[Event]) -> BTreeSet<ClusterName> {
 
 /// One cluster of the state with its hypervisors: all that is needed here.
 fn part(state: &State, name: &ClusterName) -> State {
-    let mut part = State { position: state.position, time_ms: state.time_ms, ..State::default() };
+    let (position, time_ms, raised) = (state.position, state.time_ms, state.raised);
+    let mut part = State { position, time_ms, raised, ..State::default() };
     if let Some(cluster) = state.clusters.get(name) {
         for node in cluster.nodes.values() {
             if let Some(h) = state.hypervisors.get(&node.hypervisor) {
@@ -77,7 +79,8 @@ fn part(state: &State, name: &ClusterName) -> State {
     part
 }
 
-fn next(state: &State, name: &ClusterName, generation: Generation) -> Vec<Event> {
+/// What follows in a part of the state; `before` is all of it, before the decision.
+fn next(before: &State, state: &State, name: &ClusterName, generation: Generation) -> Vec<Event> {
     let Some(cluster) = state.clusters.get(name) else { return Vec::new() };
     if cluster.phase == ClusterPhase::Creating && cluster.is_converged() {
         return vec![ClusterBecameReadyV1 { name: name.clone() }.into()];
@@ -91,10 +94,14 @@ fn next(state: &State, name: &ClusterName, generation: Generation) -> Vec<Event>
     if let Some((node, _)) = left {
         return orphaned(cluster, name, node, generation);
     }
-    if let Some(expired) = backup::reactions::expired(cluster, name, generation) {
+    if let Some(expired) = backup::reactions::expired(before, cluster, name, generation) {
         return vec![expired];
     }
     if cluster.phase == ClusterPhase::Deleting || cluster.hibernated {
+        return Vec::new();
+    }
+    let staging = |restore: &Restore| restore.stage == RestoreStage::Staging;
+    if cluster.restore.as_ref().is_some_and(staging) {
         return Vec::new();
     }
     if let Some(restore) = &cluster.restore
@@ -107,8 +114,12 @@ fn next(state: &State, name: &ClusterName, generation: Generation) -> Vec<Event>
         .nodes
         .values()
         .filter(|node| node.is_ready())
-        .filter_map(|node| node.replaces.as_ref())
-        .find(|old| cluster.nodes.get(*old).is_some_and(|n| !n.removing));
+        .filter_map(|node| node.replaces.as_ref().map(|old| (node, old)))
+        .find(|(node, old)| {
+            // Another one may have come under the old one's name.
+            cluster.nodes.get(*old).is_some_and(|n| !n.removing && n.added < node.added)
+        })
+        .map(|(_, old)| old);
     if let Some(old) = replaced
         && let Ok(events) = removal(cluster, name, old, generation)
     {

@@ -38,8 +38,18 @@ pub enum Rejection {
     },
     #[error("cluster {cluster} has no backup {backup}, or it is not taken yet (`oi backup list`)")]
     BackupUnknown { cluster: ClusterName, backup: BackupId },
-    #[error("cluster {0} is being restored: wait until it is ready")]
+    #[error(
+        "cluster {by} is being made of a backup of cluster {cluster}: wait until it is ready, or delete it first"
+    )]
+    BackupInUse { cluster: ClusterName, by: ClusterName },
+    #[error(
+        "cluster {0} is being restored: wait until it is ready, restore another backup, or abort it (`oi cluster restore --abort`)"
+    )]
     RestoreRunning(ClusterName),
+    #[error("cluster {0} is not being restored: there is nothing to abort")]
+    NoRestore(ClusterName),
+    #[error("cluster {0} is made of that backup and has nothing to go back to: delete it instead")]
+    MadeOfBackup(ClusterName),
     #[error(
         "cluster {0} has no control-plane node on a hypervisor that answers: add one first (`oi node create`)"
     )]
@@ -89,7 +99,7 @@ pub enum Rejection {
     )]
     MembershipBusy { cluster: ClusterName, what: &'static str },
     #[error(
-        "hypervisor {0} exists already with other settings: remove it first, or register it as it was"
+        "hypervisor {0} exists already with other settings: change it (`oi hypervisor update`), or register it as it was"
     )]
     HypervisorExists(HypervisorName),
     #[error(
@@ -103,7 +113,7 @@ pub enum Rejection {
     #[error("no {kind} hypervisor can take a {role} node: {reason}")]
     NoHypervisor { kind: &'static str, role: &'static str, reason: String },
     #[error(
-        "hypervisor {hypervisor} has only {free} of {needed} host ports left: widen its port range or remove nodes"
+        "hypervisor {hypervisor} has only {free} of {needed} host ports left: widen its port range (`oi hypervisor update`), or remove nodes"
     )]
     PortsExhausted { hypervisor: HypervisorName, free: usize, needed: usize },
     #[error("{0} leads to another cluster already: choose another name or port")]
@@ -186,7 +196,9 @@ impl Rejection {
             Rejection::UpgradeRunning { .. } => Code::UpgradeRunning,
             Rejection::UpgradeImpossible { .. } => Code::UpgradeImpossible,
             Rejection::BackupUnknown { .. } => Code::BackupUnknown,
+            Rejection::BackupInUse { .. } => Code::BackupInUse,
             Rejection::RestoreRunning(_) => Code::RestoreRunning,
+            Rejection::NoRestore(_) | Rejection::MadeOfBackup(_) => Code::NoRestore,
             Rejection::NowhereToRestore(_) => Code::NowhereToRestore,
             Rejection::NoUpgrade(_) => Code::NoUpgrade,
             Rejection::NoRotation(_) => Code::NoRotation,

@@ -32,7 +32,8 @@ impl Urgency {
             | JobKind::RemoveNode
             | JobKind::LeaveCluster
             | JobKind::StopNode
-            | JobKind::RestoreEtcd => Urgency::by_phase(state, job),
+            | JobKind::RestoreEtcd
+            | JobKind::StageRestore => Urgency::by_phase(state, job),
         }
     }
 

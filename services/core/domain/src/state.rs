@@ -5,6 +5,7 @@ use crate::hypervisor::Hypervisor;
 use crate::job::JobFailure;
 use crate::node::Node;
 use crate::processed::Processed;
+use crate::tenant::Tenants;
 use oi_events::{ClusterName, CodecError, Hash, HypervisorName, JobId, NodeName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ pub struct State {
     pub failures: BTreeMap<JobId, JobFailure>,
     /// Commands that were decided.
     pub processed: Arc<Processed>,
+    /// Whose clusters are, where they are somebody's.
+    pub tenants: Arc<Tenants>,
     /// What releases may write, as it was raised; see [`State::level`].
     pub raised: u16,
 }

@@ -10,7 +10,7 @@ use oi_events::Command;
 pub fn due(state: &State, now_ms: u64) -> Vec<Command> {
     let mut commands = job::timers::due(state, now_ms);
     for (name, c) in &state.clusters {
-        commands.extend(cluster::timers::due(name, c, now_ms));
+        commands.extend(cluster::timers::due(state, name, c, now_ms));
         commands.extend(backup::timers::due(name, c, now_ms));
         commands.extend(node::timers::due(name, c, now_ms));
         commands.extend(addons::timers::due(name, c, now_ms));

@@ -4,6 +4,8 @@
 mod history;
 mod routes;
 mod serve;
+mod visitors;
 
 pub use history::{History, HistoryError};
-pub use serve::{PageError, serve};
+pub use serve::{PageError, listen, serve, serve_to};
+pub use visitors::Visitors;

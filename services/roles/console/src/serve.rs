@@ -2,6 +2,7 @@
 
 use crate::history::History;
 use crate::routes;
+use crate::visitors::{Admitted, Visitors, admit};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -9,6 +10,8 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::net::SocketAddr;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// Why the page is not served.
@@ -23,6 +26,9 @@ pub enum PageError {
         #[source]
         source: std::io::Error,
     },
+    /// Serving ended.
+    #[error("the page is not served any more")]
+    Serve(#[source] std::io::Error),
 }
 
 /// Nothing is loaded from elsewhere, and nothing is framed.
@@ -59,33 +65,64 @@ fn file(kind: &'static str, content: &'static str) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], content)
 }
 
-/// Serves until stopped.
+/// Takes an address for the page.
 ///
 /// # Errors
-/// Where the address is taken.
+/// Where it is taken.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, PageError> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|source| PageError::Listen { address, source })
+}
+
+/// Serves whoever connects, until stopped.
+///
+/// # Errors
+/// Where serving fails.
 pub async fn serve(
-    address: SocketAddr,
+    listener: TcpListener,
     history: History,
     stop: CancellationToken,
 ) -> Result<(), PageError> {
-    let failed = |source| PageError::Listen { address, source };
-    let listener = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
-    let loopback = address.ip().is_loopback();
+    let address = listener.local_addr().map_err(PageError::Serve)?;
+    let router = router(history, stop.clone(), address.ip().is_loopback());
+    tracing::info!(%address, tls = false, "page served");
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async move { stop.cancelled().await })
+        .await
+        .map_err(PageError::Serve)
+}
+
+/// Serves those who may see all, until stopped; others are told why not.
+///
+/// # Errors
+/// Where serving fails.
+pub async fn serve_to<C>(
+    visitors: Visitors<C>,
+    history: History,
+    stop: CancellationToken,
+) -> Result<(), PageError>
+where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let router = router(history, stop.clone(), false).layer(middleware::from_fn(admit));
+    tracing::info!(tls = true, "page served");
+    axum::serve(visitors, router.into_make_service_with_connect_info::<Admitted>())
+        .with_graceful_shutdown(async move { stop.cancelled().await })
+        .await
+        .map_err(PageError::Serve)
+}
+
+fn router(history: History, stop: CancellationToken, loopback: bool) -> Router {
     let html =
         || async { file("text/html; charset=utf-8", include_str!("../static/console.html")) };
     let style = || async { file("text/css; charset=utf-8", include_str!("../static/console.css")) };
     let script =
         || async { file("text/javascript; charset=utf-8", include_str!("../static/console.js")) };
-    let router = Router::new()
+    Router::new()
         .route("/", get(html))
         .route("/console.css", get(style))
         .route("/console.js", get(script))
-        .merge(routes::routes(stop.clone()))
+        .merge(routes::routes(stop))
         .layer(middleware::from_fn(move |request, next| guard(request, next, loopback)))
-        .with_state(history);
-    tracing::info!(%address, "page served");
-    axum::serve(listener, router)
-        .with_graceful_shutdown(async move { stop.cancelled().await })
-        .await
-        .map_err(failed)
+        .with_state(history)
 }

@@ -4,7 +4,7 @@
 #[path = "../../../core/domain/tests/support/mod.rs"]
 mod world;
 
-use oi_console::{History, serve};
+use oi_console::{History, listen, serve};
 use oi_events::*;
 use oi_journal::Journal;
 use oi_journal::testing::{Broker, free_port};
@@ -56,7 +56,8 @@ async fn a_workers_link_is_shown() {
     let view = store(&world, &journal).await;
     let (port, stop) = (free_port(), CancellationToken::new());
     let history = History::new(journal.log(), view);
-    tokio::spawn(serve(([127, 0, 0, 1], port).into(), history, stop));
+    let listener = listen(([127, 0, 0, 1], port).into()).await.unwrap();
+    tokio::spawn(serve(listener, history, stop));
 
     let now = get(port, "/api/state").await;
     let peers = &now["state"]["clusters"]["test"]["tunnel"]["peers"];

@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 const TICK: Duration = Duration::from_millis(250);
 /// So many commands are decided together at most: one write to the disk stores them all.
 const BATCH: usize = 256;
-/// So many may wait; others are refused until it is their turn.
+/// So many may wait, if they are small enough (`oi_journal` counts bytes); others are refused until
+/// it is their turn.
 const WAITING: usize = 4096;
 
 /// What a decider may do beside reading the state.

@@ -1,10 +1,11 @@
 //! One command: asked, decided, answered.
 
+use crate::identity::Identity;
 use crate::rejected::Rejected;
 use crate::rejection_log::with_source;
 use crate::rpc::Reply;
-use crate::service::Gateway;
-use oi_events::{Code, CommandEnvelope, Outcome};
+use crate::service::{Gateway, permits};
+use oi_events::{Code, CommandEnvelope, Outcome, chain};
 use oi_proto::v1;
 use prost::Message;
 use std::time::Duration;
@@ -25,12 +26,37 @@ pub(crate) fn command_span(envelope: &CommandEnvelope) -> tracing::Span {
 }
 
 impl Gateway {
+    /// What somebody asks for, if they may. A tenant's cluster may have been created a moment ago
+    /// at another gateway: before a tenant is refused, this one is as current as the log.
+    pub(crate) async fn asked(
+        &self,
+        who: &Identity,
+        envelope: CommandEnvelope,
+    ) -> Result<CommandEnvelope, Rejected> {
+        let asked = self.view.read(|s| who.asks(s, envelope.clone()));
+        if !who.is_tenant() || asked.is_ok() {
+            return asked;
+        }
+        let end = self.handles.log.last_position().await;
+        let end = end.map_err(|e| Rejected::unavailable(&e))?;
+        if end <= self.view.position() {
+            return asked;
+        }
+        let seen = tokio::time::timeout(DECISION, self.view.wait_for(end)).await;
+        if !matches!(seen, Ok(Ok(()))) {
+            return Err(Rejected::new(Code::Unavailable, "the view does not keep up with the log"));
+        }
+        self.view.read(|s| who.asks(s, envelope))
+    }
+
     /// Asks for a decision and waits for it.
     pub(crate) async fn decide(
         &self,
         envelope: &CommandEnvelope,
     ) -> Result<v1::SubmitResponse, Rejected> {
-        let Ok(_permit) = self.permits.try_acquire() else {
+        let bytes = envelope.command.encode();
+        let bytes = bytes.map_err(|e| Rejected::new(Code::Malformed, chain(&e)))?.len();
+        let Ok(_permit) = self.permits.try_acquire_many(permits(bytes)) else {
             return Err(Rejected::new(
                 Code::Busy,
                 "too many commands wait here: try again in a second",

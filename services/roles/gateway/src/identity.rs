@@ -2,13 +2,20 @@
 //!
 //! The certificate's common name is the person or program, and its organizations say what
 //! they are: `oi:viewer`, `oi:operator` or `oi:admin`, and for a tenant `oi:tenant:<name>`
-//! beside it. Clusters of a tenant are those whose names begin with the tenant's and a
-//! hyphen; a tenant sees nothing else. Without TLS whoever reaches the API may do
-//! everything.
+//! beside it. Whose a cluster is, is recorded; a tenant sees no others. What a tenant creates is
+//! its own, and its name begins with the tenant's and a hyphen. Without TLS whoever reaches the
+//! API may do everything.
 
+use crate::operation::unknown;
 use crate::rejected::Rejected;
-use oi_events::{AskedBy, Code, Command, CommandFacts};
+use crate::tls::Connection;
+use oi_domain::State;
+use oi_events::{
+    AskedBy, ClusterCommand, ClusterName, Code, Command, CommandEnvelope, CommandFacts,
+    CreateClusterForTenantV1, Keys, NodeCommand, TenantCommand, TenantName, parsed,
+};
 use oi_journal::Submission;
+use std::collections::BTreeSet;
 use tonic::Request;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -40,11 +47,15 @@ pub struct Identity {
     /// None without TLS.
     name: Option<String>,
     role: AccessRole,
-    tenant: Option<String>,
+    tenant: Option<TenantName>,
 }
 
 fn forbidden(problem: impl Into<String>) -> Rejected {
     Rejected::new(Code::Forbidden, problem)
+}
+
+fn tenant(name: &str) -> Result<TenantName, Rejected> {
+    name.parse().map_err(|e: oi_events::IdError| forbidden(e.to_string()))
 }
 
 /// A producer as it is recorded; the same name in two tenants is two producers.
@@ -65,7 +76,15 @@ impl Identity {
             return Ok(Identity { name: None, role: AccessRole::Admin, tenant: None });
         };
         let unreadable = || forbidden("the client certificate cannot be read");
-        let der = certificates.first().ok_or_else(unreadable)?;
+        Identity::of_certificate(certificates.first().ok_or_else(unreadable)?)
+    }
+
+    /// Reads a certificate.
+    ///
+    /// # Errors
+    /// Where it names nobody, or no role.
+    pub fn of_certificate(der: &[u8]) -> Result<Identity, Rejected> {
+        let unreadable = || forbidden("the client certificate cannot be read");
         let (_, certificate) = X509Certificate::from_der(der).map_err(|_| unreadable())?;
         let subject = certificate.subject();
         let name = subject.iter_common_name().next().map(|cn| cn.as_str());
@@ -90,7 +109,8 @@ impl Identity {
                 submission.role
             ))
         })?;
-        Ok(Identity { name: Some(name), role, tenant: submission.tenant.clone() })
+        let tenant = submission.tenant.as_deref().map(tenant).transpose()?;
+        Ok(Identity { name: Some(name), role, tenant })
     }
 
     fn named<'a>(
@@ -100,11 +120,14 @@ impl Identity {
         let name = crate::convert::actor(name).map_err(|_| {
             forbidden("the client certificate's common name is none that can be recorded")
         })?;
-        let (mut role, mut tenant) = (None, None);
+        let (mut role, mut whose) = (None, None);
         for organization in organizations {
             role = role.max(organization.strip_prefix("oi:").and_then(AccessRole::parse));
             if let Some(name) = organization.strip_prefix("oi:tenant:") {
-                tenant = Some(name.to_owned());
+                let other = whose.replace(tenant(name)?);
+                if other.is_some_and(|other| Some(other) != whose) {
+                    return Err(forbidden("the client certificate names two tenants"));
+                }
             }
         }
         let role = role.ok_or_else(|| {
@@ -112,7 +135,12 @@ impl Identity {
                 "{name} has no role: the certificate's organization must be oi:viewer, oi:operator or oi:admin"
             ))
         })?;
-        Ok(Identity { name: Some(name), role, tenant })
+        Ok(Identity { name: Some(name), role, tenant: whose })
+    }
+
+    /// Whether it is a tenant's.
+    pub fn is_tenant(&self) -> bool {
+        self.tenant.is_some()
     }
 
     /// What is recorded as the actor, where the request says `said`.
@@ -142,17 +170,26 @@ impl Identity {
     /// [`Code::Forbidden`] where it is.
     pub fn needs_all(&self, role: AccessRole) -> Result<(), Rejected> {
         match &self.tenant {
-            Some(tenant) => Err(forbidden(format!(
-                "tenant {tenant} sees and changes clusters named {tenant}-… only"
-            ))),
+            Some(tenant) => {
+                Err(forbidden(format!("tenant {tenant} sees and changes its own clusters only")))
+            }
             None => self.needs(role),
         }
     }
 
-    /// Whether it sees a cluster.
-    pub fn sees(&self, cluster: &str) -> bool {
-        self.tenant.as_ref().is_none_or(|tenant| {
-            cluster.strip_prefix(tenant.as_str()).is_some_and(|rest| rest.starts_with('-'))
+    /// Whether it sees the cluster of that name.
+    pub fn sees(&self, state: &State, cluster: &str) -> bool {
+        self.tenant.as_ref().is_none_or(|own| {
+            parsed(cluster).is_some_and(|c: ClusterName| state.tenants.of(&c) == Some(own))
+        })
+    }
+
+    /// Whether it sees what happened to the cluster of that name at a position: the name may be
+    /// another one's since.
+    pub fn saw(&self, state: &State, cluster: &str, position: u64) -> bool {
+        self.tenant.as_ref().is_none_or(|own| {
+            parsed(cluster)
+                .is_some_and(|c: ClusterName| state.tenants.at(&c, position) == Some(own))
         })
     }
 
@@ -160,16 +197,58 @@ impl Identity {
     ///
     /// # Errors
     /// [`Code::Forbidden`] where not.
-    pub fn needs_on(&self, role: AccessRole, cluster: &str) -> Result<(), Rejected> {
-        if self.sees(cluster) { self.needs(role) } else { self.needs_all(role) }
+    pub fn needs_on(&self, state: &State, role: AccessRole, cluster: &str) -> Result<(), Rejected> {
+        if self.sees(state, cluster) { self.needs(role) } else { self.needs_all(role) }
+    }
+
+    /// What is asked in its name: what a tenant creates is its own.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`] where it may not ask for that.
+    pub fn asks(
+        &self,
+        state: &State,
+        envelope: CommandEnvelope,
+    ) -> Result<CommandEnvelope, Rejected> {
+        let command = match (&self.tenant, envelope.command) {
+            (Some(own), Command::Cluster(ClusterCommand::CreateCluster(c))) => {
+                let tenant = own.clone();
+                CreateClusterForTenantV1 { tenant, name: c.name, spec: c.spec }.into()
+            }
+            (_, command) => command,
+        };
+        self.may(state, &command)?;
+        Ok(CommandEnvelope { command, ..envelope })
+    }
+
+    /// The same of commands one after the other: what one creates, the next ones may change.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`] where it may not ask for one of them.
+    pub fn asks_all(
+        &self,
+        state: &State,
+        commands: Vec<CommandEnvelope>,
+    ) -> Result<Vec<CommandEnvelope>, Rejected> {
+        let mut created = BTreeSet::new();
+        let mut asked = Vec::new();
+        for envelope in commands {
+            let CommandFacts { about, keys, .. } = envelope.command.facts();
+            let cluster = about.cluster.clone();
+            if about.clusters().any(|c| created.contains(c)) {
+                self.needs(AccessRole::Operator)?;
+                asked.push(envelope);
+                continue;
+            }
+            asked.push(self.asks(state, envelope)?);
+            created.extend(cluster.filter(|_| keys == Keys::New));
+        }
+        Ok(asked)
     }
 
     /// Whether it may ask for a command: of what it is about, a tenant must see all.
-    ///
-    /// # Errors
-    /// [`Code::Forbidden`] where not.
-    pub fn may(&self, command: &Command) -> Result<(), Rejected> {
-        let CommandFacts { about, asked_by, .. } = command.facts();
+    fn may(&self, state: &State, command: &Command) -> Result<(), Rejected> {
+        let CommandFacts { about, asked_by, keys, .. } = command.facts();
         let role = match asked_by {
             AskedBy::Operator => AccessRole::Operator,
             AskedBy::Admin => AccessRole::Admin,
@@ -178,11 +257,62 @@ impl Identity {
                 return Err(forbidden(format!("{kind} is for oi itself")));
             }
         };
+        if let Some(own) = &self.tenant {
+            self.may_as_tenant(own, command)?;
+        }
         let mut clusters = about.clusters().peekable();
         if clusters.peek().is_none() {
             return self.needs_all(role);
         }
-        clusters.try_for_each(|c| self.needs_on(role, c.as_str()))
+        let new = about.cluster.as_ref().filter(|_| keys == Keys::New);
+        clusters.try_for_each(|c| {
+            if Some(c) == new {
+                self.may_name(c)?;
+            } else if !state.clusters.contains_key(c) && self.tenant.is_some() {
+                // It is told here: by the time of a decision it may be somebody else's.
+                self.may_name(c)?;
+                self.needs(role)?;
+                return Err(unknown(c));
+            } else if !self.sees(state, c.as_str()) {
+                return self.needs_all(role);
+            }
+            self.needs(role)
+        })
+    }
+
+    /// What no tenant may, of clusters of its own either.
+    fn may_as_tenant(&self, own: &TenantName, command: &Command) -> Result<(), Rejected> {
+        match command {
+            Command::Node(NodeCommand::AddNode(c)) if c.hypervisor.is_some() => {
+                Err(forbidden(format!("tenant {own} does not choose hypervisors: leave it out")))
+            }
+            Command::Tenant(TenantCommand::CreateClusterForTenant(c)) if c.tenant != *own => {
+                Err(forbidden(format!("tenant {own} creates clusters of its own only")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it may give a new cluster this name.
+    fn may_name(&self, cluster: &ClusterName) -> Result<(), Rejected> {
+        let Some(own) = &self.tenant else { return Ok(()) };
+        let rest = cluster.as_str().strip_prefix(own.as_str());
+        if rest.is_some_and(|rest| rest.starts_with('-')) {
+            return Ok(());
+        }
+        Err(forbidden(format!("tenant {own} creates clusters named {own}-… only, not {cluster}")))
+    }
+}
+
+impl Connection {
+    /// Whether its client may see all that there is, as the page shows it.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`] where not.
+    pub fn sees_all(&self) -> Result<(), Rejected> {
+        let der = self.certificate();
+        let der = der.ok_or_else(|| forbidden("a client certificate is needed"))?;
+        Identity::of_certificate(&der)?.needs_all(AccessRole::Viewer)
     }
 }
 
@@ -204,22 +334,62 @@ mod tests {
         assert!(Identity::named("system:worker", ["oi:admin"].into_iter()).is_err());
     }
 
-    #[test]
-    fn a_tenant_touches_only_clusters_of_its_name() {
-        let tenant = identity(&["oi:operator", "oi:tenant:acme"]).unwrap();
-        let delete = |name: &str| {
-            DeleteClusterV2 { name: name.parse().unwrap(), forget_orphans: false }.into()
-        };
-        assert!(tenant.may(&delete("acme-blue")).is_ok());
-        for other in ["acme", "acmeblue", "other", "x-acme-blue"] {
-            assert!(tenant.may(&delete(other)).is_err(), "{other}");
+    /// Clusters and whose they are.
+    fn state(clusters: &[(&str, Option<&str>)]) -> State {
+        let mut state = State::default();
+        for (cluster, tenant) in clusters {
+            let Command::Cluster(ClusterCommand::CreateCluster(c)) = create(cluster).command else {
+                panic!()
+            };
+            let (uid, credentials) = (ClusterUid(uuid::Uuid::nil()), Vec::new());
+            let created = ClusterCreatedV1 { name: c.name.clone(), uid, spec: c.spec, credentials };
+            oi_domain::evolve(&mut state, &created.into());
+            let tenant = tenant.map(|t| t.parse().unwrap());
+            oi_domain::evolve(&mut state, &TenantSetV1 { cluster: c.name, tenant }.into());
         }
-        let clone = CloneClusterV1 {
-            name: "acme-copy".parse().unwrap(),
-            source: "other".parse().unwrap(),
-            backup: BackupId(uuid::Uuid::nil()),
+        state
+    }
+
+    fn delete(name: &str) -> Command {
+        DeleteClusterV2 { name: name.parse().unwrap(), forget_orphans: false }.into()
+    }
+
+    fn create(name: &str) -> CommandEnvelope {
+        let spec = ClusterSpec {
+            kubernetes_version: "v1.36.3".parse().unwrap(),
+            pod_cidr: String::new(),
+            service_cidr: String::new(),
+            dns_domain: String::new(),
+            extra_sans: Vec::new(),
         };
-        assert!(tenant.may(&clone.into()).is_err());
+        let command = CreateClusterV1 { name: name.parse().unwrap(), spec };
+        CommandEnvelope::new(CommandId(uuid::Uuid::nil()), "x", 0, command)
+    }
+
+    #[test]
+    fn a_tenant_touches_only_what_is_recorded_as_its_own() {
+        let state = state(&[
+            ("acme-blue", Some("acme")),
+            ("acme-eu-x", Some("acme-eu")),
+            ("acme-y", None),
+            ("other", Some("other")),
+        ]);
+        let tenant = identity(&["oi:operator", "oi:tenant:acme"]).unwrap();
+        assert!(tenant.may(&state, &delete("acme-blue")).is_ok());
+        for other in ["acme", "acmeblue", "other", "acme-eu-x", "acme-y"] {
+            assert!(tenant.may(&state, &delete(other)).is_err(), "{other}");
+            assert!(!tenant.sees(&state, other), "{other}");
+        }
+        // Of its own that are not there it is told so.
+        let absent = tenant.may(&state, &delete("acme-none")).unwrap_err();
+        assert_eq!(absent.code, unknown(&"acme-none".parse().unwrap()).code);
+        let clone = |name: &str, source: &str| {
+            let (name, source) = (name.parse().unwrap(), source.parse().unwrap());
+            CloneClusterV1 { name, source, backup: BackupId(uuid::Uuid::nil()) }.into()
+        };
+        assert!(tenant.may(&state, &clone("acme-copy", "acme-blue")).is_ok());
+        assert!(tenant.may(&state, &clone("acme-copy", "other")).is_err());
+        assert!(tenant.may(&state, &clone("copy", "acme-blue")).is_err());
         for (job, may) in [
             ("node.acme-blue.cp-1.7.etcd", true),
             ("node.other.cp-1.7.etcd", false),
@@ -227,12 +397,56 @@ mod tests {
             ("", false),
         ] {
             let retry = RetryJobV1 { job: JobId(job.to_owned()) }.into();
-            assert_eq!(tenant.may(&retry).is_ok(), may, "{job}");
+            assert_eq!(tenant.may(&state, &retry).is_ok(), may, "{job}");
         }
     }
 
     #[test]
+    fn what_a_tenant_creates_is_its_own_and_named_so() {
+        let state = State::default();
+        let tenant = identity(&["oi:operator", "oi:tenant:acme"]).unwrap();
+        let asked = tenant.asks(&state, create("acme-blue")).unwrap().command;
+        let Command::Tenant(TenantCommand::CreateClusterForTenant(c)) = asked else {
+            panic!("{asked:?}")
+        };
+        assert_eq!(c.tenant.as_str(), "acme");
+        for name in ["acme", "blue", "acmeblue"] {
+            assert!(tenant.asks(&state, create(name)).is_err(), "{name}");
+        }
+        let foreign = CreateClusterForTenantV1 { tenant: "other".parse().unwrap(), ..c };
+        assert!(tenant.may(&state, &foreign.clone().into()).is_err());
+        let operator = identity(&["oi:operator"]).unwrap();
+        assert!(operator.may(&state, &foreign.into()).is_ok());
+        let plain = operator.asks(&state, create("acme-blue")).unwrap();
+        assert_eq!(plain, create("acme-blue"), "nobody's");
+    }
+
+    #[test]
+    fn a_tenant_neither_chooses_hypervisors_nor_whose_a_cluster_is() {
+        let state = state(&[("acme-blue", Some("acme"))]);
+        let tenant = identity(&["oi:admin", "oi:tenant:acme"]).unwrap();
+        let add = |hypervisor: Option<&str>| {
+            let hypervisor = hypervisor.map(|h| h.parse().unwrap());
+            let (cluster, name) = ("acme-blue".parse().unwrap(), "cp-1".parse().unwrap());
+            AddNodeV1 { cluster, name, role: Role::ControlPlane, hypervisor }.into()
+        };
+        assert!(tenant.may(&state, &add(None)).is_ok());
+        assert!(tenant.may(&state, &add(Some("beside-the-victim"))).is_err());
+        let set = SetTenantV1 { cluster: "acme-blue".parse().unwrap(), tenant: None };
+        let operator = identity(&["oi:operator"]).unwrap();
+        assert!(operator.may(&state, &set.into()).is_err());
+    }
+
+    #[test]
+    fn a_certificate_of_two_tenants_or_of_a_malformed_one_is_nobodys() {
+        assert!(identity(&["oi:operator", "oi:tenant:a", "oi:tenant:b"]).is_err());
+        assert!(identity(&["oi:operator", "oi:tenant:A.B"]).is_err());
+        assert!(identity(&["oi:operator", "oi:tenant:"]).is_err());
+    }
+
+    #[test]
     fn each_role_may_what_it_is_for() {
+        let state = State::default();
         let cluster = UndeleteClusterV1 { name: "a".parse().unwrap() }.into();
         let hypervisor = ForgetOrphansV1 { name: "a".parse().unwrap() }.into();
         let oi_only = RetryJobV1 { job: JobId("hypervisor.a.7.probe".to_owned()) }.into();
@@ -240,9 +454,9 @@ mod tests {
             [("oi:viewer", false, false), ("oi:operator", true, false), ("oi:admin", true, true)]
         {
             let who = identity(&[role]).unwrap();
-            assert_eq!(who.may(&cluster).is_ok(), clusters, "{role}");
-            assert_eq!(who.may(&hypervisor).is_ok(), hypervisors, "{role}");
-            assert_eq!(who.may(&oi_only).is_ok(), hypervisors, "{role}");
+            assert_eq!(who.may(&state, &cluster).is_ok(), clusters, "{role}");
+            assert_eq!(who.may(&state, &hypervisor).is_ok(), hypervisors, "{role}");
+            assert_eq!(who.may(&state, &oi_only).is_ok(), hypervisors, "{role}");
         }
         assert_eq!(identity(&["oi:viewer"]).unwrap().actor("bob@host"), "alice:bob@host");
     }
@@ -254,6 +468,6 @@ mod tests {
             reason: "x".to_owned(),
         };
         let report = ReportObservationV1 { observation: seen }.into();
-        assert!(identity(&["oi:admin"]).unwrap().may(&report).is_err());
+        assert!(identity(&["oi:admin"]).unwrap().may(&State::default(), &report).is_err());
     }
 }

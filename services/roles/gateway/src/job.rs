@@ -70,8 +70,12 @@ impl Gateway {
         let unknown = || Rejected::new(Code::NotFound, format!("job {id} is not known"));
         let target = JobTarget::parse(&id).ok_or_else(unknown)?;
         match target.cluster() {
-            Some(cluster) => who.needs_on(AccessRole::Viewer, cluster.as_str())?,
-            None => who.needs_all(AccessRole::Viewer)?,
+            Some(cluster)
+                if self.view.read(|s| who.saw(s, cluster.as_str(), target.generation().0)) =>
+            {
+                who.needs(AccessRole::Viewer)?
+            }
+            _ => who.needs_all(AccessRole::Viewer)?,
         }
         let from = target.generation().0;
         // As of one moment: what happens later is not told.

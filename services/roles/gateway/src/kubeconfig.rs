@@ -13,7 +13,9 @@ use oi_pki::LeafProfile;
 use oi_proto::v1;
 use uuid::Uuid;
 
-const YEAR_S: u64 = 365 * 24 * 3600;
+const DAY_S: u64 = 24 * 3600;
+/// A binding in each cluster gives it all rights there, until somebody takes that away.
+const ADMINISTRATORS: &str = "kubeadm:cluster-admins";
 
 impl Gateway {
     /// Signs, records, returns.
@@ -43,10 +45,10 @@ impl Gateway {
         let endpoint = endpoint.ok_or_else(|| no_ingress(&name))?;
         let user = if request.user.is_empty() { "kubernetes-admin" } else { &request.user };
         let groups: Vec<&str> = match request.groups.as_slice() {
-            [] => vec!["system:masters"],
+            [] => vec![ADMINISTRATORS],
             groups => groups.iter().map(String::as_str).collect(),
         };
-        let life_s = if request.lifetime_seconds == 0 { YEAR_S } else { request.lifetime_seconds };
+        let life_s = if request.lifetime_seconds == 0 { DAY_S } else { request.lifetime_seconds };
         let unusable =
             |e: oi_keyring::KeyringError| Rejected::new(Code::KeyMaterial, e.to_string());
         let key = self.handles.keyring.key(uid).await.map_err(unusable)?;

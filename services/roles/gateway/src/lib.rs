@@ -24,4 +24,4 @@ mod watch;
 pub use convert::envelope;
 pub use rejected::Rejected;
 pub use service::{Gateway, GatewayError, GatewayHandles};
-pub use tls::{Tls, TlsError, TlsFiles};
+pub use tls::{Connection, DeniedError, Protocol, Tls, TlsError, TlsFiles};

@@ -49,9 +49,10 @@ impl Gateway {
         show: impl FnOnce(&Cluster) -> T,
     ) -> Result<T, Rejected> {
         let name: ClusterName = convert::parse("cluster", name)?;
-        who.needs_on(AccessRole::Viewer, name.as_str())?;
-        let shown = self.view.read(|s| s.clusters.get(&name).map(|c| show(c)));
-        shown.ok_or_else(|| unknown(&name))
+        self.view.read(|s| {
+            who.needs_on(s, AccessRole::Viewer, name.as_str())?;
+            s.clusters.get(&name).map(|c| show(c)).ok_or_else(|| unknown(&name))
+        })
     }
 }
 
@@ -73,7 +74,10 @@ impl Oi for Gateway {
             Ok(envelope) => envelope.command.kind().name,
             Err(_) => "",
         };
-        let asked = read.and_then(|envelope| who.may(&envelope.command).map(|()| envelope));
+        let asked = match read {
+            Ok(envelope) => self.asked(&who, envelope).await,
+            Err(refused) => Err(refused),
+        };
         let decided = match asked {
             Ok(envelope) => {
                 let span = command_span(&envelope);
@@ -111,9 +115,9 @@ impl Oi for Gateway {
             .into_iter()
             .map(convert::planned)
             .collect::<Result<_, _>>()?;
-        commands.iter().try_for_each(|envelope| who.may(&envelope.command))?;
         // On a copy, so that nobody waits for it.
         let state = self.view.read(Clone::clone);
+        let commands = who.asks_all(&state, commands)?;
         Ok(Response::new(convert::plan::plan(&oi_domain::plan(
             &state,
             &commands,
@@ -156,7 +160,7 @@ impl Oi for Gateway {
     ) -> Reply<v1::GetJoinTokenResponse> {
         let who = Identity::of(&request)?;
         let sent = request.into_inner();
-        who.needs_on(AccessRole::Operator, &sent.cluster)?;
+        self.view.read(|s| who.needs_on(s, AccessRole::Operator, &sent.cluster))?;
         Ok(Response::new(self.join_token(&sent).await?))
     }
 
@@ -190,7 +194,7 @@ impl Oi for Gateway {
         let wanted = cluster_filter(&r.name)?;
         Ok(Response::new(self.view.read(|s| {
             let clusters = convert::cluster::clusters(s, wanted.as_ref())
-                .filter(|(name, _)| who.sees(name.as_str()));
+                .filter(|(name, _)| who.sees(s, name.as_str()));
             let (found, next) =
                 page(clusters, |(name, _)| name.to_string(), r.page_size, &r.page_token);
             v1::ListClustersResponse {
@@ -214,7 +218,7 @@ impl Oi for Gateway {
         let wanted = cluster_filter(&r.cluster)?;
         Ok(Response::new(self.view.read(|s| {
             let clusters = convert::cluster::clusters(s, wanted.as_ref())
-                .filter(|(name, _)| who.sees(name.as_str()));
+                .filter(|(name, _)| who.sees(s, name.as_str()));
             let nodes =
                 clusters.flat_map(|(cluster, c)| c.nodes.iter().map(move |(n, v)| (cluster, n, v)));
             let key =
@@ -240,7 +244,7 @@ impl Oi for Gateway {
             let mut jobs = convert::job::jobs(s, wanted.as_ref());
             let wanted =
                 |job: &v1::Job| r.state == v1::JobState::Unspecified as i32 || r.state == job.state;
-            jobs.retain(|job| who.sees(&job.cluster) && wanted(job));
+            jobs.retain(|job| who.sees(s, &job.cluster) && wanted(job));
             if r.page_size > 0 || !r.page_token.is_empty() {
                 jobs.sort_by(|a, b| a.id.cmp(&b.id));
             }
@@ -278,7 +282,8 @@ impl Oi for Gateway {
         let who = Identity::of(&request)?;
         let sent = request.into_inner();
         let actor = who.actor(&sent.actor);
-        let issued = match who.needs_on(AccessRole::Operator, &sent.cluster) {
+        let issued = match self.view.read(|s| who.needs_on(s, AccessRole::Operator, &sent.cluster))
+        {
             Ok(()) => {
                 let request = v1::CreateKubeconfigRequest { actor: actor.clone(), ..sent.clone() };
                 self.issue(request).await

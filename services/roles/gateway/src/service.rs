@@ -14,8 +14,12 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::TcpIncoming;
 
-/// So many commands wait for their decision here at most.
-const WAITING: usize = 1024;
+/// So many KiB of commands wait for their decision here at most.
+const WAITING: u32 = 16 * 1024;
+/// As which the smallest of them count: for what else one takes that waits.
+const LEAST: u32 = 16;
+/// A client is asked to connect anew after so long; what it has open goes on meanwhile.
+const CONNECTION: Duration = Duration::from_secs(3600);
 /// Bytes of the largest request; no command comes near it.
 pub(crate) const LARGEST: usize = 256 * 1024;
 
@@ -65,10 +69,18 @@ pub struct Gateway {
     pub(crate) permits: Arc<Semaphore>,
 }
 
+/// The part of all that may wait that a command takes.
+pub(crate) fn permits(bytes: usize) -> u32 {
+    match u32::try_from(bytes.div_ceil(1024)) {
+        Ok(kib) => kib.clamp(LEAST, WAITING),
+        Err(_larger) => WAITING,
+    }
+}
+
 impl Gateway {
     /// A gateway in a server of this version.
     pub fn new(handles: GatewayHandles, view: View, version: &'static str) -> Gateway {
-        Gateway { handles, view, version, permits: Arc::new(Semaphore::new(WAITING)) }
+        Gateway { handles, view, version, permits: Arc::new(Semaphore::new(WAITING as usize)) }
     }
 
     /// Serves until `stop` resolves; requests in hand are finished. Without TLS whoever
@@ -101,6 +113,7 @@ impl Gateway {
         tracing::info!(%address, tls = tls.is_some(), "API served");
         let router = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(30)))
+            .max_connection_age(CONNECTION)
             .add_service(health_service)
             .add_service(reflection)
             .add_service(OiServer::new(self).max_decoding_message_size(LARGEST));

@@ -4,22 +4,24 @@
 //! The broker's permissions say who may publish on which subject, so the name in it is the
 //! actor, and its role and tenant decide what it may ask for, as over gRPC.
 //! Commands of one producer are decided one after the other, in their order; producers
-//! wait for each other only where one has more than a lane holds. Whatever is wrong with a
-//! message, it is answered, recorded, and gone.
+//! wait for each other only where more waits here than there is room for, and the broker takes no
+//! more than a thousand of one. Whatever is wrong with a message, it is answered, recorded, and gone.
 
 use crate::convert::{self, authentication};
 use crate::decision::command_span;
 use crate::identity::{Identity, actor_of};
 use crate::rejected::Rejected;
 use crate::rejection_log::with_source;
-use crate::service::{Gateway, LARGEST};
+use crate::service::{Gateway, LARGEST, permits};
 use oi_events::{Code, CommandEnvelope, chain};
 use oi_journal::{Delivered, Submission};
 use oi_proto::v1::{self, command_outcome};
 use prost::Message;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
@@ -27,8 +29,10 @@ const POSTCARD: &str = "application/x-oi-postcard";
 const PROTOBUF: [&str; 2] = ["application/x-protobuf", "application/protobuf"];
 /// Where outcomes may be sent: nowhere that oi itself listens.
 const REPLIES: [&str; 2] = ["_INBOX.", "oi.outcomes."];
-/// So many messages of one producer are in hand here.
-const LANE: usize = 8;
+/// So many KiB of messages wait here.
+const WAITING: usize = 16 * 1024;
+/// The broker is told so often that a message is in hand: it waits for 5 s.
+const PROGRESS: Duration = Duration::from_secs(2);
 /// A producer that is silent for so long is forgotten.
 const SILENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(200);
@@ -74,9 +78,7 @@ fn read(submission: &Submission, actor: &str) -> Read {
     match envelope {
         Ok(envelope) => {
             let (id, kind) = (envelope.id.to_string(), envelope.command.kind().name);
-            let who = Identity::of_producer(submission);
-            let envelope = who.and_then(|who| who.may(&envelope.command)).map(|()| envelope);
-            Read { id, kind, envelope }
+            Read { id, kind, envelope: Ok(envelope) }
         }
         Err(why) => {
             let id = match v1::SubmitRequest::decode(&*submission.payload) {
@@ -100,14 +102,27 @@ fn protobuf(submission: &Submission, actor: &str) -> Result<CommandEnvelope, Rej
     convert::envelope(v1::SubmitRequest { actor, ..request })
 }
 
+/// A message that waits here, with its part of the room for those.
+struct Held {
+    delivered: Arc<Delivered<Submission>>,
+    _room: OwnedSemaphorePermit,
+}
+
+async fn tell_progress(delivered: &Delivered<Submission>) {
+    if let Err(error) = delivered.progress().await {
+        tracing::debug!(%error, "a submission that waits is delivered again");
+    }
+}
+
 impl Gateway {
     /// Takes submissions without end.
     pub(crate) async fn take_submissions(self) {
         let mut queue = self.handles.submissions.queue();
-        let mut lanes: BTreeMap<String, mpsc::Sender<Delivered<Submission>>> = BTreeMap::new();
+        let room = Arc::new(Semaphore::new(WAITING));
+        let mut lanes: BTreeMap<String, mpsc::UnboundedSender<Held>> = BTreeMap::new();
         let mut tasks = JoinSet::new();
         loop {
-            let mut delivered = tokio::select! {
+            let delivered = tokio::select! {
                 delivered = queue.next() => delivered,
                 Some(_) = tasks.join_next() => {
                     lanes.retain(|_, lane| !lane.is_closed());
@@ -115,39 +130,64 @@ impl Gateway {
                 }
             };
             let producer = actor_of(&delivered.value);
+            let bytes = permits(delivered.bytes);
+            // It is never closed.
+            let Ok(room) = room.clone().acquire_many_owned(bytes).await else { return };
+            let mut held = Held { delivered: Arc::new(delivered), _room: room };
             if let Some(lane) = lanes.get(&producer) {
-                match lane.send(delivered).await {
+                match lane.send(held) {
                     Ok(()) => continue,
-                    Err(mpsc::error::SendError(back)) => delivered = back,
+                    Err(mpsc::error::SendError(back)) => held = back,
                 }
             }
-            let (lane, messages) = mpsc::channel(LANE);
+            let (lane, messages) = mpsc::unbounded_channel();
             tasks.spawn(self.clone().lane(messages));
-            // There is room for one.
-            if lane.send(delivered).await.is_err() {
+            if lane.send(held).is_err() {
                 tracing::warn!(producer, "a lane ended at once: its submission comes again");
             }
             lanes.insert(producer, lane);
         }
     }
 
-    /// One producer's commands.
-    async fn lane(self, mut messages: mpsc::Receiver<Delivered<Submission>>) {
+    /// One producer's commands. The broker hears that those that wait are not lost.
+    async fn lane(self, mut messages: mpsc::UnboundedReceiver<Held>) {
+        let mut waiting = VecDeque::new();
+        let mut tick = tokio::time::interval(PROGRESS);
         loop {
-            match tokio::time::timeout(SILENCE, messages.recv()).await {
-                Ok(Some(delivered)) => self.submission(delivered).await,
-                Ok(None) => return,
-                // What arrives meanwhile is still taken.
-                Err(_) => messages.close(),
+            let Some(Held { delivered, _room }) = waiting.pop_front() else {
+                match tokio::time::timeout(SILENCE, messages.recv()).await {
+                    Ok(Some(held)) => waiting.push_back(held),
+                    Ok(None) => return,
+                    // What arrives meanwhile is still taken.
+                    Err(_) => messages.close(),
+                }
+                continue;
+            };
+            let mut work = pin!(self.submission(delivered.clone()));
+            loop {
+                tokio::select! {
+                    () = &mut work => break,
+                    _ = tick.tick() => tell_progress(&delivered).await,
+                }
+                while let Ok(held) = messages.try_recv() {
+                    waiting.push_back(held);
+                }
+                for held in &waiting {
+                    tell_progress(&held.delivered).await;
+                }
             }
         }
     }
 
-    async fn submission(&self, delivered: Delivered<Submission>) {
+    async fn submission(&self, delivered: Arc<Delivered<Submission>>) {
         let submission = &delivered.value;
         let actor = actor_of(submission);
         let Read { id, kind, envelope } = read(submission, &actor);
-        let decided = match envelope {
+        let asked = match (envelope, Identity::of_producer(submission)) {
+            (Ok(envelope), Ok(who)) => self.asked(&who, envelope).await,
+            (Err(refused), _) | (_, Err(refused)) => Err(refused),
+        };
+        let decided = match asked {
             Ok(envelope) => {
                 let span = command_span(&envelope);
                 self.decide_patiently(&envelope).instrument(span).await

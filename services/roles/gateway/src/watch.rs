@@ -129,9 +129,9 @@ impl Gateway {
                 if view.wait_for(recorded.position).await.is_err() {
                     return;
                 }
-                for message in
-                    messages(&recorded).filter(|m| filter.takes(m) && who.sees(&m.cluster))
-                {
+                let position = recorded.position;
+                let seen = |m: &v1::WatchResponse| view.read(|s| who.saw(s, &m.cluster, position));
+                for message in messages(&recorded).filter(|m| filter.takes(m) && seen(m)) {
                     if sender.send(Ok(message)).await.is_err() {
                         return;
                     }

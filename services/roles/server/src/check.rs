@@ -1,10 +1,9 @@
 //! `check-config`: what the settings are, and whether a server would start with them.
 
-use crate::config::{Config, Format, Role};
+use crate::config::{BACKUP_STORE, Config, Format, Role};
 use crate::settings::Setting;
 use oi_backup_store::Store;
-use oi_gateway::Tls;
-use oi_pki::KeyEncryptionKey;
+use oi_gateway::{Protocol, Tls};
 use serde::Serialize;
 use std::error::Error;
 use std::process::ExitCode;
@@ -38,16 +37,29 @@ fn checks(config: &Config) -> Vec<Check> {
     let is = |role| config.roles.contains(&role);
     let mut checks =
         vec![tried("credentials for the broker", config.journal().credentials.check())];
-    if config.key_file.exists() {
-        checks.push(tried("key-encryption key", KeyEncryptionKey::load(&config.key_file)));
+    // Whether it may be made depends on the log, too.
+    if config.key_file.exists() || !config.create_key_file {
+        checks.push(tried("key-encryption key", crate::key::load(config)));
     }
     if is(Role::Worker) {
         checks.push(tried("backup store", Store::named(&config.backup_store)));
+        checks.extend(own_store(config));
     }
     if is(Role::Gateway)
         && let Some(files) = config.tls_files()
     {
-        checks.push(tried("TLS of the API", Tls::load(files)));
+        checks.push(tried("TLS of the API", Tls::load(files, Protocol::Http2)));
+    }
+    if is(Role::Gateway)
+        && config.tls_files().is_none()
+        && !config.console_listen.ip().is_loopback()
+    {
+        let problem = Some(format!(
+            "console-listen {} is reached from elsewhere, and the page asks for a client \
+             certificate there: set tls-cert, tls-key and tls-client-ca, or listen on loopback",
+            config.console_listen
+        ));
+        checks.push(Check { name: "page", problem });
     }
     let mut listen = vec![("metrics-listen", config.metrics_listen)];
     if is(Role::Gateway) {
@@ -62,8 +74,36 @@ fn checks(config: &Config) -> Vec<Check> {
     checks
 }
 
+/// Whether there may be other workers: not all roles are here, or there are several brokers.
+fn has_other_workers(config: &Config) -> bool {
+    let all = [Role::Gateway, Role::Decider, Role::Worker];
+    config.replicas > 1 || !all.iter().all(|role| config.roles.contains(role))
+}
+
+/// What one worker puts into a directory of its machine, another one does not find.
+fn own_store(config: &Config) -> Option<Check> {
+    let own = config.backup_store == BACKUP_STORE && has_other_workers(config);
+    let problem = "it is a directory of this machine by default, and there may be workers on others: set \
+                   backup-store to s3://bucket/prefix, or to a file:///directory that all of them share";
+    own.then(|| Check { name: "backups of several workers", problem: Some(problem.to_owned()) })
+}
+
 /// What is better otherwise.
-fn warning(config: &Config) -> Option<String> {
+fn warnings(config: &Config) -> Vec<String> {
+    let directory = config.backup_store.starts_with("file:")
+        && config.roles.contains(&Role::Worker)
+        && has_other_workers(config);
+    let unshared = directory.then(|| {
+        format!(
+            "backups go to {}, and there may be other workers: each must find the same directory \
+             there",
+            config.backup_store
+        )
+    });
+    open_api(config).into_iter().chain(unshared).collect()
+}
+
+fn open_api(config: &Config) -> Option<String> {
     let open = config.roles.contains(&Role::Gateway)
         && config.tls_files().is_none()
         && !config.listen.ip().is_loopback();
@@ -81,7 +121,7 @@ fn warning(config: &Config) -> Option<String> {
 /// # Errors
 /// The first problem.
 pub fn refuse(config: &Config) -> Result<(), String> {
-    if let Some(warning) = warning(config) {
+    for warning in warnings(config) {
         tracing::warn!("{warning}");
     }
     let mut problems = checks(config).into_iter().filter_map(|c| Some((c.name, c.problem?)));
@@ -103,7 +143,7 @@ pub fn check(
             println!("{}", serde_json::to_string_pretty(&Report { settings, checks: &checks })?)
         }
         Format::Yaml => {
-            print!("{}", serde_yaml_ng::to_string(&Report { settings, checks: &checks })?)
+            print!("{}", oi_yaml::to_string(&Report { settings, checks: &checks })?)
         }
         Format::Table => {
             println!("{:<18} {:<12} VALUE", "SETTING", "SOURCE");
@@ -112,7 +152,7 @@ pub fn check(
             }
         }
     }
-    if let Some(warning) = warning(config) {
+    for warning in warnings(config) {
         eprintln!("warning: {warning}");
     }
     let mut code = ExitCode::SUCCESS;
@@ -126,4 +166,32 @@ pub fn check(
         }
     }
     Ok(code)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::config::Cli;
+    use clap::Parser;
+
+    fn config(args: &[&str]) -> Config {
+        Cli::try_parse_from(["oi-server"].iter().chain(args)).unwrap().config
+    }
+
+    fn refused(args: &[&str]) -> bool {
+        own_store(&config(args)).is_some()
+    }
+
+    #[test]
+    fn a_directory_of_one_machine_is_no_store_for_several_workers() {
+        assert!(!refused(&[]), "all of it in one process");
+        assert!(refused(&["--roles", "worker"]));
+        assert!(refused(&["--replicas", "3"]));
+        let shared = ["--roles", "worker", "--backup-store", "file:///mnt/backups"];
+        assert!(!refused(&shared), "whoever names it, knows it");
+        assert_eq!(warnings(&config(&shared)).len(), 1);
+        let s3 = ["--roles", "worker", "--backup-store", "s3://backups"];
+        assert!(!refused(&s3) && warnings(&config(&s3)).is_empty());
+    }
 }

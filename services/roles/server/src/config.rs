@@ -82,6 +82,9 @@ pub enum Action {
     },
 }
 
+/// Where backups go by default: to this machine, which no other worker reads.
+pub const BACKUP_STORE: &str = "file:///var/lib/oi/backups";
+
 /// How it runs.
 #[derive(Debug, Args)]
 pub struct Config {
@@ -122,16 +125,25 @@ pub struct Config {
     /// oi:tenant:NAME beside it.
     #[arg(long, env = "OI_TLS_CLIENT_CA", requires = "tls_cert")]
     pub tls_client_ca: Option<PathBuf>,
-    /// Where the web page is served (role gateway). It only reads, and asks nobody who
-    /// they are: keep it on loopback.
+    /// Client certificates that are let in no longer: a serial number or a SHA-256 fingerprint
+    /// a line, as openssl prints them; read again when it changes. What they have open ends.
+    #[arg(long, env = "OI_TLS_DENY_FILE", requires = "tls_cert", value_name = "FILE")]
+    pub tls_deny_file: Option<PathBuf>,
+    /// Where the web page is served (role gateway). It only reads. On loopback it asks nobody who
+    /// they are; elsewhere it asks for a client certificate as the API does, of whoever is no
+    /// tenant's, and needs --tls-cert.
     #[arg(long, env = "OI_CONSOLE_LISTEN", default_value = "127.0.0.1:7445")]
     pub console_listen: SocketAddr,
     /// Where /metrics, /livez and /readyz listen.
     #[arg(long, env = "OI_METRICS_LISTEN", default_value = "127.0.0.1:7441")]
     pub metrics_listen: SocketAddr,
-    /// File with the key-encryption key, mode 0600; made where it is absent.
+    /// File with the key-encryption key, mode 0600. All servers of a log have the same.
     #[arg(long, env = "OI_KEY_FILE", default_value = "/var/lib/oi/kek")]
     pub key_file: PathBuf,
+    /// Makes the key file where it is absent and the log has no key yet: at the first start of the
+    /// first server. Copy it to the others then, and to a safe place.
+    #[arg(long, env = "OI_CREATE_KEY_FILE", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    pub create_key_file: bool,
     /// Image of the helper on hypervisors.
     #[arg(long, env = "OI_HELPER_IMAGE", default_value = "ghcr.io/oi-project/oi-helper:0.2.0")]
     pub helper_image: String,
@@ -160,8 +172,8 @@ pub struct Config {
     #[arg(long, env = "OI_MAX_PENDING_JOBS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_pending_jobs: u32,
     /// Where backups go: file:///directory, or s3://bucket/prefix with the usual AWS_*
-    /// variables (role worker).
-    #[arg(long, env = "OI_BACKUP_STORE", default_value = "file:///var/lib/oi/backups")]
+    /// variables (role worker). All workers must find the same backups there.
+    #[arg(long, env = "OI_BACKUP_STORE", default_value = BACKUP_STORE)]
     pub backup_store: String,
     /// Jobs at a time (role worker). Most of them wait for something.
     #[arg(long, env = "OI_CONCURRENCY", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..))]
@@ -201,6 +213,7 @@ impl Config {
             certificate: self.tls_cert.clone()?,
             key: self.tls_key.clone()?,
             client_ca: self.tls_client_ca.clone()?,
+            denied: self.tls_deny_file.clone(),
         })
     }
 

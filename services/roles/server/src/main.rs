@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod key;
 mod log;
 mod metrics;
 mod run;

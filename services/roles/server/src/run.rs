@@ -2,20 +2,20 @@
 
 use crate::VERSION;
 use crate::config::{Config, Role};
+use crate::key::{self, KeyError};
 use crate::metrics::{self, Endpoints};
 use oi_backup_store::{Store, StoreError};
-use oi_console::{History, PageError};
+use oi_console::{History, PageError, Visitors};
 use oi_decider::{Clock, Decider, DeciderHandles, DeciderSettings, Limits};
-use oi_gateway::{Gateway, GatewayError, GatewayHandles, Tls, TlsError};
+use oi_gateway::{Connection, Gateway, GatewayError, GatewayHandles, Protocol, Tls, TlsError};
 use oi_journal::{ConnectError, Journal, SetupError};
-use oi_keyring::Keys;
-use oi_pki::{KeyEncryptionKey, KeyFileError};
+use oi_keyring::{KeyringError, Keys};
+use oi_pki::KeyEncryptionKey;
 use oi_view::{View, ViewError};
 use oi_worker::{Worker, WorkerHandles, WorkerSettings};
 use prometheus::Registry;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,18 +32,12 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Why the server ended.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The key file.
+    /// The key-encryption key.
     #[error(transparent)]
-    Key(#[from] KeyFileError),
-    /// Its directory.
-    #[error("cannot make {path}")]
-    Directory {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
+    Key(#[from] KeyError),
+    /// It cannot be compared with the log's, or is another one.
+    #[error(transparent)]
+    Wrapper(#[from] KeyringError),
     /// The backup store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -85,14 +79,6 @@ pub enum RunError {
     Signals(#[source] std::io::Error),
 }
 
-fn load_key(config: &Config) -> Result<KeyEncryptionKey, RunError> {
-    if let Some(dir) = config.key_file.parent() {
-        std::fs::create_dir_all(dir)
-            .map_err(|source| RunError::Directory { path: dir.to_owned(), source })?;
-    }
-    Ok(KeyEncryptionKey::load_or_create(&config.key_file)?)
-}
-
 /// Folds the log, and waits for brokers that are electing a leader.
 async fn load(journal: &Journal) -> Result<View, ViewError> {
     let (log, snapshots) = (journal.log(), journal.snapshots());
@@ -128,19 +114,29 @@ struct Server<'a> {
 
 impl Server<'_> {
     async fn new(config: &Config) -> Result<Server<'_>, RunError> {
-        let key = load_key(config)?;
+        if !config.create_key_file {
+            key::load(config)?;
+        }
         let journal = Journal::connect(config.journal()).await?;
         journal.ensure_streams().await?;
+        let key: Arc<KeyEncryptionKey> = Arc::new(key::load_or_create(config, &journal).await?);
+        let keys = || Keys::new(journal.key_store(), key.clone());
+        let mut parts = JoinSet::new();
+        // Deciders make keys. What the others have may only be known later.
+        if !keys().check(config.roles.contains(&Role::Decider)).await? {
+            let keys = keys();
+            parts.spawn(async move { Ok(key::compare(keys).await?) });
+        }
         Ok(Server {
             config,
             view: load(&journal).await?,
-            keys: Keys::new(journal.key_store(), Arc::new(key)),
+            keys: keys(),
             journal,
             registry: Registry::new(),
             stop: CancellationToken::new(),
             clock: None,
             graceful: JoinSet::new(),
-            parts: JoinSet::new(),
+            parts,
         })
     }
 
@@ -244,14 +240,24 @@ impl Server<'_> {
             keyring: self.keys.keyring(),
         };
         let gateway = Gateway::new(handles, self.view.clone(), VERSION);
-        let tls = self.config.tls_files().map(Tls::load).transpose()?;
+        let tls = |protocol| self.config.tls_files().map(|f| Tls::load(f, protocol)).transpose();
+        let page = tls(Protocol::Http1)?.filter(|_| !self.config.console_listen.ip().is_loopback());
+        let tls = tls(Protocol::Http2)?;
         let (address, stop) = (self.config.listen, self.stop.clone());
         self.graceful.spawn(async move {
             Ok(gateway.serve(address, tls, async move { stop.cancelled().await }).await?)
         });
         let history = History::new(self.journal.log(), self.view.clone());
         let (address, stop) = (self.config.console_listen, self.stop.clone());
-        self.graceful.spawn(async move { Ok(oi_console::serve(address, history, stop).await?) });
+        self.graceful.spawn(async move {
+            let listener = oi_console::listen(address).await?;
+            let Some(tls) = page else {
+                return Ok(oi_console::serve(listener, history, stop).await?);
+            };
+            let refusal = |c: &Connection| c.sees_all().err().map(|refused| refused.message);
+            let visitors = Visitors { connections: tls.accept(listener), refusal };
+            Ok(oi_console::serve_to(visitors, history, stop).await?)
+        });
         Ok(())
     }
 

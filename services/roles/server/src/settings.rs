@@ -24,6 +24,15 @@ pub enum SettingsError {
         #[source]
         source: std::io::Error,
     },
+    /// It is not text.
+    #[error("{path} cannot be read")]
+    Text {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: oi_yaml::TextError,
+    },
     /// It is not YAML.
     #[error("{path} is not a mapping of settings to values")]
     Parse {
@@ -42,7 +51,7 @@ pub enum SettingsError {
         name: String,
     },
     /// A setting has no usable form.
-    #[error("{path}: {name} must be a text, a number, or a list of those")]
+    #[error("{path}: {name} must be a text, a number, true or false, or a list of those")]
     Form {
         /// Which file.
         path: PathBuf,
@@ -66,6 +75,7 @@ fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(s) => Some(s.clone()),
         Value::Number(n) => Some(n.to_string()),
+        Value::Bool(b) => Some(b.to_string()),
         Value::Sequence(all) => {
             all.iter().map(scalar).collect::<Option<Vec<_>>>().map(|v| v.join(","))
         }
@@ -85,8 +95,10 @@ fn without_password(text: &str) -> String {
 /// The settings in a file, by the names of the flags, as texts.
 fn read(path: &Path, command: &Command) -> Result<BTreeMap<String, String>, SettingsError> {
     let path = path.to_owned();
-    let text = std::fs::read_to_string(&path)
+    let bytes = std::fs::read(&path)
         .map_err(|source| SettingsError::Read { path: path.clone(), source })?;
+    let text = oi_yaml::text(&bytes)
+        .map_err(|source| SettingsError::Text { path: path.clone(), source })?;
     let values: Option<BTreeMap<String, Value>> = serde_yaml_ng::from_str(&text)
         .map_err(|source| SettingsError::Parse { path: path.clone(), source })?;
     let mut settings = BTreeMap::new();

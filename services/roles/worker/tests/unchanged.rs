@@ -227,7 +227,8 @@ fn node(world: &World, cluster: &ClusterName, node: &NodeName) -> Vec<String> {
             let joining = etcd::Joining { initial_cluster, state: "existing" };
             pods.push(etcd::pod(&ctx, &secrets, &joining).unwrap());
             pods.push(control_plane::pod(&ctx, &secrets).unwrap());
-            pods.push((etcd::restore_pod(&ctx).unwrap().pod, Vec::new()));
+            let attempt = etcd::restore_attempt(&ctx, "attempt").unwrap();
+            pods.push((attempt.pod, Vec::new()));
         }
         Role::ApiServer => pods.push(control_plane::pod(&ctx, &secrets).unwrap()),
         Role::ControlPlaneIngress => {

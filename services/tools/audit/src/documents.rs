@@ -26,8 +26,8 @@ fn hypervisor(h: &Hypervisor) -> Document {
         port_range: PortRange { low: spec.port_low, high: spec.port_high },
         data_dir: spec.data_dir.clone(),
         max_nodes: spec.max_nodes,
-        shared_ports: (!h.shared_ports.is_empty())
-            .then(|| h.shared_ports.iter().copied().collect()),
+        // Where nothing were said of them, those that are there would stay.
+        shared_ports: Some(h.shared_ports.iter().copied().collect()),
     };
     Document::Hypervisor(Metadata { name: spec.name.to_string() }, document)
 }

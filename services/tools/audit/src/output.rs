@@ -18,7 +18,7 @@ pub enum OutputError {
     Json(#[from] serde_json::Error),
     /// No such form.
     #[error("cannot write YAML")]
-    Yaml(#[from] serde_yaml_ng::Error),
+    Yaml(#[from] oi_yaml::Error),
 }
 
 /// Prints results in one format.
@@ -51,7 +51,7 @@ impl Results {
     pub fn record(&mut self, value: &Value) -> Result<(), OutputError> {
         match self.format {
             Format::Json => self.json_line(value),
-            Format::Yaml => Ok(write!(self.out, "---\n{}", serde_yaml_ng::to_string(value)?)?),
+            Format::Yaml => Ok(write!(self.out, "---\n{}", oi_yaml::to_string(value)?)?),
             Format::Table => {
                 let word = |(name, v): (&String, &Value)| match v {
                     Value::String(s) => format!("{name}={s}"),
@@ -135,7 +135,7 @@ impl Results {
     pub fn whole(&mut self, value: &impl Serialize) -> Result<(), OutputError> {
         match self.format {
             Format::Json => writeln!(self.out, "{}", serde_json::to_string_pretty(value)?)?,
-            _ => write!(self.out, "{}", serde_yaml_ng::to_string(value)?)?,
+            _ => write!(self.out, "{}", oi_yaml::to_string(value)?)?,
         }
         Ok(())
     }
@@ -144,7 +144,7 @@ impl Results {
     pub fn line(&mut self, e: &Entry) -> Result<(), OutputError> {
         match self.format {
             Format::Json => writeln!(self.out, "{}", serde_json::to_string(e)?)?,
-            Format::Yaml => write!(self.out, "---\n{}", serde_yaml_ng::to_string(e)?)?,
+            Format::Yaml => write!(self.out, "---\n{}", oi_yaml::to_string(e)?)?,
             Format::Table => {
                 let about = [&e.cluster, &e.node, &e.hypervisor];
                 let about: Vec<_> =

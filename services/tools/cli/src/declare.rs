@@ -28,7 +28,11 @@ pub fn steps(document: &Document) -> Vec<Step> {
         }
         Document::Cluster(m, spec) => {
             let name = &m.name;
-            let create = v1::CreateCluster { name: name.clone(), spec: Some(spec.into()) };
+            let create = v1::CreateCluster {
+                name: name.clone(),
+                spec: Some(spec.into()),
+                ..v1::CreateCluster::default()
+            };
             let create = step(format!("cluster {name} created"), create);
             std::iter::once(create).chain(settings(name, spec)).collect()
         }
@@ -37,6 +41,44 @@ pub fn steps(document: &Document) -> Vec<Step> {
             vec![step(format!("node {name} added to cluster {cluster}"), spec.add(name))]
         }
     }
+}
+
+/// What is left where add-ons are taken away: the cluster stays ready for worker nodes.
+const NO_ADDONS: v1::Addons =
+    v1::Addons { cni: v1::Cni::None as i32, kube_proxy: false, dns: false };
+
+/// The commands that take away the settings of which a cluster's document says nothing. A tunnel
+/// stays.
+pub fn cleared(document: &Document) -> Vec<Step> {
+    let Document::Cluster(m, spec) = document else { return Vec::new() };
+    let (name, cluster) = (&m.name, || m.name.clone());
+    let unsaid = "of which its document says nothing";
+    let addons = spec.addons.is_none().then(|| {
+        let command = v1::SetAddons { cluster: cluster(), addons: Some(NO_ADDONS) };
+        step(format!("cluster {name}: add-ons taken away, {unsaid}"), command)
+    });
+    let endpoint = spec.endpoint.is_none().then(|| {
+        let command = v1::SetEndpoint { cluster: cluster(), endpoint: None };
+        let told = "whoever was told it (kubeconfigs, worker nodes) must be told anew";
+        step(format!("cluster {name}: its own endpoint taken away, {unsaid}: {told}"), command)
+    });
+    let authentication = spec.authentication.is_none().then(|| {
+        let command = v1::SetAuthentication { cluster: cluster(), issuers: Vec::new() };
+        step(format!("cluster {name}: issuers of users' tokens taken away, {unsaid}"), command)
+    });
+    [addons, endpoint, authentication].into_iter().flatten().collect()
+}
+
+/// A warning of a number of control planes that is no use.
+pub fn even_members(cluster: &str, members: usize) -> Option<String> {
+    let even = members > 0 && members.is_multiple_of(2);
+    even.then(|| {
+        format!(
+            "warning: cluster {cluster} has {members} control planes in the end, of which {} must answer: it bears the loss of no more than {} would; use an odd number",
+            members / 2 + 1,
+            members - 1
+        )
+    })
 }
 
 /// Those of which a cluster's document says something.
@@ -88,6 +130,15 @@ mod tests {
                 "cluster a: 0 issuer(s) of users' tokens",
             ]
         );
+    }
+
+    #[test]
+    fn an_even_number_of_control_planes_is_warned_of() {
+        for (members, warned) in [(0, false), (1, false), (2, true), (3, false), (4, true)] {
+            assert_eq!(even_members("a", members).is_some(), warned, "{members}");
+        }
+        let warning = even_members("even", 2).unwrap();
+        assert!(warning.contains("of which 2 must answer"), "{warning}");
     }
 
     #[test]

@@ -52,6 +52,15 @@ pub enum Failure {
     /// Wrong input.
     #[error("{0}")]
     Input(String),
+    /// Bytes that are no text.
+    #[error("{what} cannot be read")]
+    Text {
+        /// Which file.
+        what: String,
+        /// Why.
+        #[source]
+        source: oi_yaml::TextError,
+    },
     /// Wrong manifests.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -117,7 +126,11 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             _ if self.is_broken_pipe() => 0,
-            Failure::Server(_) | Failure::Input(_) | Failure::Manifest(_) | Failure::Name(_) => 2,
+            Failure::Server(_)
+            | Failure::Input(_)
+            | Failure::Text { .. }
+            | Failure::Manifest(_)
+            | Failure::Name(_) => 2,
             Failure::Rejected { .. } | Failure::Differs(_) => 3,
             Failure::NotFound(_) => 4,
             Failure::Unreachable { .. } | Failure::Unavailable { .. } => 5,

@@ -44,7 +44,7 @@ pub async fn check<'a>(
         code @ Code::FeatureLevelTooLow => Err(Failure::Rejected {
             code,
             message: format!(
-                "{}; or make it without (`--no-workers`, no addons in its document)",
+                "{}; or make it without, for example with `--no-workers` and no addons in its document",
                 plan.message
             ),
         }),

@@ -2,28 +2,35 @@
 
 use crate::error::Failure;
 use oi_proto::manifest::{self, Document};
-use std::io::{ErrorKind, IsTerminal, Read};
+use std::fs::File;
+use std::io::{IsTerminal, Read};
+use std::os::fd::AsFd;
 use std::path::Path;
 
-/// Reads all documents of a file, or of stdin for `-`; a terminal has none.
+/// Reads all documents of a file, or of stdin for `-`; a terminal has none. What comes from
+/// another program must end with its last line.
 ///
 /// # Errors
 /// Where something is not understood: with its position.
 pub fn read(path: &Path) -> Result<Vec<Document>, Failure> {
-    let io = |what: &str| {
-        let what = what.to_owned();
-        move |source: std::io::Error| match source.kind() {
-            ErrorKind::InvalidData => Failure::Input(format!(
-                "{what} is not text (UTF-8), so there are no documents in it"
-            )),
-            _ => Failure::Io { what, source },
-        }
+    let stdin = std::io::stdin();
+    let (what, input) = if path != Path::new("-") {
+        (path.display().to_string(), File::open(path))
+    } else if stdin.is_terminal() {
+        return Ok(Vec::new());
+    } else {
+        ("stdin".to_owned(), stdin.as_fd().try_clone_to_owned().map(File::from))
     };
-    let mut text = String::new();
-    if path != Path::new("-") {
-        text = std::fs::read_to_string(path).map_err(io(&path.display().to_string()))?;
-    } else if !std::io::stdin().is_terminal() {
-        std::io::stdin().read_to_string(&mut text).map_err(io("stdin"))?;
+    let read = |mut input: File| -> std::io::Result<(Vec<u8>, bool)> {
+        let mut bytes = Vec::new();
+        input.read_to_end(&mut bytes)?;
+        Ok((bytes, input.metadata()?.is_file()))
+    };
+    let (bytes, is_file) =
+        input.and_then(read).map_err(|source| Failure::Io { what: what.clone(), source })?;
+    let text = oi_yaml::text(&bytes).map_err(|source| Failure::Text { what, source })?;
+    if !is_file {
+        manifest::check_end(&text)?;
     }
     Ok(manifest::read(&text)?)
 }

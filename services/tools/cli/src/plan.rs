@@ -57,18 +57,28 @@ fn job(j: &v1::PlannedJob) -> Value {
     })
 }
 
+fn lost(b: &v1::LostBackup) -> Value {
+    json!({ "cluster": b.cluster, "backup": b.id })
+}
+
 fn show(format: OutputFormat, plan: &v1::PlanResponse) -> Result<(), Failure> {
     let events: Vec<Value> = plan.events.iter().map(event).collect();
     let jobs: Vec<Value> = plan.jobs.iter().map(job).collect();
+    let unreadable: Vec<Value> = plan.unreadable_backups.iter().map(lost).collect();
     if format != OutputFormat::Table {
         let whole = json!({
             "position": plan.position, "refused": plan.refused, "message": plan.message,
-            "events": events, "jobs": jobs,
+            "events": events, "jobs": jobs, "unreadableBackups": unreadable,
         });
         return output::one(format, whole);
     }
     output::print(&format!("at log position {} (--expect-position)\n\n", plan.position))?;
     output::list(format, events)?;
     output::print("\n")?;
-    output::list(format, jobs)
+    output::list(format, jobs)?;
+    if unreadable.is_empty() {
+        return Ok(());
+    }
+    output::print("\nbackups that become unreadable\n\n")?;
+    output::list(format, unreadable)
 }

@@ -26,6 +26,16 @@ impl Client {
         Ok(reply.await?.hypervisors)
     }
 
+    /// One hypervisor.
+    ///
+    /// # Errors
+    /// Also where there is none of that name.
+    pub async fn hypervisor(&self, name: &str) -> Result<v1::Hypervisor, Failure> {
+        let mut all = self.hypervisors().await?.into_iter();
+        let found = all.find(|h| h.spec.as_ref().is_some_and(|s| s.name == name));
+        found.ok_or_else(|| Failure::NotFound(format!("hypervisor {name} is not known")))
+    }
+
     /// One cluster.
     ///
     /// # Errors

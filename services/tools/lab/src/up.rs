@@ -277,6 +277,7 @@ impl Lab {
             .args(["--console-listen", &self.page()])
             .arg("--key-file")
             .arg(self.key_file())
+            .arg("--create-key-file")
             .arg("--backup-store")
             .arg(self.backup_store());
         let daemon = self.daemon("server");

@@ -27,7 +27,7 @@ pub enum OutputError {
     Json(#[from] serde_json::Error),
     /// It has no form in YAML.
     #[error("cannot write YAML")]
-    Yaml(#[from] serde_yaml_ng::Error),
+    Yaml(#[from] oi_yaml::Error),
 }
 
 impl OutputError {
@@ -44,7 +44,7 @@ impl OutputError {
 pub fn document(format: OutputFormat, value: &impl Serialize) -> Result<String, OutputError> {
     Ok(match format {
         OutputFormat::Json => format!("{}\n", serde_json::to_string_pretty(value)?),
-        OutputFormat::Yaml | OutputFormat::Table => serde_yaml_ng::to_string(value)?,
+        OutputFormat::Yaml | OutputFormat::Table => oi_yaml::to_string(value)?,
     })
 }
 
@@ -94,5 +94,6 @@ mod tests {
         assert_eq!(document(OutputFormat::Json, &value).unwrap(), "{\n  \"a\": 1\n}\n");
         assert_eq!(document(OutputFormat::Yaml, &value).unwrap(), "a: 1\n");
         assert_eq!(document(OutputFormat::Table, &value).unwrap(), "a: 1\n");
+        assert_eq!(document(OutputFormat::Yaml, &"no").unwrap(), "'no'\n");
     }
 }

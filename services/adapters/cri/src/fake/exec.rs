@@ -1,13 +1,21 @@
 //! Commands in containers: those of the helper, and etcdctl.
 
-use super::FakeCri;
 use super::state::Inner;
+use super::{FakeCri, etcd};
 use k8s_cri::v1 as cri;
-use oi_helper::{apply, read_sealed};
-use std::path::Path;
+use oi_helper::{Calls, apply, read_sealed, seal_bytes};
+use oi_kube::{Reply, Request};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
 
-/// The content of a snapshot of etcd.
-const SNAPSHOT: &str = "a snapshot";
+/// The files in a member's data directory: its database, and whether it begins a membership.
+const DATABASE: &str = "database";
+const NEW_MEMBERSHIP: &str = "new-membership";
+
+/// A snapshot of etcd ends with the SHA-256 of what is before.
+fn snapshot(content: &[u8]) -> Vec<u8> {
+    [content, Sha256::digest(content).as_slice()].concat()
+}
 
 /// What a command prints to standard output, or to standard error if it fails.
 type Outcome = Result<String, String>;
@@ -27,6 +35,7 @@ impl FakeCri {
             Some("cpus") => Ok("4".to_owned()),
             Some("public-key") => Ok(self.opener.public_key()),
             Some("put") => self.put(&cmd[2..].concat()),
+            Some("kube") => self.kube(inner, &cmd[2..].concat()),
             Some("console") => Ok(console(cmd)),
             Some("probe") => Ok(inner.probe(cmd)),
             _ => Ok(String::new()),
@@ -37,6 +46,20 @@ impl FakeCri {
         let operations = self.opener.open(sealed).map_err(|e| e.to_string())?;
         let changed = apply(&self.root, &operations).map_err(|e| e.to_string())?;
         Ok(changed.join("\n"))
+    }
+
+    /// An API server takes whatever is applied, and has nothing.
+    fn kube(&self, inner: &mut Inner, sealed: &str) -> Outcome {
+        let plain = self.opener.open_bytes(sealed).map_err(|e| e.to_string())?;
+        let calls: Calls = postcard::from_bytes(&plain).map_err(|e| e.to_string())?;
+        let answer = |request: &Request| {
+            let body = if request.body.is_empty() { b"{}".to_vec() } else { request.body.clone() };
+            Reply { status: 200, body }
+        };
+        let replies: Vec<Reply> = calls.requests.iter().map(answer).collect();
+        inner.requests.extend(calls.requests.into_iter().map(|r| r.path));
+        let plain = postcard::to_stdvec(&replies).map_err(|e| e.to_string())?;
+        seal_bytes(&calls.answer_to, &plain).map_err(|e| e.to_string())
     }
 }
 
@@ -70,14 +93,55 @@ impl Inner {
         format!("{{\"gitVersion\": \"{tag}\"}}")
     }
 
-    /// `etcdctl snapshot save PATH`: something is in the file that a mount leads to.
-    fn save_snapshot(&self, container: &str, cmd: &[String]) -> String {
+    /// `etcdctl snapshot save PATH`: the member's database is in the file, as far as it is sent.
+    fn save_snapshot(&mut self, container: &str, cmd: &[String]) -> String {
         let path = cmd.last().map(String::as_str).unwrap_or_default();
-        for mount in self.mounts.get(container).into_iter().flatten() {
-            if let Some(rest) = path.strip_prefix(&mount.container_path) {
-                let _ = std::fs::write(format!("{}{rest}", mount.host_path), SNAPSHOT);
-            }
+        let Some(file) = self.host_path(container, path) else { return String::new() };
+        let database = std::fs::read(file.with_file_name(DATABASE)).unwrap_or_default();
+        let mut whole = snapshot(&database);
+        if std::mem::take(&mut self.cuts_snapshot) {
+            whole.pop();
         }
+        let _ = std::fs::write(file, whole);
         String::new()
+    }
+
+    /// `etcdutl snapshot restore FILE --data-dir=DIR`: the data is made of the snapshot.
+    pub fn restore_snapshot(&self, container: &str) {
+        let command = self.commands.get(container).cloned().unwrap_or_default();
+        let dir = command.iter().find_map(|arg| arg.strip_prefix("--data-dir="));
+        let file = command.iter().find(|arg| arg.ends_with("/snapshot"));
+        let (Some(dir), Some(file)) = (dir, file) else { return };
+        let paths = (self.host_path(container, dir), self.host_path(container, file));
+        let (Some(dir), Some(file)) = paths else { return };
+        let whole = std::fs::read(file).unwrap_or_default();
+        let _ = std::fs::create_dir_all(&dir);
+        let _ = std::fs::write(dir.join(DATABASE), &whole[..whole.len().saturating_sub(32)]);
+        let _ = std::fs::write(dir.join(NEW_MEMBERSHIP), "");
+    }
+
+    /// A member starts: with its data, or else with some that is new. Returns false where it
+    /// cannot.
+    pub fn start_etcd(&mut self, container: &str) -> bool {
+        let Some(dir) = self.host_path(container, "/var/lib/etcd") else { return true };
+        if std::fs::read(dir.join(DATABASE)).is_ok_and(|database| database == b"unusable") {
+            return false;
+        }
+        if std::fs::remove_file(dir.join(NEW_MEMBERSHIP)).is_ok() {
+            self.etcd = etcd::Members::default();
+        }
+        if !dir.join(DATABASE).exists() {
+            let _ = std::fs::write(dir.join(DATABASE), "new");
+        }
+        true
+    }
+
+    /// Where a path in a container is on the hypervisor.
+    fn host_path(&self, container: &str, path: &str) -> Option<PathBuf> {
+        let mut mounts = self.mounts.get(container)?.iter();
+        mounts.find_map(|m| {
+            let rest = path.strip_prefix(&m.container_path)?;
+            Some(PathBuf::from(format!("{}{rest}", m.host_path)))
+        })
     }
 }

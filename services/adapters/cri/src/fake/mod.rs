@@ -114,6 +114,11 @@ impl FakeCri {
         self.holds.send_replace(held);
     }
 
+    /// Lets the next snapshot of etcd lack its end.
+    pub fn cut_snapshot(&self) {
+        self.lock().cuts_snapshot = true;
+    }
+
     /// How often each method was called.
     pub fn calls(&self) -> BTreeMap<&'static str, u64> {
         self.lock().calls.clone()
@@ -127,6 +132,11 @@ impl FakeCri {
     /// All containers.
     pub fn containers(&self) -> Vec<cri::Container> {
         self.lock().containers.values().cloned().collect()
+    }
+
+    /// The paths of all requests to API servers.
+    pub fn requests(&self) -> Vec<String> {
+        self.lock().requests.clone()
     }
 
     /// Lets a container die.

@@ -1,7 +1,7 @@
 //! The runtime service.
 
 use super::calls::{Later, Reply, selected, unimplemented_calls};
-use super::{FakeCri, When, etcd};
+use super::{FakeCri, When};
 use k8s_cri::v1 as cri;
 use k8s_cri::v1::runtime_service_server::RuntimeService;
 use tokio_stream::StreamExt;
@@ -136,12 +136,21 @@ impl RuntimeService for FakeCri {
         let container =
             inner.containers.get_mut(&id).ok_or_else(|| Status::not_found("no such container"))?;
         container.state = cri::ContainerState::ContainerRunning.into();
-        // etcdutl does its work at once: a new membership starts.
-        if inner.commands.get(&id).is_some_and(|c| c.first().is_some_and(|c| c == "etcdutl")) {
-            inner.etcd = etcd::Members::default();
-            if let Some(container) = inner.containers.get_mut(&id) {
-                container.state = cri::ContainerState::ContainerExited.into();
+        let program = inner.commands.get(&id).and_then(|c| c.first()).cloned();
+        let runs = match program.as_deref() {
+            Some("etcd") => inner.start_etcd(&id),
+            // It does its work at once.
+            Some("etcdutl") => {
+                inner.restore_snapshot(&id);
+                false
             }
+            _ => true,
+        };
+        if !runs && let Some(container) = inner.containers.get_mut(&id) {
+            container.state = cri::ContainerState::ContainerExited.into();
+        }
+        if !runs && program.is_some_and(|program| program == "etcd") {
+            return Err(Status::unknown("etcd does not start with such data"));
         }
         inner.inject("StartContainer", When::After)?;
         Ok(Response::new(cri::StartContainerResponse {}))

@@ -16,6 +16,10 @@ pub struct Inner {
     pub commands: BTreeMap<String, Vec<String>>,
     pub mounts: BTreeMap<String, Vec<cri::Mount>>,
     pub etcd: etcd::Members,
+    /// The next snapshot of etcd lacks its end.
+    pub cuts_snapshot: bool,
+    /// Paths of requests to API servers, in order.
+    pub requests: Vec<String>,
 }
 
 impl Inner {

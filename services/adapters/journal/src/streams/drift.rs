@@ -38,15 +38,21 @@ fn is_unset(v: &Value) -> bool {
         || v.as_array().is_some_and(Vec::is_empty)
 }
 
-/// Fields whose live value is not the wanted one, as `field: is X, must be Y`.
+/// Fields whose live value is not the wanted one, as `field: is X, must be Y`. Those of `later` may
+/// be unset, which is told.
 pub(super) fn differences(
     wanted: &Config,
     live: &Config,
+    later: &[&str],
 ) -> Result<Vec<String>, serde_json::Error> {
     let (wanted, live) = (serde_json::to_value(wanted)?, serde_json::to_value(live)?);
     let differs = |field: &str| {
         let (want, have) = (&wanted[field], &live[field]);
         let same = want == have || (is_unset(want) && is_unset(have));
+        if !same && later.contains(&field) && is_unset(have) {
+            tracing::warn!(stream = live["name"].as_str(), "{field} is not set: set it to {want}");
+            return None;
+        }
         (!same).then(|| format!("{field}: is {have}, must be {want}"))
     };
     Ok(FIELDS.into_iter().filter_map(differs).collect())

@@ -115,7 +115,7 @@ impl Connection {
     async fn ensure_stream(&self, wanted: Config) -> Result<(), SetupError> {
         let live = self.stream(&wanted).await?;
         let stream = wanted.name.clone();
-        match drift::differences(&wanted, &live) {
+        match drift::differences(&wanted, &live, later_settings(&stream)) {
             Ok(differences) if differences.is_empty() => Ok(()),
             Ok(differences) => Err(SetupError::Drift { stream, differences }),
             Err(source) => Err(SetupError::Compare { stream, source }),
@@ -151,6 +151,14 @@ impl Connection {
             self.context.create_object_store(config).await.map_err(SetupError::Snapshots)?;
         }
         Ok(())
+    }
+}
+
+/// Settings that a stream of an older release has not: it may be used without them.
+fn later_settings(stream: &str) -> &'static [&'static str] {
+    match stream {
+        SUBMISSIONS => &["max_msgs_per_subject", "discard_new_per_subject"],
+        _ => &[],
     }
 }
 

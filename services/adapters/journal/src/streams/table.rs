@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// The broker refuses more submissions than this until some are decided.
 const MAX_SUBMISSIONS: i64 = 100_000;
+/// And more than this of one producer, so that it takes nobody else's room or turn.
+const MAX_OF_PRODUCER: i64 = 1000;
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 const GIB: i64 = 1 << 30;
 
@@ -84,7 +86,11 @@ pub(super) const STREAMS: [Stream; 8] = [
         description: "oi: commands of producers; the last token names who may publish there",
         keeps: Keeps::UntilTaken,
         max_bytes: GIB,
-        settings: |config| config.max_messages = MAX_SUBMISSIONS,
+        settings: |config| {
+            config.max_messages = MAX_SUBMISSIONS;
+            config.max_messages_per_subject = MAX_OF_PRODUCER;
+            config.discard_new_per_subject = true;
+        },
     },
     Stream {
         name: REJECTIONS,

@@ -19,7 +19,7 @@ pub fn remove(path: &Path) -> Result<bool, FilesError> {
 }
 
 /// Makes the directories above a path. Follows no symbolic link out of `root`.
-fn make_parents(root: &Path, path: &Path) -> Result<(), FilesError> {
+pub(super) fn make_parents(root: &Path, path: &Path) -> Result<(), FilesError> {
     let failed = |source| FilesError::Io { path: path.to_owned(), source };
     let Some(parent) = path.parent() else { return Ok(()) };
     let outside = |path: &Path| FilesError::Outside {

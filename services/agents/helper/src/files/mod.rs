@@ -1,8 +1,10 @@
 //! Changes files below one directory, each whole or not at all.
 
 mod changes;
+mod replace;
 
 use changes::{extend, make_dir, remove, write};
+use replace::{last_generation, replace};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
@@ -46,6 +48,25 @@ pub enum FileOp {
         /// The bytes after those.
         content: Vec<u8>,
     },
+    /// Ends the list here where a list with this generation, or a higher one, was done before: so
+    /// the file says. Otherwise the file says so once the list is done.
+    Once {
+        /// Absolute path of the file.
+        path: String,
+        /// The generation.
+        generation: u64,
+    },
+    /// Puts the directory `by` in the place of `path`. What was at `path` is moved to `keep`;
+    /// where something is kept there already, or nothing is to be kept, it is removed. Where
+    /// nothing is at `by`, nothing changes: it was done before.
+    Replace {
+        /// Absolute path.
+        path: String,
+        /// Absolute path of what replaces it.
+        by: String,
+        /// Absolute path of what is kept.
+        keep: Option<String>,
+    },
 }
 
 impl std::fmt::Debug for FileOp {
@@ -55,13 +76,29 @@ impl std::fmt::Debug for FileOp {
 }
 
 impl FileOp {
+    /// What it changes first of all.
     fn path(&self) -> &str {
         match self {
             FileOp::Write { path, .. }
             | FileOp::MakeDir { path, .. }
             | FileOp::Remove { path }
-            | FileOp::Extend { path, .. } => path,
+            | FileOp::Extend { path, .. }
+            | FileOp::Once { path, .. }
+            | FileOp::Replace { path, .. } => path,
         }
+    }
+
+    /// All that it may change.
+    fn paths(&self) -> impl Iterator<Item = &str> {
+        let others = match self {
+            FileOp::Replace { by, keep, .. } => [Some(by.as_str()), keep.as_deref()],
+            FileOp::Write { .. }
+            | FileOp::MakeDir { .. }
+            | FileOp::Remove { .. }
+            | FileOp::Extend { .. }
+            | FileOp::Once { .. } => [None, None],
+        };
+        std::iter::once(self.path()).chain(others.into_iter().flatten())
     }
 }
 
@@ -75,6 +112,15 @@ pub enum FilesError {
         path: String,
         /// That directory.
         root: PathBuf,
+    },
+    /// The file holds no generation.
+    #[error("{path} holds no generation: what was done here is not known")]
+    Generation {
+        /// The path.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::num::ParseIntError,
     },
     /// The file system.
     #[error("{path}")]
@@ -102,10 +148,11 @@ fn checked<'a>(root: &Path, path: &'a str) -> Result<&'a Path, FilesError> {
 /// # Errors
 /// If a path is rejected, or the file system fails.
 pub fn apply(root: &Path, operations: &[FileOp]) -> Result<Vec<String>, FilesError> {
-    for operation in operations {
-        checked(root, operation.path())?;
+    for path in operations.iter().flat_map(FileOp::paths) {
+        checked(root, path)?;
     }
     let mut changed = Vec::new();
+    let mut marks = Vec::new();
     for operation in operations {
         let path = Path::new(operation.path());
         let did = match operation {
@@ -113,10 +160,23 @@ pub fn apply(root: &Path, operations: &[FileOp]) -> Result<Vec<String>, FilesErr
             FileOp::MakeDir { mode, .. } => make_dir(root, path, *mode)?,
             FileOp::Extend { offset, content, .. } => extend(root, path, *offset, content)?,
             FileOp::Remove { .. } => remove(path)?,
+            FileOp::Replace { by, keep, .. } => {
+                replace(root, path, Path::new(by), keep.as_deref().map(Path::new))?
+            }
+            FileOp::Once { generation, .. } => {
+                if last_generation(path)?.is_some_and(|last| last >= *generation) {
+                    break;
+                }
+                marks.push((path, generation.to_string()));
+                false
+            }
         };
         if did {
             changed.push(operation.path().to_owned());
         }
+    }
+    for (path, generation) in marks {
+        write(root, path, 0o600, generation.as_bytes())?;
     }
     Ok(changed)
 }

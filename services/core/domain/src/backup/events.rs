@@ -1,10 +1,14 @@
 //! What events about backups and restores change.
 
-use crate::backup::{Backup, BackupSchedule, Restore};
+use crate::backup::restore::{STAGED, first};
+use crate::backup::{Backup, BackupSchedule, Restore, RestoreStage};
+use crate::cluster::ClusterPhase;
 use crate::job::events::forget_failures;
 use crate::node::events::change_node;
 use crate::state::State;
-use oi_events::{BackupEvent, BackupId, ClusterName, NodeName};
+use oi_events::{
+    BackupEvent, BackupId, ClusterName, Generation, JobKind, NodeName, RestoreStartedV1, Role,
+};
 use std::sync::Arc;
 
 /// Folds an event into the state.
@@ -42,20 +46,43 @@ pub(crate) fn fold(state: &mut State, event: &BackupEvent) {
                 c.schedule = (every_ms > 0).then_some(BackupSchedule { every_ms, keep, since_ms });
             }
         }
-        BackupEvent::RestoreStarted(e) => {
-            let Some(c) = state.cluster_mut(&e.cluster) else { return };
-            let (backup, source, snapshot) = (e.backup, e.source, e.snapshot.clone());
-            c.restore = Some(Restore { backup, source, snapshot });
-            let nodes: Vec<NodeName> = c.nodes.keys().cloned().collect();
-            for node in nodes {
-                change_node(state, &e.cluster, &node, e.generation);
-            }
-        }
-        BackupEvent::RestoreEnded(e) => {
+        BackupEvent::BackupsKept(e) => {
+            let until_ms = state.time_ms.saturating_add(e.for_ms);
             if let Some(c) = state.cluster_mut(&e.cluster) {
-                c.restore = None;
+                c.keep_backups_ms = (e.for_ms > 0).then_some(e.for_ms);
+                if c.phase == ClusterPhase::Deleting {
+                    c.backups_until_ms = (e.for_ms > 0).then_some(until_ms);
+                    c.generation = e.generation;
+                }
             }
         }
+        BackupEvent::RestoreStarted(e) => {
+            start_restore(state, e);
+            change_nodes(state, &e.cluster, e.generation);
+        }
+        BackupEvent::RestoreStaged(e) => {
+            if let Some(c) = state.cluster_mut(&e.cluster) {
+                let before = c.before(e.generation);
+                if let Some(restore) = &mut c.restore {
+                    restore.stage = RestoreStage::Swapping;
+                    restore.before.get_or_insert(before);
+                }
+            }
+            change_nodes(state, &e.cluster, e.generation);
+        }
+        BackupEvent::RestoreAborted(e) => {
+            if let Some(c) = state.cluster_mut(&e.cluster) {
+                match c.restore.as_mut().filter(|restore| restore.is_down()) {
+                    Some(restore) => {
+                        restore.stage = RestoreStage::Reverting;
+                        restore.generation = e.generation;
+                    }
+                    None => c.restore = None,
+                }
+            }
+            change_nodes(state, &e.cluster, e.generation);
+        }
+        BackupEvent::RestoreEnded(e) => end_restore(state, &e.cluster),
     }
 }
 
@@ -75,10 +102,22 @@ pub(crate) fn summary(event: &BackupEvent) -> String {
         },
         BackupEvent::BackupExpired(e) => format!("backup {} to go", e.backup),
         BackupEvent::BackupDeleted(e) => format!("backup {} is gone", e.backup),
+        BackupEvent::BackupsKept(e) if e.for_ms == 0 => {
+            "backups not to be kept beyond the deletion".to_owned()
+        }
+        BackupEvent::BackupsKept(e) => {
+            format!("backups to be kept for {} s after the deletion", e.for_ms / 1000)
+        }
         BackupEvent::RestoreStarted(e) => {
             format!("to be what backup {} holds", e.backup)
         }
-        BackupEvent::RestoreEnded(e) => format!("backup {} restored", e.backup),
+        BackupEvent::RestoreStaged(e) => {
+            format!("backup {} verified and unpacked: all stop for it", e.backup)
+        }
+        BackupEvent::RestoreAborted(e) => {
+            format!("to be what it was before the restore of backup {}", e.backup)
+        }
+        BackupEvent::RestoreEnded(e) => format!("restore of backup {} ended", e.backup),
     }
 }
 
@@ -90,11 +129,62 @@ fn backup_mut<'a>(
     state.cluster_mut(cluster)?.backups.get_mut(&backup)
 }
 
-/// The oldest member begins a new membership, which the others join.
+fn start_restore(state: &mut State, e: &RestoreStartedV1) {
+    let staged = state.level() >= STAGED;
+    let Some(c) = state.clusters.get(&e.cluster) else { return };
+    let first = if staged { first(state, c) } else { None };
+    let is_own = c.backups.contains_key(&e.backup);
+    let before = match &c.restore {
+        _ if !staged => None,
+        // What was before the first of several restores counts.
+        Some(restore) if restore.is_down() => {
+            Some(restore.before.clone().unwrap_or_else(|| c.before(e.generation)))
+        }
+        // It has nothing to run with yet.
+        None | Some(_) => (!is_own).then(|| c.before(e.generation)),
+    };
+    let stage = if staged { RestoreStage::Staging } else { RestoreStage::AtOnce };
+    let (backup, source, snapshot) = (e.backup, e.source, e.snapshot.clone());
+    let generation = e.generation;
+    if let Some(c) = state.cluster_mut(&e.cluster) {
+        c.restore = Some(Restore { backup, source, snapshot, stage, generation, first, before });
+    }
+}
+
+/// The members then remove what they have kept of the data from before.
+fn end_restore(state: &mut State, name: &ClusterName) {
+    let generation = Generation(state.position + 1);
+    let Some(c) = state.cluster_mut(name) else { return };
+    let ended = c.restore.take();
+    if ended.is_none_or(|restore| restore.stage == RestoreStage::AtOnce) {
+        return;
+    }
+    for node in c.nodes.values_mut().filter(|n| n.role == Role::ControlPlane && !n.removing) {
+        let node = Arc::make_mut(node);
+        node.generation = generation;
+        node.done.remove(&JobKind::EnsureEtcd);
+    }
+}
+
+fn change_nodes(state: &mut State, cluster: &ClusterName, generation: Generation) {
+    let nodes = state.clusters.get(cluster).map(|c| c.nodes.keys().cloned().collect());
+    let nodes: Vec<NodeName> = nodes.unwrap_or_default();
+    for node in nodes {
+        change_node(state, cluster, &node, generation);
+    }
+}
+
+/// The first member begins a new membership, which the others join; where the data from before
+/// is put back, the membership is that from before.
 pub(crate) fn restored(state: &mut State, cluster: &ClusterName, node: &NodeName) {
     let Some(c) = state.cluster_mut(cluster) else { return };
-    let first = c.is_oldest(node);
+    let Some(restore) = &c.restore else { return };
+    let joined = match (restore.stage, &restore.before) {
+        (RestoreStage::AtOnce, _) => c.is_oldest(node),
+        (RestoreStage::Reverting, Some(before)) => before.members.contains(node),
+        _ => c.is_first_restored(node),
+    };
     if let Some(n) = c.nodes.get_mut(node).map(Arc::make_mut) {
-        (n.joined, n.broken) = (first, false);
+        (n.joined, n.broken) = (joined, false);
     }
 }

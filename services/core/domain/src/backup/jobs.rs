@@ -1,10 +1,10 @@
 //! The jobs that backups and restores owe.
 
-use crate::backup::Backup;
+use crate::backup::{Backup, RestoreStage};
 use crate::cluster::{Cluster, ClusterPhase};
 use crate::jobs::job_of_cluster;
 use crate::node::Node;
-use oi_events::{BackupId, ClusterName, Job, JobKind, JobTarget, Role};
+use oi_events::{BackupId, ClusterName, Job, JobKind, JobTarget, NodeName, Role};
 use std::sync::Arc;
 
 /// Backups that are not taken yet, while a member can be asked; those that are to go.
@@ -30,22 +30,39 @@ pub(crate) fn owed(name: &ClusterName, cluster: &Cluster) -> Vec<Job> {
     cluster.backups.iter().filter_map(job).collect()
 }
 
-/// What a restore asks of a node before it starts again: all of the cluster stop, then
-/// all data is put in place. None where it may start.
-pub(crate) fn owed_by_restore(cluster: &Cluster, node: &Node) -> Option<Vec<JobKind>> {
-    cluster.restore.as_ref().filter(|_| node.role != Role::ControlPlaneIngress)?;
+/// What a restore asks of a node before it starts again: all of the cluster stop, then all data
+/// is put in place, the first member's before the others lose theirs. None where it may start.
+pub(crate) fn owed_by_restore(
+    cluster: &Cluster,
+    name: &NodeName,
+    node: &Node,
+) -> Option<Vec<JobKind>> {
+    let restore = cluster.restore.as_ref().filter(|_| node.role != Role::ControlPlaneIngress)?;
+    if restore.stage == RestoreStage::Staging {
+        return restore.is_down().then(|| staging(cluster, name).into_iter().collect());
+    }
     let mine = |n: &&Arc<Node>| n.role != Role::ControlPlaneIngress && !n.removing;
-    let all = |step: JobKind, of: fn(&Node) -> bool| {
-        cluster.nodes.values().filter(mine).filter(|n| of(n)).all(|n| n.done.contains(&step))
+    let all = |step: JobKind, of: &dyn Fn(&NodeName, &Node) -> bool| {
+        let mut nodes = cluster.nodes.iter().filter(|(_, n)| mine(n));
+        nodes.all(|(name, n)| !of(name, n) || n.done.contains(&step))
     };
     let missing = |step: JobKind| if node.done.contains(&step) { vec![] } else { vec![step] };
-    if !all(JobKind::StopNode, |_| true) {
+    if !all(JobKind::StopNode, &|_, _| true) {
         return Some(missing(JobKind::StopNode));
     }
     let is_member = |n: &Node| n.role == Role::ControlPlane;
-    if !all(JobKind::RestoreEtcd, is_member) {
-        let steps = if is_member(node) { missing(JobKind::RestoreEtcd) } else { vec![] };
-        return Some(steps);
+    let in_turn = restore.stage == RestoreStage::Swapping;
+    let is_first = |name: &NodeName| !in_turn || cluster.is_first_restored(name);
+    if !all(JobKind::RestoreEtcd, &|_, n| is_member(n)) {
+        let first_is_done = all(JobKind::RestoreEtcd, &|name, n| is_member(n) && is_first(name));
+        let is_next = is_member(node) && (first_is_done || is_first(name));
+        return Some(if is_next { missing(JobKind::RestoreEtcd) } else { vec![] });
     }
     None
+}
+
+/// The step that unpacks a backup beside the data of a member, which goes on meanwhile.
+pub(crate) fn staging(cluster: &Cluster, name: &NodeName) -> Option<JobKind> {
+    let is_staging = cluster.restore.as_ref()?.stage == RestoreStage::Staging;
+    (is_staging && cluster.is_first_restored(name)).then_some(JobKind::StageRestore)
 }

@@ -4,6 +4,7 @@ pub(crate) mod commands;
 pub(crate) mod events;
 pub(crate) mod jobs;
 pub(crate) mod reactions;
+pub(crate) mod restore;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,14 @@
 //! Backups that are more than are to be kept.
 
+use crate::backup::commands::REFERENCES;
 use crate::cluster::Cluster;
+use crate::state::State;
 use oi_events::{BackupExpiredV1, ClusterName, Event, Generation};
 
-/// The oldest one that is more than are to be kept.
+/// The oldest one that is more than are to be kept, unless something is made of it. `state` has
+/// all clusters.
 pub(crate) fn expired(
+    state: &State,
     cluster: &Cluster,
     name: &ClusterName,
     generation: Generation,
@@ -14,7 +18,9 @@ pub(crate) fn expired(
     let mut kept: Vec<_> = kept.map(|(id, b)| (b.started_ms, *id)).collect();
     kept.sort();
     let (_, oldest) = kept.into_iter().rev().nth(keep)?;
-    let in_use = cluster.restore.as_ref().is_some_and(|r| r.backup == oldest);
+    let others =
+        state.level() >= REFERENCES && state.cloned_from(cluster.uid, Some(oldest)).is_some();
+    let own = cluster.restore.as_ref().is_some_and(|r| r.backup == oldest);
     let (cluster, backup) = (name.clone(), oldest);
-    (!in_use).then(|| BackupExpiredV1 { cluster, backup, generation }.into())
+    (!own && !others).then(|| BackupExpiredV1 { cluster, backup, generation }.into())
 }

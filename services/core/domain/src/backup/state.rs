@@ -1,7 +1,10 @@
 //! What is known of backups and restores.
 
-use oi_events::{BackupId, ClusterUid, Generation, SnapshotV1};
+use crate::cluster::Cluster;
+use crate::state::State;
+use oi_events::{BackupId, ClusterName, ClusterUid, Generation, NodeName, SnapshotV1};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A backup of a cluster's etcd.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,4 +39,82 @@ pub struct Restore {
     pub source: ClusterUid,
     /// What is in the store.
     pub snapshot: SnapshotV1,
+    /// How far it is.
+    pub stage: RestoreStage,
+    /// The decision that it follows: names what is put in place for it, so that nothing is put
+    /// in place twice.
+    pub generation: Generation,
+    /// The member that takes the data; the oldest one where it is not there.
+    pub first: Option<NodeName>,
+    /// What the cluster was when it was stopped for a restore; none while it runs.
+    pub before: Option<Before>,
+}
+
+/// How far a restore is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RestoreStage {
+    /// All data is replaced at once: of a log below level 4.
+    AtOnce,
+    /// The backup is fetched, verified and unpacked beside the data of the first member.
+    Staging,
+    /// All stop; the first member's data is swapped, and then the others lose theirs.
+    Swapping,
+    /// All stop, and the data from before is put back.
+    Reverting,
+}
+
+/// What a cluster was before a restore. Its data is kept on the hypervisors until the restore
+/// has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// Names the data.
+    pub generation: Generation,
+    /// The members of its etcd.
+    pub members: BTreeSet<NodeName>,
+}
+
+impl Restore {
+    /// Whether the cluster is stopped for it.
+    pub fn is_down(&self) -> bool {
+        self.stage == RestoreStage::AtOnce || self.before.is_some()
+    }
+
+    /// Names the data from before on hypervisors.
+    pub fn kept(&self) -> Generation {
+        self.before.as_ref().map_or(self.generation, |before| before.generation)
+    }
+}
+
+impl Cluster {
+    /// Whether it is being made of a backup that is not its own: it has nothing to go back to.
+    pub(crate) fn is_of_backup(&self) -> bool {
+        self.restore.as_ref().is_some_and(|r| !self.backups.contains_key(&r.backup))
+    }
+
+    /// Whether a node's member takes the data of the restore that is on its way.
+    pub fn is_first_restored(&self, name: &NodeName) -> bool {
+        let members = self.control_planes();
+        let named = self.restore.as_ref().and_then(|restore| restore.first.as_ref());
+        let there = named.filter(|first| members.iter().any(|(n, _)| n == first));
+        there.or(members.first().map(|(oldest, _)| *oldest)) == Some(name)
+    }
+
+    /// The members as they are.
+    pub(crate) fn before(&self, generation: Generation) -> Before {
+        let members = self.control_planes().into_iter().filter(|(_, n)| n.joined);
+        Before { generation, members: members.map(|(name, _)| name.clone()).collect() }
+    }
+}
+
+impl State {
+    /// Another cluster that is being made of a cluster's backup, or of any of them.
+    pub fn cloned_from(&self, uid: ClusterUid, backup: Option<BackupId>) -> Option<&ClusterName> {
+        let of = |c: &Cluster| {
+            c.uid != uid
+                && c.restore.as_ref().is_some_and(|r| {
+                    r.source == uid && backup.is_none_or(|backup| r.backup == backup)
+                })
+        };
+        self.clusters.iter().find(|(_, c)| of(c)).map(|(name, _)| name)
+    }
 }

@@ -89,3 +89,284 @@ fn a_backup_becomes_another_cluster() {
     assert_ne!(copy.credentials["ca"], test.credentials["ca"]);
     assert_eq!(copy.credentials[ENCRYPTION_KEY], test.credentials[ENCRYPTION_KEY]);
 }
+
+/// Three members, in a log of this release.
+fn newest() -> World {
+    let mut world = three();
+    world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
+    world
+}
+
+fn restore(backup: BackupId) -> RestoreClusterV1 {
+    RestoreClusterV1 { name: name("test"), backup }
+}
+
+fn abort() -> AbortRestoreV1 {
+    AbortRestoreV1 { name: name("test") }
+}
+
+fn ends(world: &World, step: &str) -> Vec<String> {
+    world.owed().into_iter().filter(|j| j.ends_with(step)).collect()
+}
+
+/// The owed jobs of a step are done.
+fn finish(world: &mut World, step: &str) {
+    while let Some(job) = ends(world, step).first() {
+        world.succeed(&job.clone());
+    }
+}
+
+#[test]
+fn a_backup_that_cannot_be_read_stops_nothing() {
+    let mut world = newest();
+    let (bad, good) = (back_up(&mut world), back_up(&mut world));
+    world.run(restore(bad));
+    let stage = ends(&world, ".stage");
+    assert!(stage.len() == 1 && stage[0].starts_with("node.test.cp-1."), "{stage:?}");
+    let (message, class) = ("is cut off".to_owned(), FailureClass::Permanent);
+    world.report(&stage[0], JobResult::Failed { message, class });
+    world.finish_all();
+    assert_eq!(ends(&world, ".stop"), [] as [String; 0]);
+    assert!(world.cluster("test").is_converged(), "all run as before");
+    assert!(world.cluster("test").restore.is_some(), "nothing was restored");
+    // Another one takes its place.
+    world.run(restore(good));
+    assert_eq!(world.run(restore(good)), [], "the same again: nothing");
+    assert!(world.state.failures.is_empty());
+    assert_eq!(world.succeed(&stage[0]), [], "too late");
+    world.finish_all();
+    assert!(world.cluster("test").is_converged());
+    assert_eq!(world.cluster("test").restore, None);
+}
+
+#[test]
+fn all_stop_once_the_backup_is_unpacked_and_the_first_member_goes_first() {
+    let mut world = newest();
+    let backup = back_up(&mut world);
+    world.run(restore(backup));
+    let stage = ends(&world, ".stage").remove(0);
+    assert_eq!(kinds(&world.succeed(&stage)), ["JobSucceeded", "RestoreStaged"]);
+    assert_eq!(ends(&world, ".stop").len(), 3);
+    finish(&mut world, ".stop");
+    let first = ends(&world, ".restore");
+    assert!(first.len() == 1 && first[0].starts_with("node.test.cp-1."), "{first:?}");
+    world.succeed(&first[0]);
+    assert_eq!(ends(&world, ".restore").len(), 2, "the others lose theirs now");
+    assert_eq!(ends(&world, ".etcd").len(), 0);
+    finish(&mut world, ".restore");
+    let joined = |n: &str| world.node("test", n).joined;
+    assert_eq!([joined("cp-1"), joined("cp-2"), joined("cp-3")], [true, false, false]);
+    while world.cluster("test").restore.is_some() {
+        let job = world.owed().remove(0);
+        world.succeed(&job);
+    }
+    assert_eq!(ends(&world, ".etcd").len(), 3, "what was kept is removed: {:?}", world.owed());
+    world.finish_all();
+    assert!(world.cluster("test").is_converged());
+}
+
+/// A world in which a restore is on its way, and so many of its jobs are done. None where it
+/// ended before.
+fn restoring(done: usize) -> Option<(World, BackupId)> {
+    let mut world = newest();
+    let backups = [back_up(&mut world), back_up(&mut world)];
+    world.run(restore(backups[0]));
+    for _ in 0..done {
+        let job = world.owed().remove(0);
+        world.succeed(&job);
+    }
+    world.cluster("test").restore.is_some().then_some((world, backups[1]))
+}
+
+#[test]
+fn a_restore_is_aborted_at_any_moment() {
+    let mut put_back = 0;
+    for done in 0.. {
+        let Some((mut world, _)) = restoring(done) else { break };
+        let swapped = ["cp-1", "cp-2", "cp-3"]
+            .map(|n| world.node("test", n).done.contains(&JobKind::RestoreEtcd))
+            .contains(&true);
+        world.run(abort());
+        if world.cluster("test").restore.is_some() {
+            assert_eq!(world.run(abort()), [], "again: nothing");
+            finish(&mut world, ".stop");
+            assert_eq!(ends(&world, ".restore").len(), 3, "all get theirs back");
+            put_back += 1;
+        }
+        assert!(!swapped || put_back > 0);
+        world.finish_all();
+        assert!(world.cluster("test").is_converged(), "after {done}: {:?}", world.owed());
+        assert_eq!(world.cluster("test").restore, None);
+        for n in ["cp-1", "cp-2", "cp-3"] {
+            assert!(world.node("test", n).joined, "{n} after {done}");
+        }
+    }
+    assert!(put_back > 3);
+    assert_eq!(newest().rejection(abort()), "no-restore");
+}
+
+#[test]
+fn another_backup_is_restored_at_any_moment_and_what_was_first_is_kept() {
+    for done in 0.. {
+        let Some((mut world, other)) = restoring(done) else { break };
+        let before = world.cluster("test").restore.clone().unwrap().before;
+        world.run(restore(other));
+        let restore = world.cluster("test").restore.clone().unwrap();
+        assert_eq!((restore.backup, restore.stage), (other, RestoreStage::Staging));
+        assert_eq!(restore.before, before);
+        assert_eq!(ends(&world, ".etcd").is_empty(), before.is_some(), "stopped stays stopped");
+        world.finish_all();
+        assert!(world.cluster("test").is_converged(), "after {done}: {:?}", world.owed());
+        assert_eq!(world.cluster("test").restore, None);
+    }
+}
+
+#[test]
+fn members_that_are_away_are_given_up_when_the_backup_is_unpacked() {
+    let mut world = newest();
+    let backup = back_up(&mut world);
+    for n in ["cp-1", "cp-2"] {
+        let away = place_of(&world, n);
+        world.run(seen(&away, false));
+    }
+    world.run(restore(backup));
+    assert_eq!(names(&world).len(), 4, "nobody is given up for a backup that nobody has read");
+    let stage = ends(&world, ".stage");
+    assert!(stage.len() == 1 && stage[0].starts_with("node.test.cp-3."), "{stage:?}");
+    settle(&mut world);
+    assert_eq!(names(&world), ["cp-3", "lb-1"]);
+    assert!(world.cluster("test").is_converged());
+    assert_eq!(world.cluster("test").restore, None);
+}
+
+#[test]
+fn a_backup_stays_while_another_cluster_is_made_of_it() {
+    let mut world = newest();
+    let backup = back_up(&mut world);
+    world.run(CloneClusterV1 { name: name("copy"), source: name("test"), backup });
+    world.run(node("copy", "cp-1", Role::ControlPlane));
+    assert_eq!(ends(&world, ".etcd"), [] as [String; 0], "it has nothing to run with");
+    assert_eq!(world.rejection(AbortRestoreV1 { name: name("copy") }), "no-restore");
+    let delete = DeleteBackupV1 { cluster: name("test"), backup };
+    assert_eq!(world.rejection(delete.clone()), "backup-in-use");
+    let destroy = DeleteClusterV2 { name: name("test"), forget_orphans: false };
+    assert_eq!(world.rejection(destroy.clone()), "backup-in-use");
+    world.run(ScheduleBackupsV1 { name: name("test"), every_ms: MINUTE, keep: 1 });
+    back_up(&mut world);
+    assert!(!world.cluster("test").backups[&backup].expired);
+    world.run(node("copy", "lb-1", Role::ControlPlaneIngress));
+    world.finish_all();
+    assert_eq!(world.cluster("copy").phase, ClusterPhase::Ready);
+    back_up(&mut world);
+    world.finish_all();
+    assert!(!world.cluster("test").backups.contains_key(&backup), "now it is one too many");
+    assert_eq!(world.rejection(delete), "backup-unknown");
+    world.run(destroy);
+}
+
+#[test]
+fn a_scheduled_deletion_waits_for_the_cluster_that_is_made_of_it() {
+    let mut world = newest();
+    let backup = back_up(&mut world);
+    world.run(ScheduleDeletionV1 { name: name("test"), grace_ms: MINUTE });
+    world.run(CloneClusterV1 { name: name("copy"), source: name("test"), backup });
+    world.now_ms += 2 * MINUTE;
+    settle(&mut world);
+    assert!(world.state.clusters.contains_key(&name::<ClusterName>("test")));
+    world.run(DeleteClusterV2 { name: name("copy"), forget_orphans: false });
+    settle(&mut world);
+    assert!(world.state.clusters.is_empty());
+}
+
+fn delete() -> DeleteClusterV2 {
+    DeleteClusterV2 { name: name("test"), forget_orphans: false }
+}
+
+#[test]
+fn a_plan_says_which_backups_become_unreadable() {
+    let mut world = newest();
+    let backup = back_up(&mut world);
+    let planned = |world: &World, command: Command| {
+        let all = [world.envelope(command)];
+        plan(&world.state, &all, world.now_ms).unreadable
+    };
+    assert_eq!(planned(&world, delete().into()), [(name("test"), backup)]);
+    let drop = DeleteBackupV1 { cluster: name("test"), backup };
+    assert_eq!(planned(&world, drop.into()), [(name("test"), backup)]);
+    assert_eq!(planned(&world, BackupClusterV1 { name: name("test") }.into()), []);
+    world.run(KeepBackupsV1 { name: name("test"), for_ms: MINUTE });
+    assert_eq!(planned(&world, delete().into()), []);
+}
+
+#[test]
+fn backups_outlive_their_cluster_for_as_long_as_was_asked() {
+    let mut world = newest();
+    let backup = back_up(&mut world);
+    let keep = |for_ms| KeepBackupsV1 { name: name("test"), for_ms };
+    world.run(keep(60 * MINUTE));
+    assert_eq!(world.run(keep(60 * MINUTE)), [], "again: nothing");
+    world.run(delete());
+    world.finish_all();
+    assert!(world.cluster("test").nodes.is_empty(), "its nodes are gone");
+    world.now_ms += 59 * MINUTE;
+    settle(&mut world);
+    world.run(CloneClusterV1 { name: name("again"), source: name("test"), backup });
+    world.now_ms += 2 * MINUTE;
+    settle(&mut world);
+    assert!(world.cluster("test").is_readable(backup), "not while a cluster is made of it");
+    assert_eq!(world.rejection(keep(0)), "backup-in-use");
+    world.run(node("again", "cp-1", Role::ControlPlane));
+    world.run(node("again", "lb-1", Role::ControlPlaneIngress));
+    settle(&mut world);
+    let names: Vec<_> = world.state.clusters.keys().map(ToString::to_string).collect();
+    assert_eq!(names, ["again"], "then the key is destroyed");
+}
+
+#[test]
+fn backups_that_are_kept_can_be_given_up_at_any_time() {
+    let mut world = newest();
+    back_up(&mut world);
+    world.run(KeepBackupsV1 { name: name("test"), for_ms: 60 * MINUTE });
+    world.run(delete());
+    world.finish_all();
+    world.run(KeepBackupsV1 { name: name("test"), for_ms: 0 });
+    assert_eq!(
+        world.rejection(KeepBackupsV1 { name: name("test"), for_ms: 1 }),
+        "cluster-deleting"
+    );
+    world.finish_all();
+    assert!(world.state.clusters.is_empty());
+    // Where there is none, nothing is kept.
+    let mut world = newest();
+    world.run(KeepBackupsV1 { name: name("test"), for_ms: MINUTE });
+    world.run(delete());
+    world.finish_all();
+    assert!(world.state.clusters.is_empty());
+}
+
+#[test]
+fn a_snapshot_of_others_becomes_a_cluster() {
+    let mut world = newest();
+    let import = |file: &str| ImportClusterV1 {
+        name: name("mine"),
+        spec: cluster("mine").spec,
+        file: file.to_owned(),
+        sha256: Hash::ZERO,
+    };
+    let long = "x".repeat(101);
+    for file in ["", "../clusters/x", "a/b", ".hidden", "a b", &long] {
+        assert_eq!(world.rejection(import(file)), "invalid", "{file}");
+    }
+    world.run(import("etcd-2026.db"));
+    let restore = world.cluster("mine").restore.clone().unwrap();
+    assert_eq!(restore.snapshot.object, "imports/mine/etcd-2026.db");
+    assert!(restore.snapshot.is_imported() && !snapshot().is_imported());
+    world.run(node("mine", "cp-1", Role::ControlPlane));
+    let owed = world.owed();
+    assert!(owed.len() == 1 && owed[0].ends_with(".stage"), "it begins with no data: {owed:?}");
+    assert_eq!(world.rejection(AbortRestoreV1 { name: name("mine") }), "no-restore");
+    world.run(node("mine", "lb-1", Role::ControlPlaneIngress));
+    world.finish_all();
+    assert_eq!(world.cluster("mine").phase, ClusterPhase::Ready);
+    assert_eq!(world.rejection(import("etcd-2026.db")), "cluster-exists");
+}

@@ -1,9 +1,10 @@
 //! Decisions about clusters.
 
+use crate::backup::commands::REFERENCES;
 use crate::cluster::ClusterPhase;
 use crate::cluster::spec::check_spec;
 use crate::decide::Context;
-use crate::guards::{known, next_generation, staying};
+use crate::guards::{known, next_generation, staying, unused};
 use crate::mint::{Ca, ENCRYPTION_KEY, SERVICE_ACCOUNT, fingerprint};
 use crate::node::certificates::renewal;
 use crate::rejection::Rejection;
@@ -32,15 +33,13 @@ pub(crate) fn decide(
     }
 }
 
-fn create(
+pub(crate) fn create(
     state: &State,
     id: CommandId,
     c: &CreateClusterV1,
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Rejection> {
-    if state.clusters.contains_key(&c.name) {
-        return Err(Rejection::ClusterExists(c.name.clone()));
-    }
+    unused(state, &c.name)?;
     check_spec(state, &c.spec)?;
     let uid = ClusterUid(id.0);
     let mut credentials = identities(uid, context)?;
@@ -69,6 +68,11 @@ fn delete(state: &State, c: &DeleteClusterV2) -> Result<Vec<Event>, Rejection> {
     let cluster = known(state, &c.name)?;
     if cluster.phase == ClusterPhase::Deleting {
         return Ok(Vec::new());
+    }
+    if state.level() >= REFERENCES
+        && let Some(by) = state.cloned_from(cluster.uid, None).cloned()
+    {
+        return Err(Rejection::BackupInUse { cluster: c.name.clone(), by });
     }
     let generation = next_generation(state);
     let (name, forget_orphans) = (c.name.clone(), c.forget_orphans);

@@ -26,6 +26,8 @@ pub(crate) fn fold(state: &mut State, event: &ClusterEvent) {
                     hibernated: false,
                     delete_at_ms: None,
                     forget_orphans: false,
+                    keep_backups_ms: None,
+                    backups_until_ms: None,
                     backups: Default::default(),
                     schedule: None,
                     restore: None,
@@ -39,7 +41,11 @@ pub(crate) fn fold(state: &mut State, event: &ClusterEvent) {
             );
         }
         ClusterEvent::ClusterDeletionStarted(e) => {
+            let now_ms = state.time_ms;
             if let Some(c) = state.cluster_mut(&e.name) {
+                let kept =
+                    c.keep_backups_ms.filter(|_| c.backups.keys().any(|b| c.is_readable(*b)));
+                c.backups_until_ms = kept.map(|for_ms| now_ms.saturating_add(for_ms));
                 c.phase = ClusterPhase::Deleting;
                 c.generation = e.generation;
                 c.forget_orphans = e.forget_orphans;
@@ -47,6 +53,7 @@ pub(crate) fn fold(state: &mut State, event: &ClusterEvent) {
         }
         ClusterEvent::ClusterDeleted(e) => {
             state.clusters.remove(&e.name);
+            crate::tenant::events::end(state, &e.name);
             forget_failures(state, |t| t.cluster() == Some(&e.name));
         }
         ClusterEvent::ClusterBecameReady(e) => {

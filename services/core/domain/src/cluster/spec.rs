@@ -84,13 +84,21 @@ pub(crate) fn check_spec(state: &State, c: &ClusterSpec) -> Result<(), Rejection
             "it is not a DNS name of at most 200 characters, for example cluster.local",
         );
     }
-    if c.extra_sans.len() > EXTRA_SANS {
-        let count = c.extra_sans.len().to_string();
+    check_sans(&c.extra_sans)
+}
+
+pub(crate) fn check_sans(extra_sans: &[String]) -> Result<(), Rejection> {
+    let invalid = |field, value: &str, problem: &str| {
+        Err(Rejection::Invalid { field, value: value.to_owned(), problem: problem.to_owned() })
+    };
+    if extra_sans.len() > EXTRA_SANS {
+        let count = extra_sans.len().to_string();
         return invalid("number of extra SANs", &count, "use at most 100");
     }
-    for san in &c.extra_sans {
+    for san in extra_sans {
         if san.parse::<IpAddr>().is_err() && !is_host_name(san.strip_prefix("*.").unwrap_or(san)) {
-            return invalid("extra SAN", san, "it is neither a DNS name nor an IP address");
+            let problem = "it is neither a DNS name in small letters nor an IP address";
+            return invalid("extra SAN", san, problem);
         }
     }
     Ok(())

@@ -29,7 +29,8 @@ pub enum ClusterPhase {
 pub struct Cluster {
     /// This life of its name.
     pub uid: ClusterUid,
-    /// What it was made with; the release changes with upgrades.
+    /// What it was made with; the release changes with upgrades, further names of its API as asked
+    /// for.
     pub spec: ClusterSpec,
     /// Authorities and cluster-wide keys, by name. Shared, like what else is large and
     /// changes seldom: decisions are made on copies of a cluster.
@@ -51,6 +52,10 @@ pub struct Cluster {
     pub delete_at_ms: Option<u64>,
     /// Its deletion forgets what is left on hypervisors that are away.
     pub forget_orphans: bool,
+    /// How long its backups outlive its deletion, milliseconds.
+    pub keep_backups_ms: Option<u64>,
+    /// It is being deleted, and its backups are readable until then, Unix milliseconds.
+    pub backups_until_ms: Option<u64>,
     /// Its backups; the ids rise with time.
     pub backups: BTreeMap<BackupId, Backup>,
     /// How it is backed up.
@@ -75,6 +80,12 @@ impl Cluster {
     /// Whether its API can be asked: it has answered, and nothing stops it.
     pub fn answers(&self) -> bool {
         self.phase == ClusterPhase::Ready && !self.hibernated && self.restore.is_none()
+    }
+
+    /// Whether a backup of it can be read, and will be unless somebody decides otherwise.
+    pub fn is_readable(&self, backup: BackupId) -> bool {
+        let stays = self.phase != ClusterPhase::Deleting || self.backups_until_ms.is_some();
+        stays && self.backups.get(&backup).is_some_and(|b| !b.expired && b.snapshot.is_some())
     }
 }
 

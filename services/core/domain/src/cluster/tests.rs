@@ -24,8 +24,10 @@ fn a_name_is_used_once_and_again_after_deletion() {
     let mut world = World::with_cluster();
     let first = world.cluster("test").uid;
     assert_eq!(world.rejection(cluster("test")), "cluster-exists");
+    world.run(ScheduleDeletionV1 { name: name("test"), grace_ms: 60_000 });
+    assert_eq!(world.rejection(cluster("test")), "deletion-scheduled");
     world.run(DeleteClusterV2 { name: name("test"), forget_orphans: false });
-    assert_eq!(world.rejection(cluster("test")), "cluster-exists");
+    assert_eq!(world.rejection(cluster("test")), "cluster-deleting", "nobody can delete it now");
     world.finish_all();
     world.run(cluster("test"));
     assert_ne!(world.cluster("test").uid, first, "another life, another uid");

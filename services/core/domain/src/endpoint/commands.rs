@@ -1,6 +1,7 @@
 //! Decisions about where clients are told to reach a cluster's API.
 
 use crate::cluster::Cluster;
+use crate::cluster::spec::check_sans;
 use crate::decide::Context;
 use crate::guards::{next_generation, settled};
 use crate::node::certificates::named;
@@ -8,7 +9,11 @@ use crate::placement::can_share;
 use crate::rejection::Rejection;
 use crate::state::State;
 use crate::validate::{is_host_name, parse_cidr};
-use oi_events::{Endpoint, EndpointCommand, EndpointSetV1, Event, SetEndpointV1, parsed};
+use oi_events::{
+    ClusterSpec, Endpoint, EndpointCommand, EndpointSetV1, Event, ExtraSansSetV1, SetEndpointV1,
+    SetExtraSansV1, parsed,
+};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Decides a command.
@@ -19,7 +24,31 @@ pub(crate) fn decide(
 ) -> Result<Vec<Event>, Rejection> {
     match command {
         EndpointCommand::SetEndpoint(c) => set(state, c, context),
+        EndpointCommand::SetExtraSans(c) => set_sans(state, c, context),
     }
+}
+
+/// Certificates are made anew also where a name goes: it may be somebody else's from now on.
+fn set_sans(
+    state: &State,
+    c: &SetExtraSansV1,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Rejection> {
+    let cluster = settled(state, &c.cluster)?;
+    let all = |sans: &[String]| sans.iter().cloned().collect::<BTreeSet<_>>();
+    if all(&cluster.spec.extra_sans) == all(&c.extra_sans) {
+        return Ok(Vec::new());
+    }
+    check_sans(&c.extra_sans)?;
+    if cluster.rotation.is_some() {
+        return Err(Rejection::ClusterBusy(c.cluster.clone()));
+    }
+    let (name, extra_sans) = (c.cluster.clone(), c.extra_sans.clone());
+    let spec = ClusterSpec { extra_sans: extra_sans.clone(), ..cluster.spec.clone() };
+    let after = Cluster { spec, ..cluster.clone() };
+    let mut events: Vec<Event> = vec![ExtraSansSetV1 { cluster: name, extra_sans }.into()];
+    events.extend(named(state, &c.cluster, &after, |_| true, context)?);
+    Ok(events)
 }
 
 fn set(state: &State, c: &SetEndpointV1, context: &Context<'_>) -> Result<Vec<Event>, Rejection> {

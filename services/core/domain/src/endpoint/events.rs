@@ -16,6 +16,11 @@ pub(crate) fn fold(state: &mut State, event: &EndpointEvent) {
                 change_node(state, &e.cluster, &node, e.generation);
             }
         }
+        EndpointEvent::ExtraSansSet(e) => {
+            if let Some(c) = state.cluster_mut(&e.cluster) {
+                c.spec.extra_sans = e.extra_sans.clone();
+            }
+        }
     }
 }
 
@@ -29,5 +34,11 @@ pub(crate) fn summary(event: &EndpointEvent) -> String {
             Some(endpoint) => format!("is reached at {endpoint}"),
             None => "is reached at its oldest ingress".to_owned(),
         },
+        EndpointEvent::ExtraSansSet(e) if e.extra_sans.is_empty() => {
+            "its certificates have no further names".to_owned()
+        }
+        EndpointEvent::ExtraSansSet(e) => {
+            format!("its certificates have the further names {}", e.extra_sans.join(", "))
+        }
     }
 }

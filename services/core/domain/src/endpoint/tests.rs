@@ -174,3 +174,46 @@ fn what_is_no_endpoint_is_refused() {
     assert_eq!(world.rejection(set("none", at("api.test", 6443))), "cluster-unknown");
     assert_eq!(at("fd00::1", 443).to_string(), "[fd00::1]:443");
 }
+
+fn sans(names: &[&str]) -> SetExtraSansV1 {
+    let extra_sans = names.iter().map(|n| (*n).to_owned()).collect();
+    SetExtraSansV1 { cluster: name("test"), extra_sans }
+}
+
+#[test]
+fn further_names_come_and_go_with_serving_certificates_alone() {
+    let mut world = world();
+    let events = world.run(sans(&["api.example.org", "198.51.100.1"]));
+    assert_eq!(kinds(&events), ["ExtraSansSet", "CertificateReplaced"]);
+    assert!(certificate(&world).contains("api.example.org"));
+    assert!(world.owed().iter().all(|job| job.contains(".cp-1.")), "{:?}", world.owed());
+    world.finish_all();
+    let same = sans(&["198.51.100.1", "api.example.org"]);
+    assert_eq!(world.run(same), [], "in whatever order");
+    // A node that comes later has them, too.
+    world.run(node("test", "cp-2", Role::ControlPlane));
+    let public = &world.node("test", "cp-2").credentials["apiserver"].public;
+    assert!(String::from_utf8_lossy(public).contains("api.example.org"));
+    world.finish_all();
+    let events = world.run(sans(&[]));
+    let expected = ["ExtraSansSet", "CertificateReplaced", "CertificateReplaced"];
+    assert_eq!(kinds(&events), expected, "a name that is gone is in no certificate");
+    assert!(!certificate(&world).contains("api.example.org"));
+}
+
+#[test]
+fn further_names_are_checked_as_those_of_a_new_cluster() {
+    let mut world = world();
+    let many: Vec<String> = (0..101).map(|n| format!("api-{n}.example.org")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(world.rejection(sans(&many)), "invalid");
+    world.run(sans(&many[..100]));
+    for wrong in ["", "API.test", "api test", "300.1.1.1"] {
+        assert_eq!(world.rejection(sans(&[wrong])), "invalid", "{wrong}");
+    }
+    let unknown = SetExtraSansV1 { cluster: name("none"), extra_sans: Vec::new() };
+    assert_eq!(world.rejection(unknown), "cluster-unknown");
+    world.finish_all();
+    world.run(HibernateClusterV1 { name: name("test"), hibernated: true });
+    assert_eq!(world.rejection(sans(&[])), "cluster-hibernated");
+}

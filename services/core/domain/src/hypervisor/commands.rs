@@ -1,6 +1,8 @@
 //! Decisions about hypervisors.
 
 use crate::guards::next_generation;
+use crate::hypervisor::check::{check, check_place};
+use crate::hypervisor::update::update;
 use crate::hypervisor::{Hypervisor, Reach};
 use crate::rejection::Rejection;
 use crate::state::State;
@@ -16,6 +18,7 @@ use std::collections::BTreeSet;
 pub(crate) fn decide(state: &State, command: &HypervisorCommand) -> Result<Vec<Event>, Rejection> {
     match command {
         HypervisorCommand::RegisterHypervisor(c) => register(state, c),
+        HypervisorCommand::UpdateHypervisor(c) => update(state, &c.hypervisor),
         HypervisorCommand::CordonHypervisor(c) => cordon(state, c),
         HypervisorCommand::SharePorts(c) => share(state, c),
         HypervisorCommand::UnregisterHypervisor(c) => unregister(state, c),
@@ -30,54 +33,11 @@ fn register(state: &State, c: &RegisterHypervisorV1) -> Result<Vec<Event>, Rejec
         }
         return Err(Rejection::HypervisorExists(c.name.clone()));
     }
-    check(state, c)
-        .map_err(|problem| Rejection::HypervisorInvalid { name: c.name.clone(), problem })?;
+    check(c).map_err(|problem| Rejection::HypervisorInvalid { name: c.name.clone(), problem })?;
+    check_place(state, c)?;
     Ok(vec![
         HypervisorRegisteredV1 { hypervisor: c.clone(), generation: next_generation(state) }.into(),
     ])
-}
-
-fn absolute(path: &str) -> bool {
-    path.len() > 1 && path.starts_with('/') && !path.split('/').any(|part| part == "..")
-}
-
-fn check(state: &State, c: &RegisterHypervisorV1) -> Result<(), String> {
-    match (c.cri_endpoint.strip_prefix("unix://"), c.cri_endpoint.strip_prefix("tcp://")) {
-        (Some(path), _) if absolute(path) && c.tls.is_none() => {}
-        (Some(path), _) if absolute(path) => return Err("TLS is for tcp:// endpoints".to_owned()),
-        (_, Some(host))
-            if host
-                .rsplit_once(':')
-                .is_some_and(|(h, p)| !h.is_empty() && p.parse::<u16>().is_ok_and(|p| p > 0)) =>
-        {
-            if c.tls.is_none() {
-                return Err(format!(
-                    "endpoint {} needs mutual TLS: give ca, certificate and key files",
-                    c.cri_endpoint
-                ));
-            }
-        }
-        _ => {
-            return Err(format!(
-                "endpoint {:?} is malformed: write unix:///path or tcp://host:port",
-                c.cri_endpoint
-            ));
-        }
-    }
-    if c.port_low == 0 || c.port_low > c.port_high {
-        return Err(format!("port range {} to {} is empty", c.port_low, c.port_high));
-    }
-    if !absolute(&c.data_dir) {
-        return Err(format!("data directory {:?} is not an absolute path", c.data_dir));
-    }
-    if c.address.is_unspecified() || c.address.is_multicast() {
-        return Err(format!("address {} cannot be connected to", c.address));
-    }
-    let same = |other: &RegisterHypervisorV1| other.cri_endpoint == c.cri_endpoint;
-    if let Some((name, _)) = state.hypervisors.iter().find(|(_, h)| same(&h.spec)) {
-        return Err(format!("endpoint {} belongs to hypervisor {name} already", c.cri_endpoint));
-    }
-    Ok(())
 }
 
 fn cordon(state: &State, c: &CordonHypervisorV1) -> Result<Vec<Event>, Rejection> {

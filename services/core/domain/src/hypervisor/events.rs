@@ -13,6 +13,16 @@ pub(crate) fn fold(state: &mut State, event: &HypervisorEvent) {
             let h = Hypervisor::registered(e.hypervisor.clone(), e.generation, state.time_ms);
             state.hypervisors.insert(e.hypervisor.name.clone(), Arc::new(h));
         }
+        HypervisorEvent::HypervisorUpdated(e) => {
+            let name = &e.hypervisor.name;
+            let Some(h) = state.hypervisor_mut(name) else { return };
+            h.spec = e.hypervisor.clone();
+            if let Some(generation) = e.generation {
+                h.generation = generation;
+                h.prepared = false;
+                forget_failures(state, |t| t.hypervisor() == Some(name));
+            }
+        }
         HypervisorEvent::PortsShared(e) => {
             if let Some(h) = state.hypervisor_mut(&e.name) {
                 h.shared_ports = e.ports.iter().copied().collect();
@@ -65,6 +75,18 @@ pub(crate) fn summary(event: &HypervisorEvent) -> String {
             let h = &e.hypervisor;
             let kind = if h.public { "public" } else { "private" };
             format!("{kind} hypervisor registered at {}", h.cri_endpoint)
+        }
+        HypervisorEvent::HypervisorUpdated(e) => {
+            let h = &e.hypervisor;
+            let most = h.max_nodes.map(|most| format!(", at most {most} nodes"));
+            format!(
+                "is reached at {}, with address {} and ports {} to {}{}",
+                h.cri_endpoint,
+                h.address,
+                h.port_low,
+                h.port_high,
+                most.unwrap_or_default()
+            )
         }
         HypervisorEvent::HypervisorCordoned(e) if e.cordoned => "takes no new nodes".to_owned(),
         HypervisorEvent::PortsShared(e) => {

@@ -18,9 +18,9 @@ pub enum Reach {
 /// A machine that exposes a CRI socket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hypervisor {
-    /// As registered.
+    /// As registered, or changed since.
     pub spec: RegisterHypervisorV1,
-    /// The position at which it was registered.
+    /// The position at which it was registered, or another way came to lead to it.
     pub generation: Generation,
     /// Takes no new nodes.
     pub cordoned: bool,

@@ -1,6 +1,7 @@
 //! Commands about hypervisors, and what is seen of them.
 #![allow(clippy::unwrap_used)]
 
+use crate::FEATURE_LEVEL;
 use crate::support::*;
 use oi_events::*;
 
@@ -42,7 +43,96 @@ fn what_cannot_work_is_refused() {
     assert_eq!(refused(&|c| c.port_low = 0), invalid);
     assert_eq!(refused(&|c| c.port_high = 29_999), invalid);
     assert_eq!(refused(&|c| c.data_dir = "var/lib".to_owned()), invalid);
-    assert_eq!(refused(&|c| c.address = "0.0.0.0".parse().unwrap()), invalid);
+    for address in ["0.0.0.0", "224.0.0.1", "127.0.0.1", "169.254.0.1", "::1", "fe80::1"] {
+        assert_eq!(refused(&|c| c.address = address.parse().unwrap()), invalid, "{address}");
+    }
+}
+
+#[test]
+fn one_in_a_clusters_ranges_is_refused_as_such_a_cluster_is() {
+    let mut world = World::with_tunnel();
+    for address in ["10.244.7.7", "10.96.0.9", "10.254.0.9"] {
+        let mut command = hypervisor(7);
+        command.address = address.parse().unwrap();
+        assert_eq!(world.rejection(command), "overlap", "{address}");
+    }
+    let before = hypervisor(1);
+    let moved = RegisterHypervisorV1 { address: "10.244.7.7".parse().unwrap(), ..before };
+    assert_eq!(world.rejection(UpdateHypervisorV1 { hypervisor: moved }), "overlap");
+}
+
+/// A world at the newest level, in which hv-0 carries a control plane and hv-2 an ingress.
+fn newest() -> World {
+    let mut world = World::with_cluster();
+    world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
+    world
+}
+
+fn updated(n: u8, change: impl FnOnce(&mut RegisterHypervisorV1)) -> UpdateHypervisorV1 {
+    let mut hypervisor = hypervisor(n);
+    change(&mut hypervisor);
+    UpdateHypervisorV1 { hypervisor }
+}
+
+#[test]
+fn what_no_node_notices_is_changed_under_nodes() {
+    let mut world = newest();
+    let node = world.node("test", "cp-1").clone();
+    let wider = updated(0, |h| (h.port_high, h.max_nodes) = (30_019, Some(1)));
+    assert_eq!(kinds(&world.run(wider.clone())), ["HypervisorUpdated"]);
+    assert_eq!(world.run(wider), [], "it is so already");
+    assert_eq!(world.owed(), [] as [String; 0], "nobody has to look at it");
+    let h = &world.state.hypervisors[&name::<HypervisorName>("hv-0")];
+    assert_eq!((h.spec.port_high, h.spec.max_nodes), (30_019, Some(1)));
+    // Another way to it is tried.
+    let tls = TlsFiles {
+        ca_file: "/ca".to_owned(),
+        certificate_file: "/crt".to_owned(),
+        key_file: "/key".to_owned(),
+    };
+    world.run(updated(0, |h| {
+        (h.cri_endpoint, h.tls) = ("tcp://192.0.2.1:1".to_owned(), Some(tls));
+    }));
+    let owed = world.owed();
+    assert!(owed.len() == 1 && owed[0].starts_with("hypervisor.hv-0."), "{owed:?}");
+    world.finish_all();
+    assert_eq!(*world.node("test", "cp-1"), node);
+}
+
+#[test]
+fn what_nodes_depend_on_is_changed_once_they_have_moved() {
+    let mut world = newest();
+    let address = || updated(0, |h| h.address = "192.0.2.99".parse().unwrap());
+    let directory = || updated(0, |h| h.data_dir = "/srv".to_owned());
+    for command in [address(), directory(), updated(0, |h| h.public = true)] {
+        let refused = world.try_run(command).unwrap_err().to_string();
+        assert!(refused.contains("1 node(s) there depend on"), "{refused}");
+        assert!(refused.contains("oi node replace"), "{refused}");
+    }
+    let narrow = updated(0, |h| h.port_low = 30_001);
+    let refused = world.try_run(narrow.clone()).unwrap_err().to_string();
+    assert!(refused.contains("node cp-1 of cluster test has port 30000"), "{refused}");
+    world.run(CordonHypervisorV1 { name: name("hv-0"), cordoned: true });
+    world.run(ReplaceNodeV1 { cluster: name("test"), name: name("cp-1") });
+    world.finish_all();
+    world.run(address());
+    world.run(narrow);
+    world.run(directory());
+    assert_eq!(world.rejection(updated(9, |_| ())), "hypervisor-unknown");
+    assert_eq!(world.rejection(updated(0, |h| h.port_low = 0)), "hypervisor-invalid");
+    let taken = updated(0, |h| h.cri_endpoint = "unix:///run/hv-1.sock".to_owned());
+    assert_eq!(world.rejection(taken), "hypervisor-invalid", "of hv-1");
+}
+
+#[test]
+fn a_range_keeps_the_ports_that_clusters_share() {
+    let mut world = newest();
+    let endpoint = Some(Endpoint { host: "api.test".to_owned(), port: 30_005, forwarded: false });
+    world.run(SetEndpointV1 { cluster: name("test"), endpoint });
+    let narrow = updated(2, |h| h.port_high = 30_004);
+    assert_eq!(world.rejection(narrow.clone()), "port-in-use");
+    world.run(SharePortsV1 { name: name("hv-2"), ports: vec![30_005] });
+    world.run(narrow);
 }
 
 #[test]

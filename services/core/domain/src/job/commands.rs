@@ -99,6 +99,8 @@ fn succeeded(state: &State, c: &ReportJobV2, output: &JobOutput) -> Option<Vec<E
         (JobTarget::Node { cluster, node, step, .. }, JobOutput::None) => {
             if step == JobKind::RemoveNode {
                 events.push(NodeRemovedV1 { cluster, name: node }.into());
+            } else if step == JobKind::StageRestore {
+                events.extend(backup::restore::staged(state, &cluster, &node));
             } else if step == JobKind::EnsureEtcd {
                 events.extend(first_join(state, &cluster, &node));
             }
@@ -132,7 +134,10 @@ fn cancel(state: &State, c: &CancelJobV1) -> Result<Vec<Event>, Rejection> {
             "its node is wanted: remove the node instead"
         }
         JobKind::StopNode | JobKind::RestoreEtcd => {
-            "the cluster hibernates or is restored: wake it up, or delete it, instead"
+            "the cluster hibernates or is restored: wake it up, or abort the restore (`oi cluster restore --abort`), instead"
+        }
+        JobKind::StageRestore => {
+            "the cluster is restored: abort that instead (`oi cluster restore --abort`)"
         }
         JobKind::RemoveNode | JobKind::LeaveCluster => {
             "its node was removed, and what runs of it must not stay"

@@ -64,7 +64,8 @@ fn job_done(state: &mut State, job: &JobId) {
         | JobKind::ShredKey
         | JobKind::RemoveOrphan
         | JobKind::TakeBackup
-        | JobKind::DropBackup => {}
+        | JobKind::DropBackup
+        | JobKind::StageRestore => {}
     }
 }
 

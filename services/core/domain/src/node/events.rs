@@ -17,6 +17,12 @@ pub(crate) fn fold(state: &mut State, event: &NodeEvent) {
         NodeEvent::NodeAdded(e) => {
             let time_ms = state.time_ms;
             if let Some(c) = state.cluster_mut(&e.cluster) {
+                // Who asks for that name from here on means this one.
+                for other in c.nodes.values_mut() {
+                    if other.predecessors.contains(&e.name) {
+                        Arc::make_mut(other).predecessors.retain(|name| *name != e.name);
+                    }
+                }
                 let versions = Versions::all(&c.spec.kubernetes_version);
                 let issuers = c.issuers.clone();
                 c.nodes.insert(
@@ -33,6 +39,7 @@ pub(crate) fn fold(state: &mut State, event: &NodeEvent) {
                         restarts: 0,
                         joined: false,
                         replaces: None,
+                        predecessors: Vec::new(),
                         components: default_components(e.role).iter().copied().collect(),
                         versions,
                         issuers,
@@ -60,8 +67,18 @@ pub(crate) fn fold(state: &mut State, event: &NodeEvent) {
         }
         NodeEvent::NodeChanged(e) => change_node(state, &e.cluster, &e.node, e.generation),
         NodeEvent::NodeReplacementStarted(e) => {
-            if let Some(n) = state.node_mut(&e.cluster, &e.by) {
+            let Some(c) = state.cluster_mut(&e.cluster) else { return };
+            let mut predecessors = vec![e.node.clone()];
+            if let Some(old) = c.nodes.get(&e.node) {
+                predecessors.extend(old.predecessors.iter().cloned());
+            }
+            // The first name is the one that documents say; of those between, old ones go.
+            if predecessors.len() > PREDECESSORS {
+                predecessors.remove(PREDECESSORS - 1);
+            }
+            if let Some(n) = c.nodes.get_mut(&e.by).map(Arc::make_mut) {
                 n.replaces = Some(e.node.clone());
+                n.predecessors = predecessors;
             }
         }
         NodeEvent::NodeOrphaned(e) => orphan_node(state, e),
@@ -137,6 +154,9 @@ pub(crate) fn summary(event: &NodeEvent) -> String {
         }
     }
 }
+
+/// So many nodes whose place a node took are remembered.
+const PREDECESSORS: usize = 32;
 
 /// Steps of a restore that come before those of a start.
 const RESTORED: [JobKind; 2] = [JobKind::StopNode, JobKind::RestoreEtcd];

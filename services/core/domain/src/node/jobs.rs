@@ -1,8 +1,9 @@
 //! The jobs that a node owes.
 
-use crate::backup::jobs::owed_by_restore;
+use crate::backup::jobs::{owed_by_restore, staging};
 use crate::cluster::Cluster;
 use crate::jobs::job_of_cluster;
+use crate::node::Node;
 use oi_events::{ClusterName, Job, JobKind, JobTarget, NodeName, Role};
 
 /// The jobs of all nodes of a cluster.
@@ -41,9 +42,17 @@ pub(crate) fn owed_steps(cluster: &Cluster, name: &NodeName) -> Vec<JobKind> {
     if cluster.hibernated {
         return [JobKind::StopNode].into_iter().filter(not_done).collect();
     }
-    if let Some(steps) = owed_by_restore(cluster, node) {
+    if let Some(steps) = owed_by_restore(cluster, name, node) {
         return steps;
     }
+    let mut steps = steps_of_start(cluster, name, node);
+    steps.extend(staging(cluster, name));
+    steps
+}
+
+/// What makes a node ready that is to run.
+fn steps_of_start(cluster: &Cluster, name: &NodeName, node: &Node) -> Vec<JobKind> {
+    let not_done = |step: &JobKind| !node.done.contains(step);
     if node.role != Role::ControlPlane {
         // They come after the first member: before, they would only be in its way.
         let useful = cluster.control_planes().iter().any(|(_, n)| n.joined);

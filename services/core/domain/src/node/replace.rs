@@ -53,8 +53,7 @@ fn replacement(
         .nodes
         .get(old)
         .ok_or_else(|| Rejection::NodeUnknown { cluster: name.clone(), node: old.clone() })?;
-    let begun = cluster.nodes.values().any(|n| n.replaces.as_ref() == Some(old));
-    if node.removing || begun {
+    if node.removing || cluster.replacement_of(old).is_some() {
         return Ok(None);
     }
     if node.role == Role::ControlPlane {

@@ -34,6 +34,9 @@ pub struct Node {
     pub joined: bool,
     /// The node that goes once this one is ready.
     pub replaces: Option<NodeName>,
+    /// The nodes whose place it took, one after the other, the latest first: who asked for one of
+    /// those has this one.
+    pub predecessors: Vec<NodeName>,
     /// What it is to run beside its etcd member, if it has one.
     pub components: BTreeSet<Component>,
     /// The releases that its components are to run.
@@ -141,6 +144,15 @@ impl Cluster {
         self.staying(|n| n.components.contains(&component))
     }
 
+    /// The node that takes the place of another one. A later node of the old one's name has
+    /// nothing to do with that.
+    pub fn replacement_of(&self, old: &NodeName) -> Option<&NodeName> {
+        let since = self.nodes.get(old)?.added;
+        let mut others = self.nodes.iter();
+        let found = others.find(|(_, n)| n.replaces.as_ref() == Some(old) && n.added > since);
+        found.map(|(name, _)| name)
+    }
+
     /// Ingress nodes that are to stay, the oldest first.
     pub fn ingresses(&self) -> Vec<(&NodeName, &Node)> {
         self.staying(|n| n.role == Role::ControlPlaneIngress)
@@ -152,7 +164,7 @@ impl Cluster {
             && node.role == Role::ControlPlane
             && self.phase != ClusterPhase::Deleting
             // A restore begins a new membership.
-            && self.restore.is_none()
+            && self.restore.as_ref().is_none_or(|restore| !restore.is_down())
             && !node.done.contains(&JobKind::LeaveCluster)
     }
 

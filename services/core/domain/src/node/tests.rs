@@ -26,6 +26,20 @@ fn members_of_a_cluster_spread_and_clusters_share() {
 }
 
 #[test]
+fn hypervisors_at_one_address_have_no_port_twice() {
+    let mut world = World::with_cluster();
+    world.run(RegisterHypervisorV1 { address: "192.0.2.1".parse().unwrap(), ..hypervisor(3) });
+    world.run(cluster("other"));
+    world.run(AddNodeV1 {
+        hypervisor: Some(name("hv-3")),
+        ..node("other", "cp-1", Role::ControlPlane)
+    });
+    let ports = |c: &str| world.node(c, "cp-1").ports.values().copied().collect::<Vec<_>>();
+    assert_eq!(ports("test"), [30_000, 30_001, 30_002], "on hv-0");
+    assert_eq!(ports("other"), [30_003, 30_004, 30_005], "on hv-3");
+}
+
+#[test]
 fn ports_run_out_and_are_used_again() {
     let mut world = World::with_hypervisors();
     for n in 0..10 {
@@ -333,4 +347,43 @@ fn an_ingress_gets_a_new_place_too() {
     settle(&mut world);
     assert_eq!(names(&world), ["cp-1", "cp-2", "cp-3", "lb-1-r2"]);
     assert_ne!(place_of(&world, "lb-1-r2"), away);
+}
+
+fn predecessors(world: &World, n: &str) -> Vec<String> {
+    world.node("test", n).predecessors.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_node_stands_for_all_whose_place_was_taken_before_it() {
+    let mut world = three();
+    let replace = |n: &str| ReplaceNodeV1 { cluster: name("test"), name: name(n) };
+    for n in ["cp-1", "cp-1-r2"] {
+        world.run(replace(n));
+        settle(&mut world);
+    }
+    assert_eq!(names(&world), ["cp-1-r3", "cp-2", "cp-3", "lb-1"]);
+    assert_eq!(predecessors(&world, "cp-1-r3"), ["cp-1-r2", "cp-1"]);
+    // The first name is never forgotten.
+    for _ in 0..40 {
+        let last = names(&world)[0].clone();
+        world.run(replace(&last));
+        settle(&mut world);
+    }
+    let all = predecessors(&world, "cp-1-r43");
+    assert_eq!((all.len(), all[0].as_str(), all[31].as_str()), (32, "cp-1-r42", "cp-1"));
+}
+
+#[test]
+fn a_node_under_the_name_of_a_replaced_one_is_another_one_and_stays() {
+    let mut world = three();
+    world.run(ReplaceNodeV1 { cluster: name("test"), name: name("cp-1") });
+    settle(&mut world);
+    let events = world.run(node("test", "cp-1", Role::ControlPlane));
+    assert!(!kinds(&events).contains(&"NodeRemovalStarted"), "{:?}", kinds(&events));
+    assert_eq!(predecessors(&world, "cp-1-r2"), [] as [&str; 0], "who says cp-1 means that one");
+    settle(&mut world);
+    assert_eq!(names(&world), ["cp-1", "cp-1-r2", "cp-2", "cp-3", "lb-1"]);
+    // It can be replaced in its turn.
+    let again = world.run(ReplaceNodeV1 { cluster: name("test"), name: name("cp-1") });
+    assert!(kinds(&again).contains(&"NodeReplacementStarted"));
 }

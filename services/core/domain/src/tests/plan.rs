@@ -105,3 +105,24 @@ fn a_plan_is_refused_once_the_log_has_moved_on() {
     world.run(cluster("other"));
     assert_eq!(world.decide(&envelope).unwrap_err().code().as_str(), "position-moved");
 }
+
+#[test]
+fn a_plan_waits_for_what_its_own_commands_set_going() {
+    let mut world = World::with_cluster();
+    let plan_of = |world: &World, commands: &[Command]| {
+        let all: Vec<_> = commands.iter().map(|c| world.envelope(c.clone())).collect();
+        plan(&world.state, &all, world.now_ms)
+    };
+    let add: Command = node("test", "cp-a", Role::ControlPlane).into();
+    let remove: Command = remove("test", "cp-1").into();
+    let planned = plan_of(&world, &[add.clone(), remove.clone()]);
+    assert!(planned.refused.is_none(), "{:?}", planned.refused);
+    assert!(kinds(&planned.events).contains(&"NodeRemoved"));
+    assert_eq!(
+        plan_of(&world, std::slice::from_ref(&remove)).refused.unwrap().code().as_str(),
+        "last-control-plane"
+    );
+    // What somebody else set going is not waited for.
+    world.run(add);
+    assert_eq!(plan_of(&world, &[remove]).refused.unwrap().code().as_str(), "membership-busy");
+}

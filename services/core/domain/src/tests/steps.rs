@@ -30,6 +30,7 @@ pub(super) enum Step {
     Backup(u8),
     Taken(u8),
     Restore(u8, u8),
+    AbortRestore(u8),
     Schedule(u8, u32),
     Rotate(u8, u8),
     Addons(u8, bool),
@@ -42,6 +43,8 @@ pub(super) enum Step {
     Endpoint(u8, Option<u8>, u16),
     Users(u8, u8),
     Share(u8, Vec<u16>),
+    Sans(u8, u8),
+    Update(u8, u16, bool),
 }
 
 pub(super) fn step() -> impl Strategy<Value = Step> {
@@ -77,9 +80,13 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => (0..4_u8, 0..3_u8).prop_map(|(c, n)| Step::Users(c, n)),
         1 => (0..7_u8, prop::collection::vec(29_998..30_004_u16, 0..3))
             .prop_map(|(h, ports)| Step::Share(h, ports)),
+        1 => (0..4_u8, 0..3_u8).prop_map(|(c, n)| Step::Sans(c, n)),
+        1 => (0..7_u8, 29_998..30_012_u16, any::<bool>())
+            .prop_map(|(h, high, moves)| Step::Update(h, high, moves)),
         1 => (0..4_u8).prop_map(Step::Backup),
         2 => (0..4_u8).prop_map(Step::Taken),
         1 => (0..4_u8, 0..4_u8).prop_map(|(c, d)| Step::Restore(c, d)),
+        1 => (0..4_u8).prop_map(Step::AbortRestore),
         1 => (0..4_u8, 0..3_u32).prop_map(|(c, keep)| Step::Schedule(c, keep)),
         8 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(j, ok)| Step::Finish(j, ok)),
         1 => any::<usize>().prop_map(Step::DeadLetter),
@@ -209,6 +216,7 @@ fn command(world: &World, step: Step) -> Option<Command> {
         Step::Backup(n) => BackupClusterV1 { name: c(n) }.into(),
         Step::Taken(n) => taken(world, c(n))?,
         Step::Restore(n, to) => restore(world, c(n), c(to))?,
+        Step::AbortRestore(n) => AbortRestoreV1 { name: c(n) }.into(),
         Step::Schedule(n, keep) => {
             let every_ms = if keep == 2 { 0 } else { 20_000 };
             ScheduleBackupsV1 { name: c(n), every_ms, keep }.into()
@@ -248,6 +256,17 @@ fn command(world: &World, step: Step) -> Option<Command> {
                 forwarded: k % 3 == 2,
             });
             SetEndpointV1 { cluster: c(n), endpoint }.into()
+        }
+        Step::Sans(n, k) => {
+            let extra_sans = (0..k).map(|k| format!("san-{k}.test")).collect();
+            SetExtraSansV1 { cluster: c(n), extra_sans }.into()
+        }
+        Step::Update(n, port_high, moves) => {
+            let mut hypervisor = RegisterHypervisorV1 { port_high, ..hypervisor(n) };
+            if moves {
+                hypervisor.address = std::net::Ipv4Addr::new(192, 0, 2, 100 + n).into();
+            }
+            UpdateHypervisorV1 { hypervisor }.into()
         }
         Step::Users(n, k) => {
             let issuers = (0..k).map(|k| issuer(&format!("https://id-{k}.test"))).collect();

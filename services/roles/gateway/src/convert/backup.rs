@@ -1,11 +1,12 @@
 //! Backups and restores, between requests, the state and answers.
 
+use super::cluster::parse_spec;
 use super::{IntoCommand, parse};
 use crate::rejected::Rejected;
 use oi_domain::{Backup, Cluster};
 use oi_events::{
-    BackupClusterV1, BackupId, CloneClusterV1, Command, DeleteBackupV1, RestoreClusterV1,
-    ScheduleBackupsV1,
+    AbortRestoreV1, BackupClusterV1, BackupId, CloneClusterV1, Command, DeleteBackupV1, Hash,
+    ImportClusterV1, KeepBackupsV1, RestoreClusterV1, ScheduleBackupsV1,
 };
 use oi_proto::v1;
 
@@ -43,6 +44,28 @@ impl IntoCommand for v1::RestoreCluster {
             backup: parse("backup", &self.backup)?,
         }
         .into())
+    }
+}
+
+impl IntoCommand for v1::AbortRestore {
+    fn into_command(self) -> Result<Command, Rejected> {
+        Ok(AbortRestoreV1 { name: parse("name", &self.name)? }.into())
+    }
+}
+
+impl IntoCommand for v1::KeepBackups {
+    fn into_command(self) -> Result<Command, Rejected> {
+        Ok(KeepBackupsV1 { name: parse("name", &self.name)?, for_ms: self.for_ms }.into())
+    }
+}
+
+impl IntoCommand for v1::ImportCluster {
+    fn into_command(self) -> Result<Command, Rejected> {
+        let spec = self.spec.ok_or_else(|| Rejected::field("spec", "is absent"))?;
+        let sha256 =
+            if self.sha256.is_empty() { Hash::ZERO } else { parse("sha256", &self.sha256)? };
+        let (name, spec) = (parse("name", &self.name)?, parse_spec(spec)?);
+        Ok(ImportClusterV1 { name, spec, file: self.file, sha256 }.into())
     }
 }
 

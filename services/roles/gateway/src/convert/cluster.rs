@@ -4,14 +4,14 @@ use super::{IntoCommand, addons, authentication, count, endpoint, parse, rotatio
 use crate::rejected::Rejected;
 use oi_domain::{Ca, Cluster, ClusterPhase, State};
 use oi_events::{
-    ClusterName, ClusterSpec, Command, CreateClusterV1, DeleteClusterV2, HibernateClusterV1,
-    ScheduleDeletionV1, UndeleteClusterV1,
+    ClusterName, ClusterSpec, Command, CreateClusterForTenantV1, CreateClusterV1, DeleteClusterV2,
+    HibernateClusterV1, ScheduleDeletionV1, SetTenantV1, TenantName, UndeleteClusterV1,
 };
 use oi_pki::certificate_pem;
 use oi_proto::v1;
 use std::sync::Arc;
 
-fn parse_spec(spec: v1::ClusterSpec) -> Result<ClusterSpec, Rejected> {
+pub fn parse_spec(spec: v1::ClusterSpec) -> Result<ClusterSpec, Rejected> {
     Ok(ClusterSpec {
         kubernetes_version: parse("spec.kubernetes_version", &spec.kubernetes_version)?,
         pod_cidr: spec.pod_cidr,
@@ -34,8 +34,24 @@ fn show_spec(spec: &ClusterSpec) -> v1::ClusterSpec {
 impl IntoCommand for v1::CreateCluster {
     fn into_command(self) -> Result<Command, Rejected> {
         let spec = self.spec.ok_or_else(|| Rejected::field("spec", "is absent"))?;
-        Ok(CreateClusterV1 { name: parse("name", &self.name)?, spec: parse_spec(spec)? }.into())
+        let (name, spec) = (parse("name", &self.name)?, parse_spec(spec)?);
+        Ok(match tenant("tenant", &self.tenant)? {
+            None => CreateClusterV1 { name, spec }.into(),
+            Some(tenant) => CreateClusterForTenantV1 { tenant, name, spec }.into(),
+        })
     }
+}
+
+impl IntoCommand for v1::SetTenant {
+    fn into_command(self) -> Result<Command, Rejected> {
+        let (cluster, tenant) = (parse("cluster", &self.cluster)?, tenant("tenant", &self.tenant)?);
+        Ok(SetTenantV1 { cluster, tenant }.into())
+    }
+}
+
+/// A tenant; none where nothing is said.
+fn tenant(field: &str, text: &str) -> Result<Option<TenantName>, Rejected> {
+    if text.is_empty() { Ok(None) } else { parse(field, text).map(Some) }
 }
 
 impl IntoCommand for v1::DeleteCluster {
@@ -92,6 +108,7 @@ pub fn cluster(state: &State, name: &ClusterName, c: &Cluster) -> v1::Cluster {
         upgrade_paused: c.upgrade.as_ref().is_some_and(|u| u.paused),
         delete_at_ms: c.delete_at_ms.unwrap_or(0),
         restoring: c.restore.as_ref().map(|r| r.backup.to_string()).unwrap_or_default(),
+        backups_until_ms: c.backups_until_ms.unwrap_or(0),
         endpoint: state.endpoint(c).map(|e| e.to_string()).unwrap_or_default(),
         own_endpoint: c.endpoint.as_ref().map(endpoint::shown),
         ingresses: state.endpoints(c).iter().map(ToString::to_string).collect(),
@@ -107,6 +124,7 @@ pub fn cluster(state: &State, name: &ClusterName, c: &Cluster) -> v1::Cluster {
         configured: c.addons.as_ref().is_some_and(|i| i.done),
         tunnel: tunnel::shown(state, c),
         rotation: rotation::shown(c),
+        tenant: state.tenants.of(name).map(ToString::to_string).unwrap_or_default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{IntoCommand, parse, port};
 use crate::rejected::Rejected;
-use oi_events::{Command, Endpoint, SetEndpointV1};
+use oi_events::{Command, Endpoint, SetEndpointV1, SetExtraSansV1};
 use oi_proto::v1;
 
 impl IntoCommand for v1::SetEndpoint {
@@ -16,6 +16,13 @@ impl IntoCommand for v1::SetEndpoint {
             endpoint: self.endpoint.map(endpoint).transpose()?,
         }
         .into())
+    }
+}
+
+impl IntoCommand for v1::SetExtraSans {
+    fn into_command(self) -> Result<Command, Rejected> {
+        let cluster = parse("cluster", &self.cluster)?;
+        Ok(SetExtraSansV1 { cluster, extra_sans: self.extra_sans }.into())
     }
 }
 

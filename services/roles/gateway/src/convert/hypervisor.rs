@@ -5,28 +5,38 @@ use crate::rejected::Rejected;
 use oi_domain::{Hypervisor, Reach, Route, State};
 use oi_events::{
     Command, CordonHypervisorV1, ForgetOrphansV1, RegisterHypervisorV1, SharePortsV1, TlsFiles,
-    UnregisterHypervisorV1,
+    UnregisterHypervisorV1, UpdateHypervisorV1,
 };
 use oi_proto::v1;
 
+fn parse_spec(spec: v1::RegisterHypervisor) -> Result<RegisterHypervisorV1, Rejected> {
+    Ok(RegisterHypervisorV1 {
+        name: parse("name", &spec.name)?,
+        cri_endpoint: spec.cri_endpoint,
+        tls: spec.tls.map(|t| TlsFiles {
+            ca_file: t.ca_file,
+            certificate_file: t.certificate_file,
+            key_file: t.key_file,
+        }),
+        public: spec.public,
+        address: parse("address", &spec.address)?,
+        port_low: port("port_low", spec.port_low)?,
+        port_high: port("port_high", spec.port_high)?,
+        data_dir: spec.data_dir,
+        max_nodes: (spec.max_nodes > 0).then_some(spec.max_nodes),
+    })
+}
+
 impl IntoCommand for v1::RegisterHypervisor {
     fn into_command(self) -> Result<Command, Rejected> {
-        Ok(RegisterHypervisorV1 {
-            name: parse("name", &self.name)?,
-            cri_endpoint: self.cri_endpoint,
-            tls: self.tls.map(|t| TlsFiles {
-                ca_file: t.ca_file,
-                certificate_file: t.certificate_file,
-                key_file: t.key_file,
-            }),
-            public: self.public,
-            address: parse("address", &self.address)?,
-            port_low: port("port_low", self.port_low)?,
-            port_high: port("port_high", self.port_high)?,
-            data_dir: self.data_dir,
-            max_nodes: (self.max_nodes > 0).then_some(self.max_nodes),
-        }
-        .into())
+        Ok(parse_spec(self)?.into())
+    }
+}
+
+impl IntoCommand for v1::UpdateHypervisor {
+    fn into_command(self) -> Result<Command, Rejected> {
+        let spec = self.spec.ok_or_else(|| Rejected::field("spec", "is absent"))?;
+        Ok(UpdateHypervisorV1 { hypervisor: parse_spec(spec)? }.into())
     }
 }
 

@@ -94,6 +94,7 @@ pub fn node(cluster: &ClusterName, name: &NodeName, n: &Node) -> v1::Node {
             .map(|(p, port)| (port_name(*p).to_owned(), u32::from(*port)))
             .collect(),
         restarts: n.restarts,
+        predecessors: n.predecessors.iter().map(ToString::to_string).collect(),
         versions: n
             .components
             .iter()

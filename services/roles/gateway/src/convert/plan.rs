@@ -1,7 +1,7 @@
 //! What commands would do, as an answer.
 
 use oi_domain::{Plan, PlannedJob, describe, restarts};
-use oi_events::Event;
+use oi_events::{BackupId, ClusterName, Event};
 use oi_proto::v1;
 
 pub fn plan(plan: &Plan) -> v1::PlanResponse {
@@ -24,11 +24,16 @@ pub fn plan(plan: &Plan) -> v1::PlanResponse {
         hypervisor: text(planned.job.hypervisor.as_ref().map(|h| h as _)),
         waits: planned.waits,
     };
+    let lost = |(cluster, id): &(ClusterName, BackupId)| v1::LostBackup {
+        cluster: cluster.to_string(),
+        id: id.to_string(),
+    };
     v1::PlanResponse {
         position: plan.position,
         refused: plan.refused.as_ref().map(|r| r.code().to_string()).unwrap_or_default(),
         message: text(plan.refused.as_ref().map(|r| r as _)),
         events: plan.events.iter().zip(restarts(plan)).map(event).collect(),
         jobs: plan.jobs.iter().map(job).collect(),
+        unreadable_backups: plan.unreadable.iter().map(lost).collect(),
     }
 }

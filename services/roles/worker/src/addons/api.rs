@@ -1,11 +1,11 @@
 //! The API of a cluster, as its add-ons need it. Requests go through the hypervisor of an API
 //! server: a worker need not reach API servers itself.
 
-use super::ClusterContext;
+use super::cluster_context::ca_bundle;
 use crate::place::{ApiIdentity, ApiServer, KubeError, Place, Reply, Request, Verb, items};
 use crate::steps::{StepError, Steps};
 use oi_clock::{millis, now_ms};
-use oi_domain::{Hypervisor, Node};
+use oi_domain::{Cluster, Hypervisor, Node};
 use oi_events::{Component, NodeName, PortUse};
 use oi_keyring::Keyring;
 use oi_pki::{DataKey, LeafProfile, certificate_pem, private_key_pem};
@@ -95,18 +95,12 @@ pub fn only(replies: Vec<Reply>) -> Result<Reply, StepError> {
 }
 
 impl Steps {
-    /// A way to the cluster's API: the first API server that answers.
-    pub async fn api(&self, cluster: &ClusterContext) -> Result<ClusterApi, StepError> {
-        let key = self.keyring.key(cluster.cluster.uid).await?;
+    /// A way to a cluster's API: the first API server that answers.
+    pub async fn api(&self, cluster: &Cluster) -> Result<ClusterApi, StepError> {
+        let key = self.keyring.key(cluster.uid).await?;
         let mut last = StepError::NoAnswer;
         for (hypervisor, address) in self.api_servers(cluster) {
-            let server = ApiServer {
-                address: address.to_string(),
-                authorities: cluster.ca_bundle(),
-                identity: identity(cluster, &key)?,
-                limit_ms: millis(LIMIT),
-            };
-            let api = ClusterApi { place: self.places.at(&hypervisor), server };
+            let api = api_at(self.places.at(&hypervisor), address, cluster, &key)?;
             match api.get("/readyz?verbose=false").await {
                 // The answer is a word, not an object.
                 Ok(_) | Err(StepError::Kube(KubeError::Json(_))) => return Ok(api),
@@ -117,8 +111,8 @@ impl Steps {
     }
 
     /// The cluster's API servers with their hypervisors, ready ones first.
-    fn api_servers(&self, cluster: &ClusterContext) -> Vec<(Arc<Hypervisor>, SocketAddr)> {
-        let mut carriers = cluster.cluster.carriers(Component::ApiServer);
+    fn api_servers(&self, cluster: &Cluster) -> Vec<(Arc<Hypervisor>, SocketAddr)> {
+        let mut carriers = cluster.carriers(Component::ApiServer);
         carriers.sort_by_key(|(_, n)| !n.is_ready());
         let address = |(_, n): (&NodeName, &Node)| {
             let h = self.view.read(|s| s.hypervisors.get(&n.hypervisor).cloned());
@@ -131,10 +125,26 @@ impl Steps {
     }
 }
 
+/// A way to one API server.
+pub fn api_at(
+    place: Place,
+    address: SocketAddr,
+    cluster: &Cluster,
+    key: &DataKey,
+) -> Result<ClusterApi, StepError> {
+    let server = ApiServer {
+        address: address.to_string(),
+        authorities: ca_bundle(cluster),
+        identity: identity(cluster, key)?,
+        limit_ms: millis(LIMIT),
+    };
+    Ok(ClusterApi { place, server })
+}
+
 /// A client certificate for an hour. It is made here and stored nowhere.
-fn identity(cluster: &ClusterContext, key: &DataKey) -> Result<ApiIdentity, StepError> {
-    let ca = cluster.cluster.signs_users().ok_or(StepError::NoCa)?;
-    let ca_key = Keyring::open(key, cluster.cluster.uid, ca)?;
+fn identity(cluster: &Cluster, key: &DataKey) -> Result<ApiIdentity, StepError> {
+    let ca = cluster.signs_users().ok_or(StepError::NoCa)?;
+    let ca_key = Keyring::open(key, cluster.uid, ca)?;
     let profile = LeafProfile::client(USER, &["system:masters"]);
     let made = oi_pki::issue(&ca.public, &ca_key, &profile, now_ms(), CREDENTIAL_LIFE_MS)?;
     Ok(ApiIdentity::Certificate {

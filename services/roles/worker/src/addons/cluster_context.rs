@@ -57,7 +57,11 @@ impl ClusterContext {
 
     /// The trusted CA certificates of its API, PEM.
     pub fn ca_bundle(&self) -> String {
-        let trusted = self.cluster.trusted(Ca::Kubernetes);
-        trusted.iter().map(|c| certificate_pem(&c.public)).collect()
+        ca_bundle(&self.cluster)
     }
+}
+
+/// The trusted CA certificates of a cluster's API, PEM.
+pub fn ca_bundle(cluster: &Cluster) -> String {
+    cluster.trusted(Ca::Kubernetes).iter().map(|c| certificate_pem(&c.public)).collect()
 }

@@ -6,6 +6,7 @@
 //! requests that only a control plane answers: serving certificates of kubelets
 //! ([`serving`]), and peers of the tunnel ([`tunnel`](crate::tunnel)).
 
+mod administrators;
 mod api;
 mod cluster_context;
 mod dns;

@@ -53,6 +53,17 @@ impl AddonReconciler {
 
     /// Looks after all clusters, until it is dropped.
     pub async fn run(&self) {
+        let bind = async {
+            self.steps.bind_all_administrators().await;
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = bind => {}
+            () = self.look_after_all() => {}
+        }
+    }
+
+    async fn look_after_all(&self) {
         let mut tasks = tokio::task::JoinSet::new();
         let mut known = BTreeSet::new();
         let mut positions = self.steps.view.positions();

@@ -1,10 +1,10 @@
 //! The etcd member of a control-plane node, with the flags of kubeadm 1.36.
 
 use super::{
-    ContainerSpec, DesiredError, Files, Mount, NodeContext, PodAndFiles, PodSpec, PortMapping,
-    Secrets, names,
+    ContainerSpec, DesiredError, FileOp, Files, Mount, NodeContext, PodAndFiles, PodSpec,
+    PortMapping, Secrets, names,
 };
-use oi_domain::Ca;
+use oi_domain::{Ca, Restore};
 use oi_events::{PortUse, Role};
 use std::collections::BTreeMap;
 
@@ -13,9 +13,9 @@ pub const POD: &str = "etcd";
 /// Ports in the pod.
 const CLIENT_PORT: u16 = 2379;
 const PEER_PORT: u16 = 2380;
-/// The pod that restores a snapshot, and where it mounts the member's directory.
+/// The pod that unpacks a snapshot, and where it does so.
 const RESTORE: &str = "restore";
-const ETCD: &str = "/etcd";
+const UNPACK: &str = "/restore";
 const PKI: &str = "/etc/kubernetes/pki/etcd";
 const DATA: &str = "/var/lib/etcd";
 
@@ -56,26 +56,28 @@ pub fn member_entry(ctx: &NodeContext) -> Result<String, DesiredError> {
     Ok(format!("{}=https://{}", ctx.name, ctx.address(PortUse::EtcdPeer)?))
 }
 
-/// A restore of a member.
-pub struct RestorePod {
+/// An attempt to unpack a backup: what it makes is in a directory of its own.
+pub struct RestoreAttempt {
     /// Turns the snapshot into the data of the only member of a new cluster.
     pub pod: PodSpec,
-    /// The data directory, which must not exist when the pod starts.
-    pub data: String,
+    /// The directory of the attempt.
+    pub dir: String,
     /// The file of the snapshot.
     pub snapshot: String,
+    /// The directory of the data, which must not exist when the pod starts.
+    pub data: String,
 }
 
-/// The pod that restores a member, with its paths on the hypervisor.
-pub fn restore_pod(ctx: &NodeContext) -> Result<RestorePod, DesiredError> {
-    let dir = format!("{}/etcd", ctx.dir());
+/// An attempt by this name, with its paths on the hypervisor.
+pub fn restore_attempt(ctx: &NodeContext, name: &str) -> Result<RestoreAttempt, DesiredError> {
+    let dir = format!("{}/{name}", restores_dir(ctx));
     let mut pod = ctx.pod(RESTORE);
     let command = vec![
         "etcdutl".to_owned(),
         "snapshot".to_owned(),
         "restore".to_owned(),
-        format!("{ETCD}/restore.snapshot"),
-        format!("--data-dir={ETCD}/data"),
+        format!("{UNPACK}/snapshot"),
+        format!("--data-dir={UNPACK}/data"),
         format!("--name={}", ctx.name),
         format!("--initial-cluster={}", member_entry(ctx)?),
         format!("--initial-advertise-peer-urls=https://{}", ctx.address(PortUse::EtcdPeer)?),
@@ -89,11 +91,51 @@ pub fn restore_pod(ctx: &NodeContext) -> Result<RestorePod, DesiredError> {
         name: RESTORE.to_owned(),
         image: names::etcd_image(&ctx.cluster.spec.kubernetes_version),
         command,
-        mounts: vec![Mount::writable(dir.clone(), ETCD)],
+        mounts: vec![Mount::writable(dir.clone(), UNPACK)],
         ..ContainerSpec::default()
     }];
-    let (data, snapshot) = (data_dir(ctx), format!("{dir}/restore.snapshot"));
-    Ok(RestorePod { pod, data, snapshot })
+    let (snapshot, data) = (format!("{dir}/snapshot"), format!("{dir}/data"));
+    Ok(RestoreAttempt { pod, dir, snapshot, data })
+}
+
+/// What a restore puts in place of a member's data.
+pub struct RestoredData {
+    /// The data directory.
+    pub data: String,
+    /// What is to take its place.
+    pub staged: String,
+    /// Where the data from before is kept.
+    pub before: String,
+    /// The file that says which restore was carried out last.
+    pub mark: String,
+}
+
+/// The paths of a restore on the hypervisor.
+pub fn restored_data(ctx: &NodeContext, restore: &Restore) -> RestoredData {
+    RestoredData {
+        data: data_dir(ctx),
+        staged: format!("{}/{}", restores_dir(ctx), restore.generation),
+        before: format!("{}/{}", before_dir(ctx), restore.kept()),
+        mark: format!("{}/etcd/restored", ctx.dir()),
+    }
+}
+
+/// The file by which data that was put in place names its restore. etcd minds no other files.
+pub fn restore_name(data: &str) -> String {
+    format!("{data}/oi-restore")
+}
+
+/// Removes what restores leave beside the data: once none is on its way.
+pub fn without_restores(ctx: &NodeContext) -> [FileOp; 2] {
+    [restores_dir(ctx), before_dir(ctx)].map(|path| FileOp::Remove { path })
+}
+
+fn restores_dir(ctx: &NodeContext) -> String {
+    format!("{}/etcd/restores", ctx.dir())
+}
+
+fn before_dir(ctx: &NodeContext) -> String {
+    format!("{}/etcd/before", ctx.dir())
 }
 
 /// The etcd endpoints of the node's API server: the member beside it, or else all members.

@@ -36,6 +36,7 @@ impl Steps {
         let sandbox = self.start_api_server(session, &pod, &files).await?;
         let started = start_others(session, &pod, &sandbox).await?;
         self.check_version(session).await?;
+        self.bind_administrators(session).await?;
         if started > 0 && session.ctx.cluster.upgrade.is_some() {
             // A component of the new version must not only start, but keep running.
             tokio::time::sleep(SETTLED).await;

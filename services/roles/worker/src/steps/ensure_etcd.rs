@@ -18,7 +18,10 @@ impl Steps {
     async fn make_member(&self, session: &NodeSession) -> Result<(), StepError> {
         let (ctx, place) = (&session.ctx, &session.place);
         let joining = self.join(ctx).await?;
-        let (pod, files) = etcd::pod(ctx, &session.secrets(), &joining)?;
+        let (pod, mut files) = etcd::pod(ctx, &session.secrets(), &joining)?;
+        if ctx.cluster.restore.is_none() {
+            files.extend(etcd::without_restores(ctx));
+        }
         if place.is_outdated(&pod, &pod.containers[0]).await? {
             self.stop_api_server(session).await?;
         }

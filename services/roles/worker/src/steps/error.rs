@@ -53,6 +53,19 @@ pub enum StepError {
     /// The object in the store is not the recorded one.
     #[error("backup {0} is not what was recorded: its SHA-256 is another one")]
     OtherBackup(String),
+    /// The object in the store is the recorded one, and no snapshot.
+    #[error(
+        "backup {0} is no whole snapshot of etcd: the checksum at its end does not fit; restore another one"
+    )]
+    DamagedBackup(String),
+    /// The snapshot was cut or changed on its way.
+    #[error("etcd's snapshot is not whole: the checksum at its end does not fit")]
+    TornSnapshot,
+    /// What was unpacked is not in place.
+    #[error(
+        "the data in place is not that of the restore: restore again, or abort it (`oi cluster restore --abort`)"
+    )]
+    NotStaged,
     /// etcdutl failed.
     #[error("etcdutl ended with code {code}: see its log in {log} on the hypervisor")]
     Restore {
@@ -139,7 +152,11 @@ impl StepError {
             // Another worker may have a store, and this one be started with one.
             StepError::NoStore => Transient,
             // The object stays what it is.
-            StepError::OtherBackup(_) => Permanent,
+            StepError::OtherBackup(_) | StepError::DamagedBackup(_) => Permanent,
+            // Another snapshot may be whole.
+            StepError::TornSnapshot => Transient,
+            // What is in place stays what it is.
+            StepError::NotStaged => Permanent,
             // Among other things, the disk may have been full.
             StepError::Restore { .. } | StepError::RestoreSlow(_) => Transient,
             // The view catches up.
@@ -170,7 +187,9 @@ fn keys(error: &KeyringError) -> FailureClass {
         KeyringError::Store(_) => FailureClass::Transient,
         KeyringError::Destroyed(_) => FailureClass::Permanent,
         // This worker may have been started with another key-encryption key.
-        KeyringError::Key { .. } => FailureClass::Transient,
+        KeyringError::Key { .. }
+        | KeyringError::OtherWrapper { .. }
+        | KeyringError::NotItsWrapper { .. } => FailureClass::Transient,
     }
 }
 

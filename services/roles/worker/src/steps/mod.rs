@@ -37,6 +37,7 @@ mod remove_orphan;
 mod restore_etcd;
 mod shared;
 mod shred_key;
+mod stage_restore;
 mod stop_node;
 mod take_backup;
 
@@ -81,6 +82,7 @@ impl Steps {
             JobKind::TakeBackup => return self.take_backup(job).await,
             JobKind::ProbeHypervisor => self.probe_hypervisor(job).await,
             JobKind::EnsureEtcd => self.ensure_etcd(job).await,
+            JobKind::StageRestore => self.stage_restore(job).await,
             JobKind::RestoreEtcd => self.restore_etcd(job).await,
             JobKind::EnsureControlPlane => self.ensure_control_plane(job).await,
             JobKind::EnsureIngress => self.ensure_ingress(job).await,
@@ -109,6 +111,7 @@ impl Steps {
             | JobKind::EnsureEtcd
             | JobKind::EnsureControlPlane
             | JobKind::EnsureIngress
+            | JobKind::StageRestore
             | JobKind::TakeBackup
             | JobKind::DropBackup
             | JobKind::ShredKey

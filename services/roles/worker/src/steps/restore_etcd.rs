@@ -1,64 +1,43 @@
-//! The oldest member has the data of a backup, as the only member of a new cluster. The other
-//! members have no data, and join it.
+//! The first member has the data of a backup, as the only member of a new cluster. The other
+//! members have no data, and join it. After an abortion, each has the data from before.
+//!
+//! Nothing is lost meanwhile: the data from before is kept beside until the restore has ended
+//! ([`ensure_etcd`](super::ensure_etcd)). Each restore is carried out once, also where a worker wakes
+//! up late.
 
 use super::{StepError, Steps};
-use crate::desired::{FileOp, etcd};
-use crate::place::NodeSession;
-use oi_domain::Restore;
+use crate::desired::FileOp;
+use crate::desired::etcd::{self, RestoredData};
+use oi_domain::RestoreStage;
 use oi_events::Job;
-use sha2::{Digest, Sha256};
-use std::time::Duration;
-
-/// The limit for etcdutl.
-const LIMIT: Duration = Duration::from_secs(600);
 
 impl Steps {
     pub(super) async fn restore_etcd(&self, job: &Job) -> Result<(), StepError> {
         let session = self.session(job).await?;
         let (ctx, place) = (&session.ctx, &session.place);
         let Some(restore) = &ctx.cluster.restore else { return Ok(()) };
-        let etcd::RestorePod { pod, data, snapshot } = etcd::restore_pod(ctx)?;
-        place.end_pods(&pod.identity, Duration::ZERO).await?;
-        place.put(&[FileOp::Remove { path: data }]).await?;
-        if !ctx.cluster.is_oldest(&ctx.name) {
+        let RestoredData { data, staged, before, mark } = etcd::restored_data(ctx, restore);
+        let once = FileOp::Once { path: mark, generation: restore.generation.0 };
+        if restore.stage == RestoreStage::Reverting {
+            let back = FileOp::Replace { path: data, by: before, keep: None };
+            place.put(&[once, back]).await?;
             return Ok(());
         }
-        self.download(&session, restore, &snapshot).await?;
-        let logs = FileOp::MakeDir { path: pod.log_directory.clone(), mode: 0o700 };
-        place.put(&[logs]).await?;
-        match place.run_to_end(&pod, LIMIT).await? {
-            Some(0) => {}
-            Some(code) => return Err(StepError::Restore { code, log: pod.log_directory }),
-            None => return Err(StepError::RestoreSlow(LIMIT)),
-        }
-        place.end_pods(&pod.identity, Duration::ZERO).await?;
-        place.put(&[FileOp::Remove { path: snapshot }]).await?;
-        Ok(())
-    }
-
-    /// Downloads the backup into a file of the hypervisor, and compares its hash with the
-    /// recorded one.
-    async fn download(
-        &self,
-        session: &NodeSession,
-        restore: &Restore,
-        path: &str,
-    ) -> Result<(), StepError> {
-        let key = self.keyring.key(restore.source).await?;
-        let mut reader = self.store()?.reader(&restore.snapshot.object, key).await?;
-        let (mut offset, mut hash) = (0, Sha256::new());
-        while let Some(frame) = reader.next().await? {
-            hash.update(&*frame);
-            let content = frame.to_vec();
-            let length = content.len() as u64;
-            let path = path.to_owned();
-            session.place.put(&[FileOp::Extend { path, offset, content }]).await?;
-            offset += length;
-        }
-        let seen: [u8; 32] = hash.finalize().into();
-        if seen == restore.snapshot.sha256.0 {
+        let swap = FileOp::Replace { path: data.clone(), by: staged.clone(), keep: Some(before) };
+        if !ctx.cluster.is_first_restored(&ctx.name) {
+            let empty = FileOp::MakeDir { path: staged, mode: 0o700 };
+            place.put(&[once, empty, swap]).await?;
             return Ok(());
         }
-        Err(StepError::OtherBackup(restore.snapshot.object.clone()))
+        if restore.stage == RestoreStage::AtOnce {
+            self.stage(&session, restore).await?;
+        }
+        place.put(&[once, swap]).await?;
+        // It has not vanished meanwhile.
+        let name = place.read(&etcd::restore_name(&data), 0, 32).await?;
+        if name == restore.generation.to_string().as_bytes() {
+            return Ok(());
+        }
+        Err(StepError::NotStaged)
     }
 }

@@ -2,10 +2,11 @@
 //! data, and the worker uploads it, sealed with the cluster's data key.
 
 use super::shared::backups::{backup_of, prefix};
+use super::shared::snapshot_sum::SnapshotSum;
 use super::{StepError, Steps, required};
 use crate::desired::{FileOp, NodeContext, etcd};
-use oi_backup_store::Written;
-use oi_events::{BackupId, ClusterName, Hash, Job, JobOutput, SnapshotV1};
+use oi_backup_store::{Writer, Written};
+use oi_events::{ClusterName, Hash, Job, JobOutput, SnapshotV1, chain};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -25,9 +26,12 @@ impl Steps {
         let (position, voters) = self.voters(required(job, job.cluster.as_ref())?);
         let mut last = StepError::Membership("no member answers".to_owned());
         for ctx in voters {
-            // A name of its own: an earlier attempt may have left half of an object.
-            let object = format!("{}{}", prefix(uid, Some(backup)), Uuid::now_v7());
-            match self.snapshot(&ctx, backup, &object, position).await {
+            // A name of its own: an earlier attempt may have left half of a file or an object, and
+            // another one may be under way.
+            let attempt = Uuid::now_v7();
+            let file = format!("oi-{backup}-{attempt}.snapshot");
+            let object = format!("{}{attempt}", prefix(uid, Some(backup)));
+            match self.snapshot(&ctx, &file, &object, position).await {
                 Ok(snapshot) => return Ok(JobOutput::Backup(snapshot)),
                 // Another member may do it.
                 Err(error) => last = error,
@@ -49,13 +53,13 @@ impl Steps {
     async fn snapshot(
         &self,
         ctx: &NodeContext,
-        backup: BackupId,
+        file: &str,
         object: &str,
         position: u64,
     ) -> Result<SnapshotV1, StepError> {
         let member = self.member(ctx, &ctx.name).await?;
         let member = member.ok_or_else(|| StepError::Membership("it does not run".to_owned()))?;
-        let (path, inside) = etcd::data_file(ctx, &format!("oi-{backup}.snapshot"));
+        let (path, inside) = etcd::data_file(ctx, file);
         let saved = member.run(&["snapshot", "save", &inside], SNAPSHOT).await;
         let uploaded = match saved {
             Ok(_) => self.upload(ctx, &path, object).await,
@@ -69,7 +73,8 @@ impl Steps {
         Ok(SnapshotV1 { position, object, bytes, sha256 })
     }
 
-    /// Uploads a file of a hypervisor to the store.
+    /// Uploads a file of a hypervisor to the store. What is no whole snapshot is not in the store
+    /// afterwards.
     async fn upload(
         &self,
         ctx: &NodeContext,
@@ -77,16 +82,36 @@ impl Steps {
         object: &str,
     ) -> Result<Written, StepError> {
         let key = self.keyring.key(ctx.cluster.uid).await?;
-        let place = self.place_of(ctx);
         let mut writer = self.store()?.writer(object, key);
-        let mut offset = 0;
+        let sent = self.send(ctx, path, &mut writer).await;
+        match sent {
+            Ok(()) => Ok(writer.finish().await?),
+            Err(error) => {
+                if let Err(error) = writer.abort().await {
+                    tracing::warn!(error = chain(&error), "half of a backup stays in the store");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        ctx: &NodeContext,
+        path: &str,
+        writer: &mut Writer,
+    ) -> Result<(), StepError> {
+        let place = self.place_of(ctx);
+        let (mut offset, mut sum) = (0, SnapshotSum::default());
         loop {
             let piece = place.read(path, offset, PIECE).await?;
             offset += piece.len() as u64;
+            sum.update(&piece);
             writer.push(&piece).await?;
             if (piece.len() as u64) < PIECE {
-                return Ok(writer.finish().await?);
+                break;
             }
         }
+        if sum.fits() { Ok(()) } else { Err(StepError::TornSnapshot) }
     }
 }

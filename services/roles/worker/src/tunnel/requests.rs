@@ -112,7 +112,7 @@ impl PeerRequests {
         tunnel: &Tunnel,
         memory: &mut Memory,
     ) -> Result<(), StepError> {
-        let api = self.steps.api(cluster).await?;
+        let api = self.steps.api(&cluster.cluster).await?;
         let all = format!("/api/v1/namespaces/{NAMESPACE}/configmaps");
         let path = format!("{all}?labelSelector={}", REQUEST.replace('/', "%2F"));
         let list = api.get(&format!("{path}&limit={PAGE}")).await?;

@@ -59,7 +59,10 @@ impl AuthenticationFlags {
     pub fn spec(&self) -> Result<Option<AuthenticationSpec>, Failure> {
         if let Some(path) = &self.authentication_config {
             let refused = |e| Failure::Input(format!("{}: {e}", path.display()));
-            return authentication::read(&read(path)?).map(Some).map_err(refused);
+            let bytes = std::fs::read(path).map_err(Failure::file(path))?;
+            let what = path.display().to_string();
+            let text = oi_yaml::text(&bytes).map_err(|source| Failure::Text { what, source })?;
+            return authentication::read(&text).map(Some).map_err(refused);
         }
         let (Some(url), Some(audience)) = (&self.oidc_issuer_url, &self.oidc_client_id) else {
             return Ok(None);

@@ -4,13 +4,15 @@ use super::addons::Cni;
 use super::authentication::AuthenticationFlags;
 use super::endpoint::EndpointFlags;
 use crate::client::Client;
+use crate::declare::{self, Step};
 use crate::error::Failure;
-use crate::{declare, feature_level};
+use crate::feature_level;
 use clap::Args;
-use oi_events::{ClusterName, KubernetesVersion};
+use oi_events::{ClusterName, Code, KubernetesVersion};
 use oi_proto::manifest::{
     AddonsSpec, ClusterSpec, Document, Metadata, Networking, NodeRole, NodeSpec, TunnelSpec,
 };
+use oi_proto::v1::{self, submit_request::Command};
 
 #[derive(Args)]
 pub struct ClusterFlags {
@@ -62,6 +64,20 @@ pub struct ClusterFlags {
     ingress_replicas: u8,
 }
 
+#[derive(Args)]
+pub struct Create {
+    #[command(flatten)]
+    flags: ClusterFlags,
+    /// Make it of a snapshot of an etcd that oi did not run: a file of etcdctl, which somebody has
+    /// put as imports/NAME/FILE into the backup store. Release, networks and DNS domain must be
+    /// those of the cluster that it is of; its Secrets must not be encrypted.
+    #[arg(long, value_name = "FILE", conflicts_with = "vpn_enabled")]
+    from_snapshot: Option<String>,
+    /// The SHA-256 of that file, beside the checksum that etcd has put at its end.
+    #[arg(long, requires = "from_snapshot")]
+    sha256: Option<String>,
+}
+
 /// The names and roles of a new cluster's nodes.
 pub fn nodes(control_planes: u8, ingresses: u8) -> impl Iterator<Item = (String, NodeRole)> {
     let roles = [
@@ -107,14 +123,47 @@ impl ClusterFlags {
         Ok(std::iter::once(cluster).chain(nodes).collect())
     }
 
+    /// Warns of what is allowed and of no use.
+    pub fn warn(&self) {
+        let warning = declare::even_members(&self.name, self.control_plane_replicas.into());
+        if let Some(warning) = warning {
+            eprintln!("{warning}");
+        }
+    }
+}
+
+impl Create {
+    /// The same command, but for where its data comes from.
+    fn with_data(&self, command: Command) -> Command {
+        match (command, &self.from_snapshot) {
+            (Command::CreateCluster(v1::CreateCluster { name, spec, .. }), Some(file)) => {
+                let (file, sha256) = (file.clone(), self.sha256.clone().unwrap_or_default());
+                v1::ImportCluster { name, spec, file, sha256 }.into()
+            }
+            (command, _) => command,
+        }
+    }
+
+    /// Creates it with its nodes, or nothing of it.
     pub async fn create(&self, client: &Client) -> Result<(), Failure> {
-        let steps: Vec<_> = self.documents()?.iter().flat_map(declare::steps).collect();
+        let steps = self.flags.documents()?;
+        let steps = steps.iter().flat_map(declare::steps);
+        let steps: Vec<Step> =
+            steps.map(|step| Step { command: self.with_data(step.command), ..step }).collect();
         feature_level::check(client, &steps).await?;
+        self.flags.warn();
+        if !client.is_planning() {
+            let plan = client.plan_of(steps.iter().map(|step| step.command.clone())).await?;
+            if !plan.refused.is_empty() {
+                let code = Code::from(plan.refused.as_str());
+                return Err(Failure::Rejected { code, message: plan.message });
+            }
+        }
         for step in steps {
             client.submit(step.command).await?;
             eprintln!("{}", step.done);
         }
-        if self.control_plane_replicas == 0 || self.ingress_replicas == 0 {
+        if self.flags.control_plane_replicas == 0 || self.flags.ingress_replicas == 0 {
             eprintln!("it needs nodes of both roles to be of use: see `oi node create --help`");
         }
         Ok(())

@@ -24,18 +24,46 @@ pub struct Delete {
     /// when they are back.
     #[arg(long, conflicts_with = "grace")]
     forget_orphans: bool,
+    /// Keep its backups readable for so long after the deletion, for example 30d: until then
+    /// `restore --as` makes another cluster of them. Said again for a cluster that is deleted, it
+    /// counts from then on; 0s for no longer.
+    #[arg(long, value_parser = duration::parse)]
+    keep_backups: Option<Duration>,
     #[command(flatten)]
     wait: Wait,
 }
 
 impl Delete {
     pub async fn run(self, client: &Client) -> Result<(), Failure> {
-        let Delete { name, grace, forget_orphans, wait } = self;
+        let Delete { name, grace, forget_orphans, keep_backups, wait } = self;
+        if let Some(keep) = keep_backups {
+            let for_ms = duration::milliseconds(keep);
+            client.submit(v1::KeepBackups { name: name.clone(), for_ms }).await?;
+        }
+        let lost = if client.is_planning() { None } else { lost(client, &name).await };
         match grace {
-            None => delete(client, v1::DeleteCluster { name, forget_orphans }, wait.limit()).await,
-            Some(grace) => schedule(client, name, grace, wait.limit()).await,
+            None => {
+                let command = v1::DeleteCluster { name, forget_orphans };
+                delete(client, command, wait.limit(), lost).await
+            }
+            Some(grace) => schedule(client, name, grace, wait.limit(), lost).await,
         }
     }
+}
+
+/// Says which backups a deletion makes unreadable, before there is nobody left to ask.
+async fn lost(client: &Client, name: &str) -> Option<String> {
+    let command = v1::DeleteCluster { name: name.to_owned(), forget_orphans: false };
+    // What may not even be planned is refused, with its reason, when it is asked for.
+    let Ok(plan) = client.plan_of([command.into()].into_iter()).await else { return None };
+    let ids: Vec<String> = plan.unreadable_backups.into_iter().map(|b| b.id).collect();
+    (!ids.is_empty()).then(|| {
+        format!(
+            "cluster {name}: {} backup(s) become unreadable: {}; `--keep-backups 30d` keeps them",
+            ids.len(),
+            ids.join(", ")
+        )
+    })
 }
 
 async fn schedule(
@@ -43,10 +71,12 @@ async fn schedule(
     name: String,
     grace: Duration,
     limit: Option<Duration>,
+    lost: Option<String>,
 ) -> Result<(), Failure> {
     let grace_ms = duration::milliseconds(grace);
     client.submit(v1::ScheduleDeletion { name: name.clone(), grace_ms }).await?;
     eprintln!("cluster {name}: stops, and is deleted in {} s", grace.as_secs());
+    lost.iter().for_each(|lost| eprintln!("{lost}, then"));
     wait::for_cluster(client, &name, limit, wait::is_stopped).await
 }
 
@@ -55,15 +85,17 @@ pub async fn delete(
     client: &Client,
     command: v1::DeleteCluster,
     limit: Option<Duration>,
+    lost: Option<String>,
 ) -> Result<(), Failure> {
     let name = &command.name.clone();
     let mut next = client.submit(command).await?.position;
+    lost.iter().for_each(|lost| eprintln!("{lost}"));
     let Some(limit) = limit.filter(|_| !client.is_planning()) else {
         eprintln!("cluster {name}: deletion started");
         return Ok(());
     };
     let end = Instant::now() + limit;
-    while !client.clusters(name).await?.is_empty() {
+    while client.clusters(name).await?.iter().any(is_left) {
         let mut events = client.watch(events_from(next, name)).await?;
         loop {
             match tokio::time::timeout_at(end, events.message()).await {
@@ -76,8 +108,11 @@ pub async fn delete(
                 Ok(Ok(Some(event))) => {
                     next = event.position + 1;
                     eprintln!("{}", watch::progress(&event));
-                    if event.event == "ClusterDeleted" {
-                        return Ok(());
+                    match event.event.as_str() {
+                        "ClusterDeleted" => return Ok(()),
+                        // Its backups may be all that is left.
+                        "NodeRemoved" | "NodeOrphaned" => break,
+                        _ => {}
                     }
                 }
                 // The server went away: look again, from where we were.
@@ -86,6 +121,11 @@ pub async fn delete(
         }
     }
     Ok(())
+}
+
+/// Whether something of it is left beside backups that are kept.
+fn is_left(cluster: &v1::Cluster) -> bool {
+    cluster.nodes > 0 || cluster.backups_until_ms == 0
 }
 
 /// Bring a cluster back that waits for its deletion.

@@ -44,11 +44,11 @@ pub struct Kubeconfig {
     /// User name.
     #[arg(long, default_value = "kubernetes-admin")]
     user: String,
-    /// Group.
-    #[arg(long, default_value = "system:masters")]
+    /// Group. Nobody in the cluster can take its rights from system:masters.
+    #[arg(long, default_value = "kubeadm:cluster-admins")]
     group: String,
     /// How long it is valid, hours.
-    #[arg(long, default_value_t = 8760, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..))]
     hours: u64,
 }
 

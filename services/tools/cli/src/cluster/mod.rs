@@ -5,11 +5,13 @@ mod authentication;
 mod create;
 pub mod delete;
 mod endpoint;
+mod extra_sans;
 mod hibernate;
 mod kubeconfig;
 pub mod restore;
 mod rotate_ca;
 mod scale;
+mod tenant;
 mod tunnel;
 mod upgrade;
 
@@ -26,7 +28,7 @@ pub enum ClusterVerb {
     /// Add a cluster to the documents on stdin; print all of them.
     Inject(Box<create::ClusterFlags>),
     /// Create a cluster; refused where the name is taken.
-    Create(Box<create::ClusterFlags>),
+    Create(Box<create::Create>),
     /// All clusters.
     List {
         #[command(flatten)]
@@ -42,9 +44,11 @@ pub enum ClusterVerb {
     Delete(delete::Delete),
     Restore(restore::Restore),
     Scale(scale::Scale),
+    Tenant(tenant::Tenant),
     Addons(addons::Addons),
     Tunnel(tunnel::Tunnel),
     Endpoint(endpoint::Endpoint),
+    ExtraSans(extra_sans::ExtraSans),
     Authentication(Box<authentication::Authentication>),
     Undelete(delete::Undelete),
     Upgrade(upgrade::Upgrade),
@@ -57,16 +61,21 @@ pub enum ClusterVerb {
 
 pub async fn run(client: &Client, verb: ClusterVerb) -> Result<(), Failure> {
     match verb {
-        ClusterVerb::Inject(flags) => inject(flags.documents()?),
+        ClusterVerb::Inject(flags) => {
+            flags.warn();
+            inject(flags.documents()?)
+        }
         ClusterVerb::Create(flags) => flags.create(client).await,
         ClusterVerb::List { output } => output.list(client.clusters("").await?.iter().map(row)),
         ClusterVerb::Get { name, output } => output.one(row(&client.cluster(&name).await?)),
         ClusterVerb::Delete(verb) => verb.run(client).await,
         ClusterVerb::Restore(verb) => verb.run(client).await,
         ClusterVerb::Scale(verb) => verb.run(client).await,
+        ClusterVerb::Tenant(verb) => verb.run(client).await,
         ClusterVerb::Addons(verb) => verb.run(client).await,
         ClusterVerb::Tunnel(verb) => verb.run(client).await,
         ClusterVerb::Endpoint(verb) => verb.run(client).await,
+        ClusterVerb::ExtraSans(verb) => verb.run(client).await,
         ClusterVerb::Authentication(verb) => verb.run(client).await,
         ClusterVerb::Undelete(verb) => verb.run(client).await,
         ClusterVerb::Upgrade(verb) => verb.run(client).await,
@@ -86,8 +95,10 @@ pub fn row(c: &v1::Cluster) -> Value {
         "endpoint": c.endpoint, "ingresses": c.ingresses, "ready": format!("{}/{}", c.ready_nodes, c.nodes),
         "podCidr": spec.pod_cidr, "serviceCidr": spec.service_cidr,
         "upgradeTo": c.upgrade_to, "deleteAt": moment(c.delete_at_ms),
+        "backupsUntil": moment(c.backups_until_ms),
         "uid": c.uid, "caCertificate": c.ca_certificate,
         "tunnelCidr": c.tunnel.as_ref().map(|tunnel| tunnel.cidr.clone()).unwrap_or_default(),
+        "tenant": c.tenant,
         "rotation": c.rotation.as_ref().map(rotation).unwrap_or_default(),
     })
 }

@@ -8,7 +8,8 @@ use crate::wait::{self, Wait};
 use clap::Args;
 use oi_proto::v1;
 
-/// Make a cluster what it was at a backup, or make another one of it.
+/// Make a cluster what it was at a backup, or make another one of it. The backup is fetched and
+/// verified before the cluster is stopped for it. Another one can be restored at any moment.
 #[derive(Args)]
 #[command(mut_arg("wait", |a| a.help("Return when it runs")))]
 #[command(mut_arg("timeout", |a| a.default_value("600")))]
@@ -21,6 +22,9 @@ pub struct Restore {
     /// Leave it as it is, and make a new cluster of that name.
     #[arg(long = "as")]
     new_name: Option<String>,
+    /// Give up the restore that is on its way: it goes back to what it was before.
+    #[arg(long, conflicts_with_all = ["backup", "new_name"])]
+    abort: bool,
     #[command(flatten)]
     replicas: Replicas,
     #[command(flatten)]
@@ -40,6 +44,10 @@ pub struct Replicas {
 
 impl Restore {
     pub async fn run(self, client: &Client) -> Result<(), Failure> {
+        if self.abort {
+            client.submit(v1::AbortRestore { name: self.name.clone() }).await?;
+            return wait::for_cluster(client, &self.name, self.wait.limit(), is_restored).await;
+        }
         let backup = newest(client, &self.name, self.backup).await?;
         let restored = match self.new_name {
             None => {

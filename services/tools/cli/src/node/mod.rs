@@ -157,6 +157,7 @@ fn row(n: &v1::Node) -> Value {
         "cluster": n.cluster, "name": n.name, "role": role(n.role()),
         "phase": word(n.phase().as_str_name(), "NODE_PHASE_"),
         "hypervisor": n.hypervisor, "generation": n.generation, "restarts": n.restarts,
+        "predecessors": n.predecessors,
         "ports": n.ports.iter().collect::<BTreeMap<_, _>>(),
         "versions": n.versions.iter().collect::<BTreeMap<_, _>>(),
     })

@@ -1,119 +1,194 @@
-//! What there is, compared with what commands would make.
+//! What is still to be done for a document.
 
-use crate::client::Client;
+use super::known::{Known, check_stays, is_asleep};
+use crate::declare::{self, Step};
 use crate::error::Failure;
 use crate::node;
+use oi_events::{Code, parsed};
+use oi_proto::manifest::Document;
 use oi_proto::v1::{self, submit_request::Command};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// What there is, by name.
-pub struct Known {
-    hypervisors: BTreeMap<String, v1::Hypervisor>,
-    clusters: BTreeMap<String, v1::Cluster>,
-    /// By cluster and name.
-    nodes: BTreeMap<(String, String), v1::Node>,
-}
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 impl Known {
-    /// Asks for all of it.
+    /// The steps that are left for a document.
     ///
     /// # Errors
-    /// Where the server is away.
-    pub async fn load(client: &Client) -> Result<Known, Failure> {
-        let hypervisors = client.hypervisors().await?;
-        Ok(Known::new(hypervisors, client.clusters("").await?, client.nodes("").await?))
-    }
-
-    fn new(
-        hypervisors: Vec<v1::Hypervisor>,
-        clusters: Vec<v1::Cluster>,
-        nodes: Vec<v1::Node>,
-    ) -> Known {
-        let hypervisors = hypervisors.into_iter();
-        let named = hypervisors.filter_map(|h| Some((h.spec.as_ref()?.name.clone(), h)));
-        Known {
-            hypervisors: named.collect(),
-            clusters: clusters.into_iter().map(|c| (c.name.clone(), c)).collect(),
-            nodes: nodes.into_iter().map(|n| ((n.cluster.clone(), n.name.clone()), n)).collect(),
+    /// Where something else is there that no command changes, or a cluster cannot be changed.
+    pub fn missing(&self, document: &Document) -> Result<Vec<Step>, Failure> {
+        let name = match document {
+            Document::Hypervisor(..) => None,
+            Document::Cluster(m, _) => Some(&m.name),
+            Document::Node(_, spec) => Some(&spec.cluster),
+        };
+        let cluster = name.and_then(|name| self.clusters.get(name));
+        cluster.map_or(Ok(()), check_stays)?;
+        if let (Document::Cluster(_, spec), Some(cluster)) = (document, cluster) {
+            check_tunnel(cluster, spec.tunnel.as_ref().map(|tunnel| tunnel.cidr.as_str()))?;
+        }
+        let mut missing = Vec::new();
+        for step in declare::steps(document) {
+            missing.extend(self.needed(step)?);
+        }
+        // What is not there yet has nothing that could be taken away.
+        let kept = cluster.is_some_and(|c| c.addons.is_some());
+        for step in declare::cleared(document).into_iter().filter(|_| cluster.is_some()) {
+            if kept || !matches!(step.command, Command::SetAddons(_)) {
+                missing.extend(self.needed(step)?);
+            }
+        }
+        match (cluster, missing.first()) {
+            (Some(cluster), Some(step)) if is_asleep(cluster) => Err(Failure::Rejected {
+                code: Code::ClusterHibernated,
+                message: format!(
+                    "cluster {name} is hibernated, and its documents ask for a change ({}): wake it first (`oi cluster wake {name}`)",
+                    step.done,
+                    name = cluster.name
+                ),
+            }),
+            _ => Ok(missing),
         }
     }
 
-    /// Whether what a command makes is there already.
+    /// The step, if what it makes is not there; another one where that is there in another form
+    /// that can be changed.
     ///
     /// # Errors
-    /// Where something else is there, which the command cannot change.
-    pub fn has(&self, command: &Command) -> Result<bool, Failure> {
+    /// Where it cannot.
+    pub fn needed(&self, step: Step) -> Result<Option<Step>, Failure> {
         let cluster = |name: &str| self.clusters.get(name);
-        match command {
+        let there = match &step.command {
             Command::RegisterHypervisor(want) => {
                 let have = self.hypervisors.get(&want.name).and_then(|h| h.spec.as_ref());
-                is_same(&format!("hypervisor {}", want.name), have, want)
+                return Ok(register(step.clone(), have, want));
             }
             Command::CreateCluster(want) => {
                 let have = cluster(&want.name).map(|c| c.spec.clone().unwrap_or_default());
-                let spec = want.spec.clone().unwrap_or_default();
-                is_same(&format!("cluster {}", want.name), have.as_ref(), &spec)
+                return create(step.clone(), have, want);
             }
-            Command::AddNode(want) => self.has_node(want),
+            Command::AddNode(want) => return self.add(step.clone(), want),
             Command::SharePorts(want) => {
                 let have = self.hypervisors.get(&want.name);
-                Ok(have.is_some_and(|h| h.shared_ports == want.ports))
+                have.map_or(want.ports.is_empty(), |h| h.shared_ports == want.ports)
             }
             Command::SetAddons(want) => {
-                Ok(cluster(&want.cluster).is_some_and(|c| c.addons == want.addons))
+                cluster(&want.cluster).is_some_and(|c| c.addons == want.addons)
             }
             Command::EnableTunnel(want) => {
-                let tunnel = cluster(&want.cluster).and_then(|c| c.tunnel.as_ref());
-                Ok(tunnel.is_some_and(|tunnel| tunnel.cidr == want.cidr))
+                cluster(&want.cluster).is_some_and(|c| c.tunnel.is_some())
             }
             Command::SetEndpoint(want) => {
-                Ok(cluster(&want.cluster).is_some_and(|c| c.own_endpoint == want.endpoint))
+                cluster(&want.cluster).is_some_and(|c| c.own_endpoint == want.endpoint)
             }
             Command::SetAuthentication(want) => {
                 let have = cluster(&want.cluster).and_then(|c| c.authentication.as_ref());
                 let have = have.map(|a| a.issuers.as_slice()).unwrap_or_default();
                 let there = self.clusters.contains_key(&want.cluster);
-                Ok(there && comparable(have) == comparable(&want.issuers))
+                there && comparable(have) == comparable(&want.issuers)
             }
             // No manifest declares others.
-            _ => Ok(false),
-        }
+            _ => false,
+        };
+        Ok((!there).then_some(step))
     }
 
-    /// A node that is to be anywhere may be where it is.
-    fn has_node(&self, want: &v1::AddNode) -> Result<bool, Failure> {
-        let Some(have) = self.nodes.get(&(want.cluster.clone(), want.name.clone())) else {
-            return Ok(false);
+    /// A node that is to be anywhere may be where it is; one that took another's place is where
+    /// there was room.
+    fn add(&self, step: Step, want: &v1::AddNode) -> Result<Option<Step>, Failure> {
+        let (cluster, name) = (&want.cluster, &want.name);
+        let Some(have) = self.node(cluster, name) else {
+            if self.nodes.contains_key(&(cluster.clone(), name.clone())) {
+                return Err(Failure::Differs(format!(
+                    "node {name} of cluster {cluster} is being removed: wait until it is gone, then reconcile again"
+                )));
+            }
+            return Ok(Some(step));
         };
-        let placed = want.hypervisor.is_empty() || want.hypervisor == have.hypervisor;
-        if have.role == want.role && placed {
-            return Ok(true);
+        let free = want.hypervisor.is_empty() || have.name != *name;
+        if have.role == want.role && (free || want.hypervisor == have.hypervisor) {
+            return Ok(None);
         }
+        let place = |hypervisor: &str| match hypervisor {
+            "" => "anywhere".to_owned(),
+            name => format!("on {name}"),
+        };
         Err(differs(
-            &format!("node {} of cluster {}", want.name, want.cluster),
-            &format!("{} on {}", node::role(have.role()), have.hypervisor),
-            &format!("{} on {}", node::role(want.role()), want.hypervisor),
+            &format!("node {name} of cluster {cluster}"),
+            &format!("{} {}", node::role(have.role()), place(&have.hypervisor)),
+            &format!("{} {}", node::role(want.role()), place(&want.hypervisor)),
+            "move it (`oi node replace`) and leave its place open, or declare it under another name",
         ))
     }
 }
 
-fn differs(what: &str, have: &str, want: &str) -> Failure {
-    Failure::Differs(format!("{what} exists and differs: it is {have}, the document says {want}"))
+/// A hypervisor that is there in another form becomes what its document says.
+fn register(
+    step: Step,
+    have: Option<&v1::RegisterHypervisor>,
+    want: &v1::RegisterHypervisor,
+) -> Option<Step> {
+    let Some(have) = have else { return Some(step) };
+    // The same address can be written in several ways.
+    let address = |text: &str| parsed::<IpAddr>(text).map(|ip| ip.to_string());
+    let same_address = address(&have.address) == address(&want.address);
+    let address = if same_address { &have.address } else { &want.address };
+    let want = v1::RegisterHypervisor { address: address.clone(), ..want.clone() };
+    if *have == want {
+        return None;
+    }
+    let (before, after) = difference(have, &want);
+    let done = format!("hypervisor {}: {before} became {after}", want.name);
+    Some(Step { done, command: v1::UpdateHypervisor { spec: Some(want) }.into() })
 }
 
-fn is_same<T: PartialEq + std::fmt::Debug>(
-    what: &str,
-    have: Option<&T>,
-    want: &T,
-) -> Result<bool, Failure> {
-    match have {
-        None => Ok(false),
-        Some(have) if have == want => Ok(true),
-        Some(have) => {
-            let (have, want) = difference(have, want);
-            Err(differs(what, &have, &want))
-        }
+/// Of a cluster that is there, further names in certificates can be changed so.
+fn create(
+    step: Step,
+    have: Option<v1::ClusterSpec>,
+    want: &v1::CreateCluster,
+) -> Result<Option<Step>, Failure> {
+    let (Some(have), name) = (have, &want.name) else { return Ok(Some(step)) };
+    let want = want.spec.clone().unwrap_or_default();
+    let named = v1::ClusterSpec { extra_sans: want.extra_sans.clone(), ..have.clone() };
+    if named != want {
+        let (have, want) = difference(&named, &want);
+        let what = format!("cluster {name}");
+        let instead = "bring it to another release with `oi cluster upgrade`, and create it anew with other ranges";
+        return Err(differs(&what, &have, &want, instead));
     }
+    let all = |sans: &[String]| sans.iter().cloned().collect::<BTreeSet<_>>();
+    if all(&have.extra_sans) == all(&want.extra_sans) {
+        return Ok(None);
+    }
+    let done = match want.extra_sans.as_slice() {
+        [] => format!("cluster {name}: no further names in certificates"),
+        sans => format!("cluster {name}: further names in certificates: {}", sans.join(", ")),
+    };
+    let command = v1::SetExtraSans { cluster: name.clone(), extra_sans: want.extra_sans };
+    Ok(Some(Step { done, command: command.into() }))
+}
+
+/// A tunnel stays as it is.
+fn check_tunnel(cluster: &v1::Cluster, want: Option<&str>) -> Result<(), Failure> {
+    let Some(have) = cluster.tunnel.as_ref().map(|tunnel| tunnel.cidr.as_str()) else {
+        return Ok(());
+    };
+    if want == Some(have) {
+        return Ok(());
+    }
+    let want = want.map_or_else(|| "nothing of one".to_owned(), |cidr| format!("tunnel {cidr}"));
+    Err(differs(
+        &format!("cluster {}", cluster.name),
+        &format!("with the tunnel {have}"),
+        &want,
+        &format!("a tunnel stays: write `tunnel: {{cidr: {have}}}`"),
+    ))
+}
+
+fn differs(what: &str, have: &str, want: &str, instead: &str) -> Failure {
+    Failure::Differs(format!(
+        "{what} exists and differs: it is {have}, the document says {want}: {instead}"
+    ))
 }
 
 /// The fields in which two messages of a kind differ, of the one and of the other.
@@ -145,77 +220,7 @@ fn comparable(issuers: &[v1::Issuer]) -> Vec<v1::Issuer> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
-
-    fn spec(domain: &str) -> Option<v1::ClusterSpec> {
-        Some(v1::ClusterSpec { dns_domain: domain.to_owned(), ..Default::default() })
-    }
-
-    /// One cluster with a node, and a hypervisor that shares a port.
-    fn known() -> Known {
-        let registered = v1::RegisterHypervisor { name: "h".to_owned(), ..Default::default() };
-        let hypervisor = v1::Hypervisor {
-            spec: Some(registered),
-            shared_ports: vec![443],
-            ..Default::default()
-        };
-        let cluster =
-            v1::Cluster { name: "a".to_owned(), spec: spec("a.test"), ..Default::default() };
-        let node = v1::Node {
-            cluster: "a".to_owned(),
-            name: "cp".to_owned(),
-            role: v1::Role::ControlPlane.into(),
-            hypervisor: "h".to_owned(),
-            ..Default::default()
-        };
-        Known::new(vec![hypervisor], vec![cluster], vec![node])
-    }
-
-    fn has(command: impl Into<Command>) -> Result<bool, String> {
-        known().has(&command.into()).map_err(|e| e.to_string())
-    }
-
-    #[test]
-    fn what_cannot_be_changed_is_there_absent_or_differs() {
-        let create =
-            |name: &str, domain| v1::CreateCluster { name: name.to_owned(), spec: spec(domain) };
-        assert_eq!(has(create("a", "a.test")), Ok(true));
-        assert_eq!(has(create("b", "a.test")), Ok(false));
-        assert_eq!(
-            has(create("a", "b.test")).unwrap_err(),
-            "refused (differs): cluster a exists and differs: it is dns_domain: \"a.test\", the document says dns_domain: \"b.test\""
-        );
-    }
-
-    #[test]
-    fn a_node_may_be_anywhere_unless_its_place_is_named() {
-        let add = |role: v1::Role, hypervisor: &str| v1::AddNode {
-            cluster: "a".to_owned(),
-            name: "cp".to_owned(),
-            role: role.into(),
-            hypervisor: hypervisor.to_owned(),
-        };
-        assert_eq!(has(add(v1::Role::ControlPlane, "")), Ok(true));
-        assert_eq!(has(add(v1::Role::ControlPlane, "h")), Ok(true));
-        let elsewhere = has(add(v1::Role::ControlPlane, "i")).unwrap_err();
-        assert!(elsewhere.contains("controlplane on h"), "{elsewhere}");
-        assert!(has(add(v1::Role::ApiServer, "")).is_err());
-    }
-
-    #[test]
-    fn settings_are_there_or_not() {
-        let share = |ports| v1::SharePorts { name: "h".to_owned(), ports };
-        assert_eq!(has(share(vec![443])), Ok(true));
-        assert_eq!(has(share(vec![])), Ok(false));
-        let addons = v1::SetAddons { cluster: "a".to_owned(), addons: Some(Default::default()) };
-        assert_eq!(has(addons), Ok(false));
-        let nobody = |cluster: &str| v1::SetAuthentication {
-            cluster: cluster.to_owned(),
-            issuers: Vec::new(),
-        };
-        assert_eq!((has(nobody("a")), has(nobody("b"))), (Ok(true), Ok(false)));
-    }
 
     #[test]
     fn certificates_are_compared_by_their_content() {

@@ -1,10 +1,12 @@
 //! Until hypervisors were looked at, and clusters are ready.
 
+use super::known::{check_stays, is_asleep};
 use super::progress::Progress;
 use crate::client::Client;
 use crate::error::Failure;
 use crate::query::events_from;
 use crate::watch;
+use oi_events::Code;
 use oi_proto::v1;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -37,7 +39,7 @@ pub async fn for_hypervisors(client: &Client, progress: &Progress) -> Result<(),
 /// Waits until all nodes of clusters are ready; prints their events after a position.
 ///
 /// # Errors
-/// Where it takes longer, or a cluster is deleted.
+/// Where it takes longer, or a cluster is deleted or put to sleep meanwhile.
 pub async fn for_clusters(
     client: &Client,
     clusters: &BTreeSet<&str>,
@@ -95,6 +97,15 @@ async fn all_ready(
         let cluster = answer.clusters.iter().find(|c| c.name == *name);
         let cluster =
             cluster.ok_or_else(|| Failure::NotFound(format!("cluster {name} was deleted")))?;
+        check_stays(cluster)?;
+        if is_asleep(cluster) {
+            return Err(Failure::Rejected {
+                code: Code::ClusterHibernated,
+                message: format!(
+                    "cluster {name} was hibernated meanwhile: wake it (`oi cluster wake {name}`), then reconcile again"
+                ),
+            });
+        }
         progress.now(format!(
             "cluster {name}: {} of {} nodes ready",
             cluster.ready_nodes, cluster.nodes

@@ -55,7 +55,7 @@ impl Steps {
         let _held = self.addon_locks.lock(uid).await;
         let found = self.view.read(|s| ClusterContext::find(s, name));
         let Some(cluster) = found.filter(|c| c.cluster.uid == uid) else { return Ok(None) };
-        let api = self.api(&cluster).await?;
+        let api = self.api(&cluster.cluster).await?;
         self.reconcile_objects(&api, &cluster, trigger).await.map(Some)
     }
 

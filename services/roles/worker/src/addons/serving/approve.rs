@@ -51,7 +51,7 @@ impl ServingCertificates {
 
     /// Judges what is pending, then waits until there is more.
     async fn round(&self, cluster: &ClusterContext, joined: &Notify) -> Result<(), StepError> {
-        let api = self.steps.api(cluster).await?;
+        let api = self.steps.api(&cluster.cluster).await?;
         let signer = SIGNER.replace('/', "%2F");
         let path = format!("{PATH}?fieldSelector=spec.signerName%3D{signer}");
         let list = api.get(&path).await?;

@@ -6,6 +6,7 @@ pub mod haproxy;
 mod membership;
 mod node_files;
 mod shared_ports;
+pub mod snapshot_sum;
 mod traffic;
 
 pub use traffic::Traffic;

@@ -1,17 +1,28 @@
-//! Mutual TLS whose files can be replaced while it runs.
+//! Mutual TLS whose files can be replaced while it runs. What they no longer let in ends, open
+//! connections too.
 
+mod connection;
+mod denied;
+#[cfg(test)]
+mod tests;
+mod trust;
+
+pub use connection::Connection;
+pub use denied::DeniedError;
+
+use denied::Denied;
 use rustls::RootCertStore;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ServerConfig, WebPkiClientVerifier};
-use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
+use trust::Trust;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -19,7 +30,16 @@ const LOOK: Duration = Duration::from_secs(2);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 const BACKLOG: usize = 64;
 
-/// PEM files.
+/// What is spoken over TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// gRPC.
+    Http2,
+    /// The page.
+    Http1,
+}
+
+/// PEM files, and a list of what is denied.
 #[derive(Debug, Clone)]
 pub struct TlsFiles {
     /// The server's certificate, and those between it and its authority.
@@ -28,6 +48,8 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// The authorities of clients.
     pub client_ca: PathBuf,
+    /// Client certificates that are denied, if any: by serial number or fingerprint.
+    pub denied: Option<PathBuf>,
 }
 
 /// Why TLS is not served.
@@ -60,39 +82,55 @@ pub enum TlsError {
         #[source]
         source: rustls::Error,
     },
+    /// The deny list.
+    #[error(transparent)]
+    Denied(#[from] DeniedError),
 }
 
 impl TlsFiles {
-    fn load(&self) -> Result<TlsAcceptor, TlsError> {
-        let pem = |path: &PathBuf| {
-            let path = path.clone();
-            move |source| TlsError::Pem { path, source }
-        };
+    fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        let pem = |source| TlsError::Pem { path: path.to_owned(), source };
+        CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(pem)
+    }
+
+    /// Whom to let in.
+    fn load_trust(&self) -> Result<Trust, TlsError> {
         let authority = |e: Box<dyn std::error::Error + Send + Sync>| TlsError::Ca {
             path: self.client_ca.clone(),
             source: e,
         };
-        let read = |path: &PathBuf| -> Result<Vec<CertificateDer<'static>>, TlsError> {
-            CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(pem(path))
-        };
         let mut roots = RootCertStore::empty();
-        for certificate in read(&self.client_ca)? {
+        for certificate in Self::certificates(&self.client_ca)? {
             roots.add(certificate).map_err(|e| authority(e.into()))?;
         }
         let provider = Arc::new(default_provider());
-        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone())
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
             .build()
             .map_err(|e| authority(e.into()))?;
-        let key = PrivateKeyDer::from_pem_file(&self.key).map_err(pem(&self.key))?;
+        let denied = self.denied.as_deref().map(Denied::read).transpose()?.unwrap_or_default();
+        Ok(Trust { verifier, denied })
+    }
+
+    /// How to serve those.
+    fn load_server(
+        &self,
+        trust: &Trust,
+        protocol: Protocol,
+    ) -> Result<Arc<ServerConfig>, TlsError> {
+        let key = PrivateKeyDer::from_pem_file(&self.key)
+            .map_err(|source| TlsError::Pem { path: self.key.clone(), source })?;
         let unusable = |source| TlsError::Certificate { path: self.certificate.clone(), source };
-        let mut config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(unusable)?
-            .with_client_cert_verifier(verifier)
-            .with_single_cert(read(&self.certificate)?, key)
+            .with_client_cert_verifier(trust.verifier.clone())
+            .with_single_cert(Self::certificates(&self.certificate)?, key)
             .map_err(unusable)?;
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(TlsAcceptor::from(Arc::new(config)))
+        config.alpn_protocols = match protocol {
+            Protocol::Http2 => vec![b"h2".to_vec()],
+            Protocol::Http1 => vec![b"http/1.1".to_vec()],
+        };
+        Ok(Arc::new(config))
     }
 
     /// When each file was changed; none where it cannot be looked at: loading it says why.
@@ -101,15 +139,20 @@ impl TlsFiles {
             let Ok(at) = std::fs::metadata(path).and_then(|m| m.modified()) else { return None };
             Some(at)
         };
-        [&self.certificate, &self.key, &self.client_ca].map(at).to_vec()
+        let files = [&self.certificate, &self.key, &self.client_ca].into_iter();
+        files.chain(&self.denied).map(at).collect()
     }
 }
 
-/// The acceptor of the files as they were when they last made sense.
+/// Mutual TLS by files, as they were when they last made sense. Clones share what was read.
 #[derive(Clone)]
 pub struct Tls {
     files: TlsFiles,
-    current: Arc<RwLock<TlsAcceptor>>,
+    /// When the files were changed that were read first.
+    read: Vec<Option<SystemTime>>,
+    protocol: Protocol,
+    server: Arc<watch::Sender<Arc<ServerConfig>>>,
+    trust: Arc<watch::Sender<Trust>>,
 }
 
 impl Tls {
@@ -117,24 +160,35 @@ impl Tls {
     ///
     /// # Errors
     /// Where they make no sense.
-    pub fn load(files: TlsFiles) -> Result<Tls, TlsError> {
-        let current = Arc::new(RwLock::new(files.load()?));
-        Ok(Tls { files, current })
+    pub fn load(files: TlsFiles, protocol: Protocol) -> Result<Tls, TlsError> {
+        let read = files.changed();
+        let trust = files.load_trust()?;
+        let server = files.load_server(&trust, protocol)?;
+        let (server, trust) = (watch::Sender::new(server), watch::Sender::new(trust));
+        Ok(Tls { files, read, protocol, server: Arc::new(server), trust: Arc::new(trust) })
+    }
+
+    /// Reads the files again. Who is denied counts also where the server's own certificate is
+    /// of no use.
+    fn load_again(&self) -> Result<(), TlsError> {
+        let trust = self.files.load_trust()?;
+        self.trust.send_replace(trust.clone());
+        self.server.send_replace(self.files.load_server(&trust, self.protocol)?);
+        Ok(())
     }
 
     /// Reads the files again when they change, without end. What makes no sense is left
     /// aside: the next change may.
     async fn keep(self) {
-        let mut seen = self.files.changed();
+        let mut seen = self.read.clone();
         loop {
             tokio::time::sleep(LOOK).await;
             let now = self.files.changed();
             if now == seen {
                 continue;
             }
-            match self.files.load() {
-                Ok(acceptor) => {
-                    *self.current.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
+            match self.load_again() {
+                Ok(()) => {
                     tracing::info!("TLS files read again");
                     seen = now;
                 }
@@ -147,15 +201,12 @@ impl Tls {
     }
 
     fn acceptor(&self) -> TlsAcceptor {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        TlsAcceptor::from(self.server.borrow().clone())
     }
 
     /// Connections whose handshake is done, until nobody takes them. None of them waits for
     /// another.
-    pub fn accept(
-        self,
-        listener: TcpListener,
-    ) -> mpsc::Receiver<std::io::Result<TlsStream<TcpStream>>> {
+    pub fn accept(self, listener: TcpListener) -> mpsc::Receiver<std::io::Result<Connection>> {
         let (sender, receiver) = mpsc::channel(BACKLOG);
         tokio::spawn(async move {
             let keeping = tokio::spawn(self.clone().keep());
@@ -174,12 +225,18 @@ impl Tls {
                     }
                 };
                 let (acceptor, sender) = (self.acceptor(), sender.clone());
+                let trust = self.trust.subscribe();
                 tokio::spawn(async move {
                     if let Err(error) = stream.set_nodelay(true) {
                         tracing::debug!(%peer, %error, "small answers may come late");
                     }
                     match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                        Ok(Ok(stream)) => drop(sender.send(Ok(stream)).await),
+                        Ok(Ok(stream)) => {
+                            let connection = Connection::new(stream, peer, trust);
+                            if sender.send(Ok(connection)).await.is_err() {
+                                tracing::debug!(%peer, "nobody takes connections any more");
+                            }
+                        }
                         Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS connection"),
                         Err(_) => tracing::debug!(%peer, "no handshake"),
                     }

@@ -1,5 +1,7 @@
 //! `oi hypervisor …`.
 
+mod update;
+
 use crate::client::Client;
 use crate::error::Failure;
 use crate::output::{Output, word};
@@ -32,6 +34,7 @@ pub enum HypervisorVerb {
         /// Its name.
         name: String,
     },
+    Update(Box<update::Update>),
     /// Let clusters share these of its ports for their endpoints, beside those of its range, and
     /// no others.
     Share {
@@ -59,19 +62,14 @@ pub enum HypervisorVerb {
 pub async fn run(client: &Client, verb: HypervisorVerb) -> Result<(), Failure> {
     match verb {
         HypervisorVerb::List { output } => output.list(client.hypervisors().await?.iter().map(row)),
-        HypervisorVerb::Get { name, output } => {
-            let all = client.hypervisors().await?;
-            let found = all.iter().find(|h| h.spec.as_ref().is_some_and(|s| s.name == name));
-            let found = found
-                .ok_or_else(|| Failure::NotFound(format!("hypervisor {name} is not known")))?;
-            output.one(row(found))
-        }
+        HypervisorVerb::Get { name, output } => output.one(row(&client.hypervisor(&name).await?)),
         HypervisorVerb::Cordon { name } => {
             client.submit(v1::CordonHypervisor { name, cordoned: true }).await.map(drop)
         }
         HypervisorVerb::Uncordon { name } => {
             client.submit(v1::CordonHypervisor { name, cordoned: false }).await.map(drop)
         }
+        HypervisorVerb::Update(verb) => verb.run(client).await,
         HypervisorVerb::Share { name, port, none: _ } => {
             client.submit(v1::SharePorts { name, ports: sorted_ports(&port) }).await.map(drop)
         }
@@ -93,6 +91,7 @@ fn row(h: &v1::Hypervisor) -> Value {
         "sharedPorts": h.shared_ports,
         "routes": h.routes.iter().map(route).collect::<Vec<_>>(),
         "address": spec.address, "ports": format!("{}-{}", spec.port_low, spec.port_high),
+        "maxNodes": spec.max_nodes,
         "endpoint": spec.cri_endpoint, "detail": h.detail,
     })
 }

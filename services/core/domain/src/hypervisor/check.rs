@@ -1,0 +1,85 @@
+//! What a hypervisor can be.
+
+use crate::rejection::Rejection;
+use crate::state::State;
+use crate::validate::parse_cidr;
+use oi_events::RegisterHypervisorV1;
+use std::net::IpAddr;
+
+fn absolute(path: &str) -> bool {
+    path.len() > 1 && path.starts_with('/') && !path.split('/').any(|part| part == "..")
+}
+
+/// What can be said without a look at others.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn check(c: &RegisterHypervisorV1) -> Result<(), String> {
+    match (c.cri_endpoint.strip_prefix("unix://"), c.cri_endpoint.strip_prefix("tcp://")) {
+        (Some(path), _) if absolute(path) && c.tls.is_none() => {}
+        (Some(path), _) if absolute(path) => return Err("TLS is for tcp:// endpoints".to_owned()),
+        (_, Some(host))
+            if host
+                .rsplit_once(':')
+                .is_some_and(|(h, p)| !h.is_empty() && p.parse::<u16>().is_ok_and(|p| p > 0)) =>
+        {
+            if c.tls.is_none() {
+                return Err(format!(
+                    "endpoint {} needs mutual TLS: give ca, certificate and key files",
+                    c.cri_endpoint
+                ));
+            }
+        }
+        _ => {
+            return Err(format!(
+                "endpoint {:?} is malformed: write unix:///path or tcp://host:port",
+                c.cri_endpoint
+            ));
+        }
+    }
+    if c.port_low == 0 || c.port_low > c.port_high {
+        return Err(format!("port range {} to {} is empty", c.port_low, c.port_high));
+    }
+    if !absolute(&c.data_dir) {
+        return Err(format!("data directory {:?} is not an absolute path", c.data_dir));
+    }
+    // What other machines reach at such an address is not this one.
+    let link_local = match c.address {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    let elsewhere = link_local || c.address.is_loopback();
+    if elsewhere || c.address.is_unspecified() || c.address.is_multicast() {
+        return Err(format!("address {} is none that other machines can reach", c.address));
+    }
+    Ok(())
+}
+
+/// It is in the way of no other hypervisor and of no cluster.
+///
+/// # Errors
+/// Names the other one.
+pub(crate) fn check_place(state: &State, c: &RegisterHypervisorV1) -> Result<(), Rejection> {
+    let mut others = state.hypervisors.iter().filter(|(name, _)| **name != c.name);
+    if let Some((other, _)) = others.find(|(_, h)| h.spec.cri_endpoint == c.cri_endpoint) {
+        let problem = format!("endpoint {} belongs to hypervisor {other} already", c.cri_endpoint);
+        return Err(Rejection::HypervisorInvalid { name: c.name.clone(), problem });
+    }
+    // The rule for a new cluster, seen from the other side.
+    for (name, cluster) in &state.clusters {
+        let spec = &cluster.spec;
+        let tunnel = cluster.tunnel.as_ref().map(|tunnel| ("tunnel CIDR", &tunnel.cidr));
+        let ranges = [("pod CIDR", &spec.pod_cidr), ("service CIDR", &spec.service_cidr)];
+        for (field, range) in ranges.into_iter().chain(tunnel) {
+            if parse_cidr(field, range)?.contains(&c.address) {
+                return Err(Rejection::Overlap {
+                    a_field: "the address",
+                    a: c.address.to_string(),
+                    b_field: format!("the {field} of cluster {name}"),
+                    b: range.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
