@@ -4,7 +4,7 @@ use crate::backup::restore::{STAGED, first};
 use crate::backup::{Backup, BackupSchedule, Restore, RestoreStage};
 use crate::cluster::ClusterPhase;
 use crate::job::events::forget_failures;
-use crate::node::events::change_node;
+use crate::node::events::change_nodes;
 use crate::state::State;
 use oi_events::{
     BackupEvent, BackupId, ClusterName, Generation, JobKind, NodeName, RestoreStartedV1, Role,
@@ -163,14 +163,6 @@ fn end_restore(state: &mut State, name: &ClusterName) {
         let node = Arc::make_mut(node);
         node.generation = generation;
         node.done.remove(&JobKind::EnsureEtcd);
-    }
-}
-
-fn change_nodes(state: &mut State, cluster: &ClusterName, generation: Generation) {
-    let nodes = state.clusters.get(cluster).map(|c| c.nodes.keys().cloned().collect());
-    let nodes: Vec<NodeName> = nodes.unwrap_or_default();
-    for node in nodes {
-        change_node(state, cluster, &node, generation);
     }
 }
 

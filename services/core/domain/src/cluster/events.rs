@@ -3,9 +3,9 @@
 use crate::cluster::{Cluster, ClusterPhase, Kubeconfig};
 use crate::fold::by_name;
 use crate::job::events::forget_failures;
-use crate::node::events::change_node;
+use crate::node::events::change_nodes;
 use crate::state::State;
-use oi_events::{ClusterEvent, NodeName};
+use oi_events::ClusterEvent;
 use std::sync::Arc;
 
 /// Folds an event into the state.
@@ -62,12 +62,10 @@ pub(crate) fn fold(state: &mut State, event: &ClusterEvent) {
             }
         }
         ClusterEvent::ClusterHibernated(e) => {
-            let Some(c) = state.cluster_mut(&e.name) else { return };
-            c.hibernated = e.hibernated;
-            let nodes: Vec<NodeName> = c.nodes.keys().cloned().collect();
-            for node in nodes {
-                change_node(state, &e.name, &node, e.generation);
+            if let Some(c) = state.cluster_mut(&e.name) {
+                c.hibernated = e.hibernated;
             }
+            change_nodes(state, &e.name, e.generation);
         }
         ClusterEvent::ClusterDeletionScheduled(e) => {
             if let Some(c) = state.cluster_mut(&e.name) {

@@ -181,6 +181,15 @@ pub(crate) fn change_node(
     forget_node_failures(state, cluster, node);
 }
 
+/// The same of all nodes of a cluster.
+pub(crate) fn change_nodes(state: &mut State, cluster: &ClusterName, generation: Generation) {
+    let Some(c) = state.clusters.get(cluster) else { return };
+    let nodes: Vec<NodeName> = c.nodes.keys().cloned().collect();
+    for node in nodes {
+        change_node(state, cluster, &node, generation);
+    }
+}
+
 fn orphan_node(state: &mut State, e: &NodeOrphanedV1) {
     let Some(c) = state.cluster_mut(&e.cluster) else { return };
     let Some(node) = c.nodes.remove(&e.name) else { return };
