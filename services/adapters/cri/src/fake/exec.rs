@@ -6,6 +6,7 @@ use k8s_cri::v1 as cri;
 use oi_helper::{Calls, apply, read_sealed, seal_bytes};
 use oi_kube::{Reply, Request};
 use sha2::{Digest, Sha256};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The files in a member's data directory: its database, and whether it begins a membership.
@@ -24,7 +25,7 @@ impl FakeCri {
     /// Runs a command in a container.
     pub(super) fn run(&self, inner: &mut Inner, container: &str, cmd: &[String]) -> Outcome {
         if cmd.iter().any(|arg| arg == "snapshot") {
-            return Ok(inner.save_snapshot(container, cmd));
+            return inner.save_snapshot(container, cmd).map_err(|e| e.to_string());
         }
         if cmd[0] == "etcdctl" {
             let own = inner.commands.get(container).cloned().unwrap_or_default();
@@ -94,46 +95,46 @@ impl Inner {
     }
 
     /// `etcdctl snapshot save PATH`: the member's database is in the file, as far as it is sent.
-    fn save_snapshot(&mut self, container: &str, cmd: &[String]) -> String {
-        let path = cmd.last().map(String::as_str).unwrap_or_default();
-        let Some(file) = self.host_path(container, path) else { return String::new() };
-        let database = std::fs::read(file.with_file_name(DATABASE)).unwrap_or_default();
+    fn save_snapshot(&mut self, container: &str, cmd: &[String]) -> std::io::Result<String> {
+        let file = cmd.last().and_then(|path| self.host_path(container, path));
+        let Some(file) = file else { return Err(ErrorKind::InvalidInput.into()) };
+        let database = std::fs::read(file.with_file_name(DATABASE))?;
         let mut whole = snapshot(&database);
         if std::mem::take(&mut self.cuts_snapshot) {
             whole.pop();
         }
-        let _ = std::fs::write(file, whole);
-        String::new()
+        std::fs::write(file, whole)?;
+        Ok(String::new())
     }
 
     /// `etcdutl snapshot restore FILE --data-dir=DIR`: the data is made of the snapshot.
-    pub fn restore_snapshot(&self, container: &str) {
-        let command = self.commands.get(container).cloned().unwrap_or_default();
-        let dir = command.iter().find_map(|arg| arg.strip_prefix("--data-dir="));
-        let file = command.iter().find(|arg| arg.ends_with("/snapshot"));
-        let (Some(dir), Some(file)) = (dir, file) else { return };
-        let paths = (self.host_path(container, dir), self.host_path(container, file));
-        let (Some(dir), Some(file)) = paths else { return };
-        let whole = std::fs::read(file).unwrap_or_default();
-        let _ = std::fs::create_dir_all(&dir);
-        let _ = std::fs::write(dir.join(DATABASE), &whole[..whole.len().saturating_sub(32)]);
-        let _ = std::fs::write(dir.join(NEW_MEMBERSHIP), "");
+    pub fn restore_snapshot(&self, container: &str) -> std::io::Result<()> {
+        let paths = self.commands.get(container).and_then(|command| {
+            let dir = command.iter().find_map(|arg| arg.strip_prefix("--data-dir="))?;
+            let file = command.iter().find(|arg| arg.ends_with("/snapshot"))?;
+            Some((self.host_path(container, dir)?, self.host_path(container, file)?))
+        });
+        let Some((dir, file)) = paths else { return Err(ErrorKind::InvalidInput.into()) };
+        let whole = std::fs::read(file)?;
+        std::fs::create_dir_all(&dir)?;
+        std::fs::write(dir.join(DATABASE), &whole[..whole.len().saturating_sub(32)])?;
+        std::fs::write(dir.join(NEW_MEMBERSHIP), "")
     }
 
     /// A member starts: with its data, or else with some that is new. Returns false where it
     /// cannot.
-    pub fn start_etcd(&mut self, container: &str) -> bool {
-        let Some(dir) = self.host_path(container, "/var/lib/etcd") else { return true };
+    pub fn start_etcd(&mut self, container: &str) -> std::io::Result<bool> {
+        let Some(dir) = self.host_path(container, "/var/lib/etcd") else { return Ok(true) };
         if std::fs::read(dir.join(DATABASE)).is_ok_and(|database| database == b"unusable") {
-            return false;
+            return Ok(false);
         }
         if std::fs::remove_file(dir.join(NEW_MEMBERSHIP)).is_ok() {
             self.etcd = etcd::Members::default();
         }
         if !dir.join(DATABASE).exists() {
-            let _ = std::fs::write(dir.join(DATABASE), "new");
+            std::fs::write(dir.join(DATABASE), "new")?;
         }
-        true
+        Ok(true)
     }
 
     /// Where a path in a container is on the hypervisor.

@@ -138,10 +138,10 @@ impl RuntimeService for FakeCri {
         container.state = cri::ContainerState::ContainerRunning.into();
         let program = inner.commands.get(&id).and_then(|c| c.first()).cloned();
         let runs = match program.as_deref() {
-            Some("etcd") => inner.start_etcd(&id),
+            Some("etcd") => inner.start_etcd(&id)?,
             // It does its work at once.
             Some("etcdutl") => {
-                inner.restore_snapshot(&id);
+                inner.restore_snapshot(&id)?;
                 false
             }
             _ => true,
