@@ -1,15 +1,13 @@
 //! Producers do not wait for each other.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod support;
+
 use futures::StreamExt;
-use oi_gateway::{Gateway, GatewayHandles};
-use oi_journal::testing::{Broker, free_port};
-use oi_keyring::Keys;
-use oi_pki::KeyEncryptionKey;
+use oi_journal::testing::Broker;
 use oi_proto::v1::{self, submit_request::Command};
 use oi_view::View;
 use prost::Message;
-use std::sync::Arc;
 use std::time::Duration;
 
 fn cordon() -> Vec<u8> {
@@ -27,21 +25,8 @@ async fn one_whose_commands_wait_holds_up_no_other() {
     let broker = Broker::start();
     let journal = broker.journal().await;
     let view = View::load(&journal.log(), &journal.snapshots()).await.unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let key = KeyEncryptionKey::load_or_create(&dir.path().join("kek")).unwrap();
-    let keys = Keys::new(journal.key_store(), Arc::new(key));
-    let handles = GatewayHandles {
-        log: journal.log(),
-        commands: journal.command_client(),
-        submissions: journal.submissions(),
-        rejections: journal.rejections(),
-        feed: journal.feed(),
-        keyring: keys.keyring(),
-    };
     // No decider is there: what is well-formed waits.
-    let gateway = Gateway::new(handles, view, "test");
-    let address = ([127, 0, 0, 1], free_port()).into();
-    tokio::spawn(gateway.serve(address, None, std::future::pending()));
+    support::serve(&journal, view);
 
     let client = async_nats::connect(broker.url()).await.unwrap();
     let context = async_nats::jetstream::new(client.clone());

@@ -1,14 +1,12 @@
 //! What a client is told, and what it sees when it then asks.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod support;
+
 use oi_events::*;
-use oi_gateway::{Gateway, GatewayHandles};
-use oi_journal::testing::{Broker, first_commit, free_port};
-use oi_keyring::Keys;
-use oi_pki::KeyEncryptionKey;
+use oi_journal::testing::{Broker, first_commit};
 use oi_proto::v1::{self, oi_client::OiClient};
 use oi_view::View;
-use std::sync::Arc;
 use std::time::Duration;
 
 fn commit() -> Commit {
@@ -22,20 +20,7 @@ async fn who_asks_after_an_event_is_answered_with_it_folded_in() {
     let broker = Broker::start();
     let journal = broker.journal().await;
     let view = View::load(&journal.log(), &journal.snapshots()).await.unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let key = KeyEncryptionKey::load_or_create(&dir.path().join("kek")).unwrap();
-    let keys = Keys::new(journal.key_store(), Arc::new(key));
-    let port = free_port();
-    let handles = GatewayHandles {
-        log: journal.log(),
-        commands: journal.command_client(),
-        submissions: journal.submissions(),
-        rejections: journal.rejections(),
-        feed: journal.feed(),
-        keyring: keys.keyring(),
-    };
-    let gateway = Gateway::new(handles, view.clone(), "test");
-    tokio::spawn(gateway.serve(([127, 0, 0, 1], port).into(), None, std::future::pending()));
+    let port = support::serve(&journal, view.clone());
     let mut client = loop {
         match OiClient::connect(format!("http://127.0.0.1:{port}")).await {
             Ok(client) => break client,
