@@ -18,6 +18,7 @@ struct Who {
 const VIEWER: Who = Who { certificate: "eve", subject: "viewer.eve" };
 const OPERATOR: Who = Who { certificate: "bob", subject: "operator.bob" };
 const TENANT: Who = Who { certificate: "acme-bot", subject: "operator.acme.acme-bot" };
+const TENANT_ADMIN: Who = Who { certificate: "acme-admin", subject: "admin.acme.acme-admin" };
 const ADMIN: Who = Who { certificate: "alice", subject: "admin.alice" };
 
 struct Case {
@@ -101,6 +102,10 @@ fn table() -> Vec<Case> {
         case(TENANT, cordon(), false),
         case(TENANT, share(), false),
         case(TENANT, raise(), false),
+        case(TENANT_ADMIN, delete("acme-none"), true),
+        case(TENANT_ADMIN, own("acme-blue"), false),
+        case(TENANT_ADMIN, beside("acme-blue"), false),
+        case(TENANT_ADMIN, cordon(), false),
         case(OPERATOR, delete("none"), true),
         case(OPERATOR, retry("node.shop.cp-1.7.etcd"), true),
         case(OPERATOR, retry("hypervisor.hv-1.1.probe"), false),

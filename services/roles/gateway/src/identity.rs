@@ -11,8 +11,8 @@ use crate::rejected::Rejected;
 use crate::tls::Connection;
 use oi_domain::State;
 use oi_events::{
-    AskedBy, ClusterCommand, ClusterName, Code, Command, CommandEnvelope, CommandFacts,
-    CreateClusterForTenantV1, Keys, NodeCommand, TenantCommand, TenantName, parsed,
+    AskedBy, BackupCommand, ClusterCommand, ClusterName, Code, Command, CommandEnvelope,
+    CommandFacts, CreateClusterForTenantV1, Keys, NodeCommand, TenantCommand, TenantName, parsed,
 };
 use oi_journal::Submission;
 use std::collections::BTreeSet;
@@ -286,6 +286,12 @@ impl Identity {
             Command::Node(NodeCommand::AddNode(c)) if c.hypervisor.is_some() => {
                 Err(forbidden(format!("tenant {own} does not choose hypervisors: leave it out")))
             }
+            Command::Tenant(TenantCommand::SetTenant(_)) => {
+                Err(forbidden(format!("tenant {own} does not say whose a cluster is")))
+            }
+            Command::Backup(BackupCommand::ImportCluster(_)) => {
+                Err(forbidden(format!("tenant {own} takes in no snapshots: ask an administrator")))
+            }
             Command::Tenant(TenantCommand::CreateClusterForTenant(c)) if c.tenant != *own => {
                 Err(forbidden(format!("tenant {own} creates clusters of its own only")))
             }
@@ -434,7 +440,14 @@ mod tests {
         assert!(tenant.may(&state, &add(Some("beside-the-victim"))).is_err());
         let set = SetTenantV1 { cluster: "acme-blue".parse().unwrap(), tenant: None };
         let operator = identity(&["oi:operator"]).unwrap();
-        assert!(operator.may(&state, &set.into()).is_err());
+        assert!(operator.may(&state, &set.clone().into()).is_err());
+        assert!(tenant.may(&state, &set.into()).is_err());
+        let Command::Cluster(ClusterCommand::CreateCluster(c)) = create("acme-new").command else {
+            panic!()
+        };
+        let (file, sha256) = ("etcd.db".to_owned(), Hash::ZERO);
+        let import = ImportClusterV1 { name: c.name, spec: c.spec, file, sha256 };
+        assert!(tenant.may(&state, &import.into()).is_err());
     }
 
     #[test]
