@@ -54,7 +54,9 @@ fn parse_range(text: &str) -> Result<(u16, u16), String> {
 impl Update {
     pub async fn run(self, client: &Client) -> Result<(), Failure> {
         let name = self.name.clone();
-        let have = client.hypervisor(&name).await?.spec.unwrap_or_default();
+        let have = client.hypervisor(&name).await?.spec.ok_or_else(|| {
+            Failure::NotFound(format!("the server does not say what hypervisor {name} is"))
+        })?;
         let spec = Some(self.changed(have));
         let decided = client.submit(v1::UpdateHypervisor { spec }).await?;
         let done = if decided.unchanged { "it is so already" } else { "changed" };
