@@ -93,6 +93,7 @@ codes! {
     }
     Precondition {
         BackupInUse = "backup-in-use",
+        BackupsKept = "backups-kept",
         CaRetired = "ca-retired",
         ClusterBusy = "cluster-busy",
         ClusterDeleting = "cluster-deleting",

@@ -161,7 +161,8 @@ impl Effect {
                 | JobKind::DropBackup
                 | JobKind::RestoreEtcd
                 | JobKind::StageRestore
-                | JobKind::ReconcileAddons,
+                | JobKind::ReconcileAddons
+                | JobKind::PullImages,
             )
             | None => Effect::Nothing,
         }

@@ -73,12 +73,14 @@ job_kinds! {
     /// Nothing of a backup is in the store.
     DropBackup = "drop", Backup;
     /// The node's etcd data is what a backup held, or none where another node has it; after an
-    /// abortion, what it was before.
+    /// abort, what it was before.
     RestoreEtcd = "restore", Node;
     /// The cluster's add-ons are as they are to be.
     ReconcileAddons = "configure", Cluster;
     /// A backup's data is unpacked beside that of the node's etcd.
     StageRestore = "stage", Node;
+    /// The node's hypervisor has the images of the release that the cluster is upgraded to.
+    PullImages = "images", Node;
 }
 
 /// One piece of owed work.

@@ -52,7 +52,9 @@ pub fn commands() -> Vec<(&'static str, String, Asked)> {
     let same = changed("new", |s| s.service_cidr = "10.244.128.0/17".to_owned());
     add("overlap", "ranges that overlap".to_owned(), Asked::CreateCluster(same));
     let much = "a.".repeat(150);
-    for domain in ["", "a b", "-x", "a..b", &much] {
+    // Of 201 characters: one more than is possible.
+    let longest = format!("{}a", "a.".repeat(100));
+    for domain in ["", "a b", "-x", "a..b", &much, &longest] {
         let command = changed("new", |s| s.dns_domain = domain.to_owned());
         add("invalid", format!("the domain {:.20?}", domain), Asked::CreateCluster(command));
     }

@@ -26,12 +26,35 @@ fn share(name: &str, ports: Vec<u32>) -> Asked {
     Asked::SharePorts(v1::SharePorts { name: name.to_owned(), ports })
 }
 
+fn with(change: &dyn Fn(&mut v1::Issuer)) -> Asked {
+    let mut wrong = issuer();
+    change(&mut wrong);
+    users(THERE, vec![wrong])
+}
+
+/// One more than each limit, and well otherwise.
+fn above() -> Vec<(&'static str, &'static str, Asked)> {
+    let numbered = |n: u32| v1::Issuer { url: format!("https://id-{n}.test"), ..issuer() };
+    let claim = |n: u32| v1::RequiredClaim { claim: format!("claim-{n}"), value: "a".to_owned() };
+    let long = || "a".repeat(2049);
+    let mapping = |claim: String, prefix: String| Some(v1::ClaimMapping { claim, prefix });
+    vec![
+        ("invalid", "65 ports to share", share(HYPERVISOR, (10_000..10_065).collect())),
+        ("invalid", "65 issuers", users(THERE, (0..65).map(numbered).collect())),
+        ("invalid", "a URL of 2049", with(&|i| i.url = format!("https://{}", "a".repeat(2041)))),
+        (
+            "invalid",
+            "65 audiences",
+            with(&|i| i.audiences = (0..65).map(|n| n.to_string()).collect()),
+        ),
+        ("invalid", "an audience of 2049", with(&|i| i.audiences = vec![long()])),
+        ("invalid", "65 claims", with(&|i| i.required_claims = (0..65).map(claim).collect())),
+        ("invalid", "a claim of 2049", with(&|i| i.username = mapping(long(), String::new()))),
+        ("invalid", "a prefix of 2049", with(&|i| i.groups = mapping("g".to_owned(), long()))),
+    ]
+}
+
 pub fn settings() -> Vec<(&'static str, String, Asked)> {
-    let with = |change: &dyn Fn(&mut v1::Issuer)| {
-        let mut wrong = issuer();
-        change(&mut wrong);
-        users(THERE, vec![wrong])
-    };
     let system = v1::ClaimMapping { claim: "sub".to_owned(), prefix: "system:".to_owned() };
     let rows = vec![
         ("cluster-unknown", "an endpoint of an unknown cluster", endpoint(NOWHERE, "a.test", 443)),
@@ -59,5 +82,8 @@ pub fn settings() -> Vec<(&'static str, String, Asked)> {
         ("invalid", "a port to share twice", share(HYPERVISOR, vec![443, 443])),
         ("invalid", "endlessly many ports to share", share(HYPERVISOR, (1..60_000).collect())),
     ];
-    rows.into_iter().map(|(want, what, command)| (want, what.to_owned(), command)).collect()
+    rows.into_iter()
+        .chain(above())
+        .map(|(want, what, command)| (want, what.to_owned(), command))
+        .collect()
 }

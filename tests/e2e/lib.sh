@@ -52,7 +52,7 @@ bare_broker() {
 # $OI_ROLES names; sets $server to its pid.
 bare_server() {
   local roles=${OI_ROLES:-gateway,decider}
-  OI_LOG=warn oi-server --roles "$roles" --nats-url "$OI_NATS_URL" --key-file "$work/kek" --create-key-file \
+  OI_LOG=${OI_LOG:-warn} oi-server --roles "$roles" --nats-url "$OI_NATS_URL" --key-file "$work/kek" --create-key-file \
     --listen "127.0.0.1:$base" --metrics-listen "${metrics#*//}" --console-listen "${page#*//}" "$@" \
     >>"$work/server.log" 2>&1 & server=$!
   children+=("$server")

@@ -84,4 +84,5 @@ def main(path, prefix):
         time.sleep(PAUSE)
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -81,6 +81,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "oi-server",
         &[
             "oi-backup-store",
+            "oi-clock",
             "oi-decider",
             "oi-gateway",
             "oi-journal",

@@ -1,16 +1,22 @@
-//! A log of each release, kept in `tests/replay`: it must verify, fold to the same state
+//! A log of each release, and one of an older level, kept in `tests/replay`: it must verify, fold to the same state
 //! and owe the same jobs for ever. What later releases know beside is no difference.
 //!
 //! With `OI_GOLDEN=create` what is not there yet is made: for a new release.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "../../services/core/domain/tests/support/mod.rs"]
+mod world;
+
 use oi_audit::{ArchiveWriter, Source, decisions, replay, verify};
 use oi_domain::State;
+use oi_events::*;
 use oi_inspect::render;
+use oi_journal::{StoredCommit, subject_of};
 use serde_json::Value;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use world::*;
 
 const COMMITS: usize = 1000;
 
@@ -63,17 +69,60 @@ fn pinned_state(path: &Path, state: &State) {
     assert!(difference.is_none(), "{}: {difference:?}", path.display());
 }
 
+/// What the rules accept of a log below level 4 and refuse later: a hypervisor with a loopback
+/// address, two at one address whose nodes have the same ports, and a node under the name of one
+/// that was replaced, which then goes in its turn.
+fn of_level_3() -> Vec<StoredCommit> {
+    let mut world = World::with_cluster();
+    world.run(RaiseFeatureLevelV1 { level: 3 });
+    let at = |n, address: &str| RegisterHypervisorV1 {
+        address: address.parse().unwrap(),
+        ..hypervisor(n)
+    };
+    world.run(cluster("other"));
+    for h in [at(3, "127.0.0.1"), at(4, "192.0.2.1"), at(6, "10.244.7.7")] {
+        let name = h.name.clone();
+        world.run(h);
+        let seen = Observation::HypervisorReachable { name, runtime: "containerd".to_owned() };
+        world.run(ReportObservationV1 { observation: seen });
+    }
+    let on = Some(name("hv-4"));
+    world.run(AddNodeV1 { hypervisor: on, ..node("other", "cp-1", Role::ControlPlane) });
+    world.finish_all();
+    let ports = |c: &str| world.node(c, "cp-1").ports.clone();
+    assert_eq!(ports("other"), ports("test"), "at one address");
+    world.run(ReplaceNodeV1 { cluster: name("test"), name: name("cp-1") });
+    world.finish_all();
+    world.run(node("test", "cp-1", Role::ControlPlane));
+    world.finish_all();
+    assert!(!world.cluster("test").nodes.contains_key(&name::<NodeName>("cp-1")));
+    let mut previous = Hash::ZERO;
+    let one = |recorded: &RecordedCommit| {
+        let commit = &recorded.commit;
+        let header = CommitHeader { previous, ..commit.header.clone() };
+        let (subject, body) = (subject_of(&commit.command), commit.encode_body().unwrap());
+        previous = header.hash(&subject, &body);
+        StoredCommit::kept(recorded.position, subject, header, previous, body.into())
+    };
+    world.log.iter().map(one).collect()
+}
+
+fn write_log(path: &Path, make: impl FnOnce() -> Vec<StoredCommit>) {
+    if path.exists() || !creates() {
+        return;
+    }
+    fs::create_dir_all(directory()).unwrap();
+    let commits = make();
+    let mut writer = ArchiveWriter::create(path, commits.len() as u64).unwrap();
+    commits.iter().for_each(|commit| writer.commit(commit).unwrap());
+    writer.finish().unwrap();
+}
+
 #[tokio::test]
 async fn each_release_is_replayed_to_its_pinned_state_and_jobs() {
     let this = directory().join(concat!("v", env!("CARGO_PKG_VERSION"), ".oi"));
-    if !this.exists() && creates() {
-        fs::create_dir_all(directory()).unwrap();
-        let mut writer = ArchiveWriter::create(&this, COMMITS as u64).unwrap();
-        for commit in oi_tests::Workload::new(42).take(COMMITS) {
-            writer.commit(&commit).unwrap();
-        }
-        writer.finish().unwrap();
-    }
+    write_log(&this, || oi_tests::Workload::new(42).take(COMMITS).collect());
+    write_log(&directory().join("level-3.oi"), of_level_3);
     let mut count = 0;
     for entry in fs::read_dir(directory()).unwrap() {
         let path = entry.unwrap().path();

@@ -217,7 +217,7 @@ pub struct RestoreAbortedV1 {
     pub generation: Generation,
 }
 
-/// A cluster runs with what a backup held, or, after an abortion, with what it had before.
+/// A cluster runs with what a backup held, or, after an abort, with what it had before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreEndedV1 {
     /// The cluster.

@@ -166,6 +166,26 @@ pub struct OrphansForgottenV1 {
     pub name: HypervisorName,
 }
 
+/// What stands on a hypervisor and belongs to no node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StraysV1 {
+    /// Pods, as `CLUSTER-UID/NODE/POD`, in order.
+    pub pods: Vec<String>,
+    /// Directories below that of the clusters, in order.
+    pub directories: Vec<String>,
+    /// Ports of its range on which something else listens, in order.
+    pub ports: Vec<u16>,
+}
+
+/// What stands on a hypervisor and belongs to nobody is something else than before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StraysSeenV1 {
+    /// The hypervisor.
+    pub name: HypervisorName,
+    /// All that stands there and belongs to nobody.
+    pub strays: StraysV1,
+}
+
 records! {
     /// Requests about hypervisors.
     HypervisorCommand in Command::Hypervisor, CommandFacts {
@@ -261,6 +281,12 @@ records! {
         },
         OrphanForgotten(e) = 131 [; 1 => OrphanForgottenV1] {
             about: About::hypervisor(&e.hypervisor),
+            effect: Effect::Nothing,
+            restarts: Restarts::Nothing,
+            credentials: &[],
+        },
+        StraysSeen(e) = 190 [; 1 => StraysSeenV1] {
+            about: About::hypervisor(&e.name),
             effect: Effect::Nothing,
             restarts: Restarts::Nothing,
             credentials: &[],

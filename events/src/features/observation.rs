@@ -1,6 +1,7 @@
 //! Records of what workers see unasked.
 
 use super::backup::SnapshotV1;
+use super::hypervisor::StraysV1;
 use crate::command::Command;
 use crate::facts::{About, AskedBy, CommandFacts, Keys};
 use crate::ids::{BackupId, ClusterName, Generation, HypervisorName, NodeName};
@@ -86,10 +87,31 @@ pub enum Observation {
         /// Its public key.
         public_key: [u8; 32],
     },
+    /// Something stands on a hypervisor and belongs to nobody, or no longer does.
+    StraysSeen {
+        /// The hypervisor.
+        name: HypervisorName,
+        /// Which life of it.
+        generation: Generation,
+        /// All that stands there and belongs to nobody.
+        strays: StraysV1,
+    },
+    /// Which objects of a cluster without a tunnel name Services: API servers cannot call those.
+    TunnelNeeded {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The objects, for example `APIService v1beta1.metrics.k8s.io`.
+        objects: Vec<String>,
+    },
 }
+
+/// So many objects that need a tunnel are recorded of a cluster.
+pub const TUNNEL_NEEDED_OBJECTS: usize = 20;
 
 /// So many objects of one repair are recorded.
 pub const REPAIRED_OBJECTS: usize = 100;
+/// So many pods, directories and ports that belong to nobody are recorded of each.
+const STRAYS: usize = 100;
 
 impl Observation {
     /// The same with texts that a record can keep. Names are as they are: a shorter one would be
@@ -114,6 +136,17 @@ impl Observation {
                 let objects = objects.into_iter().take(REPAIRED_OBJECTS).map(shorten).collect();
                 Observation::DriftRepaired { cluster, generation, objects }
             }
+            Observation::StraysSeen { name, generation, strays } => {
+                let few = |all: Vec<String>| all.into_iter().take(STRAYS).map(shorten).collect();
+                let (pods, directories) = (few(strays.pods), few(strays.directories));
+                let ports = strays.ports.into_iter().take(STRAYS).collect();
+                let strays = StraysV1 { pods, directories, ports };
+                Observation::StraysSeen { name, generation, strays }
+            }
+            Observation::TunnelNeeded { cluster, objects } => {
+                let objects = objects.into_iter().take(TUNNEL_NEEDED_OBJECTS).map(shorten);
+                Observation::TunnelNeeded { cluster, objects: objects.collect() }
+            }
             Observation::BackupTaken { .. }
             | Observation::PeerRequested { .. }
             | Observation::WorkerGone { .. } => self,
@@ -124,13 +157,15 @@ impl Observation {
     pub fn about(&self) -> About {
         match self {
             Observation::HypervisorReachable { name, .. }
-            | Observation::HypervisorUnreachable { name, .. } => About::hypervisor(name),
+            | Observation::HypervisorUnreachable { name, .. }
+            | Observation::StraysSeen { name, .. } => About::hypervisor(name),
             Observation::PodRestarted { cluster, node, .. }
             | Observation::MemberBroken { cluster, node, .. } => About::node(cluster, node),
             Observation::BackupTaken { cluster, .. }
             | Observation::DriftRepaired { cluster, .. }
             | Observation::PeerRequested { cluster, .. }
-            | Observation::WorkerGone { cluster, .. } => About::cluster(cluster),
+            | Observation::WorkerGone { cluster, .. }
+            | Observation::TunnelNeeded { cluster, .. } => About::cluster(cluster),
         }
     }
 
@@ -145,6 +180,8 @@ impl Observation {
             Observation::DriftRepaired { .. }
             | Observation::PeerRequested { .. }
             | Observation::WorkerGone { .. } => 3,
+            Observation::StraysSeen { .. } => 4,
+            Observation::TunnelNeeded { .. } => 4,
         }
     }
 }

@@ -100,6 +100,16 @@ pub struct TunnelPeerRemovedV1 {
     pub peer: TunnelPeer,
 }
 
+/// Which objects of a cluster without a tunnel need one is another set than before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TunnelNeededV1 {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The objects, for example `APIService v1beta1.metrics.k8s.io`: its API servers are to call
+    /// a Service for each, and cannot. Empty where none is left.
+    pub objects: Vec<String>,
+}
+
 records! {
     /// Requests about tunnels to worker nodes.
     TunnelCommand in Command::Tunnel, CommandFacts {
@@ -131,6 +141,12 @@ records! {
         TunnelPeerRemoved(e) = 150 [; 1 => TunnelPeerRemovedV1] {
             about: About::cluster(&e.cluster),
             effect: Effect::Addons,
+            restarts: Restarts::Nothing,
+            credentials: &[],
+        },
+        TunnelNeeded(e) = 155 [; 1 => TunnelNeededV1] {
+            about: About::cluster(&e.cluster),
+            effect: Effect::Nothing,
             restarts: Restarts::Nothing,
             credentials: &[],
         },

@@ -4,9 +4,9 @@ use crate::authentication::AuthenticationSpec;
 use crate::v1;
 use serde::{Deserialize, Serialize};
 
-/// Address ranges and names inside a cluster.
+/// Address ranges and names inside a cluster. What a document leaves out has its default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Networking {
     /// Addresses of pods.
     pub pod_cidr: String,

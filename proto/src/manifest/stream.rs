@@ -142,6 +142,7 @@ pub fn write(documents: &[Document]) -> Result<String, ManifestError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::manifest::Networking;
 
     const NODE: &str = "apiVersion: oi/v1\nkind: Node\nmetadata: {name: a}\nspec: {cluster: test, role: controlplane}\n";
 
@@ -199,6 +200,16 @@ mod tests {
         }
         let error = read(&format!("{NODE}...\n%YAML 2.0\n---\n{NODE}")).unwrap_err().to_string();
         assert!(error.contains("line 6") && error.contains("incompatible"), "{error}");
+    }
+
+    #[test]
+    fn what_networking_leaves_out_has_its_default() {
+        let stream = "apiVersion: oi/v1\nkind: Cluster\nmetadata: { name: a }\nspec:\n  \
+            kubernetesVersion: v1.36.3\n  networking: { dnsDomain: example.local }\n";
+        let Document::Cluster(_, spec) = &read(stream).unwrap()[0] else { panic!() };
+        let expected =
+            Networking { dns_domain: "example.local".to_owned(), ..Networking::default() };
+        assert_eq!(spec.networking, expected);
     }
 
     #[test]

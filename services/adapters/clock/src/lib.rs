@@ -1,6 +1,10 @@
 //! The clock of this machine. Servers read the time here and nowhere else, and record what
 //! they read: a replay never reads a clock.
 
+mod pulse;
+
+pub use pulse::Pulse;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Unix milliseconds now, 0 before the epoch.

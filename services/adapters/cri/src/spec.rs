@@ -111,6 +111,9 @@ pub struct PodSpec {
     pub labels: Labels,
     /// The generation that it is made for, not part of the hash.
     pub generation: u64,
+    /// The directory on the hypervisor that only the newest generation may change; empty where
+    /// there is none. Not part of the hash.
+    pub directory: String,
     /// Where the runtime writes container output, on the hypervisor.
     pub log_directory: String,
     /// Uses the hypervisor's own network, and sees its processes.

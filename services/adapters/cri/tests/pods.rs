@@ -184,7 +184,12 @@ async fn only_what_has_the_labels_is_removed() {
         ..pod()
     };
     ensure(&lab.client, &other).await.unwrap();
-    remove_pods(&lab.client, &labels(&[(label::NODE, "cp-1")]), Duration::ZERO).await.unwrap();
+    let node = labels(&[(label::NODE, "cp-1")]);
+    let before = lab.fake.sandboxes().len();
+    let earlier = pod().generation - 1;
+    assert!(remove_pods_until(&lab.client, &node, earlier, Duration::ZERO).await.unwrap());
+    assert_eq!(lab.fake.sandboxes().len(), before, "they are of a later generation");
+    remove_pods(&lab.client, &node, Duration::ZERO).await.unwrap();
     assert_one(&lab.fake);
     assert_eq!(lab.fake.sandboxes()[0].labels[label::NODE], "cp-2");
 }

@@ -67,7 +67,7 @@ mod tail;
 pub mod testing;
 
 pub use appender::{AppendError, Appender};
-pub use broker_clock::{BrokerClock, BrokerClockError};
+pub use broker_clock::{BrokerClock, BrokerClockError, BrokerLook};
 pub use command_client::{CommandClient, RequestError};
 pub use command_inbox::{AnswerError, Asked, CommandInbox};
 pub use command_outbox::{CommandOutbox, SubmitError};

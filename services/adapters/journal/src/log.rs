@@ -86,13 +86,12 @@ pub enum ReadError {
 impl ReadError {
     /// Whether the broker may answer later. Otherwise the log itself is unreadable.
     pub fn is_passing(&self) -> bool {
-        !matches!(
-            self,
-            ReadError::Gap { .. }
-                | ReadError::Message { .. }
-                | ReadError::Another { .. }
-                | ReadError::Shorter { .. }
-        )
+        !self.is_another_log() && !matches!(self, ReadError::Gap { .. } | ReadError::Message { .. })
+    }
+
+    /// Whether the broker has another log than the one that was read: no restart helps.
+    pub fn is_another_log(&self) -> bool {
+        matches!(self, ReadError::Another { .. } | ReadError::Shorter { .. })
     }
 }
 
@@ -108,6 +107,15 @@ impl Log {
     /// Whether the connection to the broker is up right now.
     pub fn is_connected(&self) -> bool {
         self.0.is_up()
+    }
+
+    /// When the broker made the log.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub async fn created(&self) -> Result<String, ReadError> {
+        let stream = self.0.context.get_stream(EVENTS).await.map_err(ReadError::Stream)?;
+        Ok(stream.cached_info().created.to_string())
     }
 
     /// The last position of the log, 0 if it is empty. If the last messages are missing, the

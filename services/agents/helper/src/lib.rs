@@ -11,6 +11,7 @@ mod kube;
 mod probe;
 mod sealed;
 mod server;
+mod standing;
 
 pub use console::{ConsoleError, console};
 pub use files::{FileOp, FilesError, apply, read_piece};
@@ -21,3 +22,4 @@ pub use sealed::{Opener, SealError, arguments, seal, seal_bytes};
 pub use server::{
     ReadError, ServeError, ask_kube, ask_public_key, ask_put, ask_read, chain, read_sealed, serve,
 };
+pub use standing::{directories, listening};

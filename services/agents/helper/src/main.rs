@@ -1,10 +1,10 @@
 //! `oi-helper`: see the library. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 use oi_helper::{
-    Probe, ask_kube, ask_public_key, ask_put, ask_read, chain, console, kill_container, probe,
-    serve,
+    Probe, ask_kube, ask_public_key, ask_put, ask_read, chain, console, directories,
+    kill_container, listening, probe, serve,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,6 +15,8 @@ const USAGE: &str = "usage: oi-helper serve --root DIR
        oi-helper read KEY OFFSET LENGTH PATH
        oi-helper kube BASE64...
        oi-helper cpus
+       oi-helper directories --root DIR
+       oi-helper listening --address IP
        oi-helper kill --container ID
        oi-helper console --socket PATH --command TEXT
        oi-helper probe --address IP:PORT --path /PATH [--ca FILE] [--cert FILE --key FILE] --timeout SECONDS
@@ -57,6 +59,16 @@ fn run(args: &[String]) -> Option<Result<(), Box<dyn std::error::Error>>> {
         "read" => ask_read(&socket, &rest.join(" ")).map(print).map_err(Into::into),
         "cpus" => {
             std::thread::available_parallelism().map(|n| print(n.to_string())).map_err(Into::into)
+        }
+        "directories" => {
+            let found = directories(&PathBuf::from(options(rest)?.get("root")?));
+            found.map(|all| print(all.join("\n"))).map_err(Into::into)
+        }
+        "listening" => {
+            let Ok(address) = options(rest)?.get("address")?.parse() else { return None };
+            let lines =
+                |all: BTreeSet<u16>| all.iter().map(|p| format!("{p}\n")).collect::<String>();
+            listening(address).map(|all| print(lines(all))).map_err(Into::into)
         }
         "kill" => {
             let options = options(rest)?;

@@ -8,6 +8,18 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// So many requests are in hand at most: some for each node, of which most wait for API servers.
+const MOST: usize = 2048;
+/// How long a command that asks may take to say what. It is a short one, on this machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest request, bytes: Linux passes no longer arguments.
+const LONGEST: u64 = 16 << 20;
+/// The pause before it is looked again whether one of them has ended.
+const TURN: Duration = Duration::from_millis(10);
+/// The pause after a connection that could not be accepted.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Why a request to the daemon fails.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +78,8 @@ pub enum ReadError {
     Seal(#[from] SealError),
 }
 
-/// Reads a piece of a file: `KEY OFFSET LENGTH PATH`. The piece is sealed to that key, base64.
+/// Reads a piece of a file: `KEY OFFSET LENGTH PATH`. The piece is sealed to that key, base64;
+/// where there is no file, the answer is empty.
 ///
 /// # Errors
 /// If the request is malformed, or the file cannot be read.
@@ -75,8 +88,12 @@ pub fn read_sealed(root: &Path, request: &str) -> Result<String, ReadError> {
     let mut word = || words.next().ok_or(ReadError::Malformed);
     let (key, offset, length, path) = (word()?, word()?, word()?, word()?);
     let number = |text: &str| text.parse::<u64>().map_err(|_| ReadError::Malformed);
-    let piece = read_piece(root, path, number(offset)?, number(length)?)?;
-    Ok(seal_bytes(key, &piece)?)
+    match read_piece(root, path, number(offset)?, number(length)?) {
+        Err(FilesError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            Ok(String::new())
+        }
+        piece => Ok(seal_bytes(key, &piece?)?),
+    }
 }
 
 /// Runs the daemon until it is killed.
@@ -85,24 +102,54 @@ pub fn read_sealed(root: &Path, request: &str) -> Result<String, ReadError> {
 /// If the socket cannot be created.
 pub fn serve(socket: &Path, root: &Path) -> Result<(), ServeError> {
     let failed = |source| ServeError::Socket { path: socket.to_owned(), source };
-    let opener = Arc::new(Opener::default());
     match std::fs::remove_file(socket) {
         Err(e) if e.kind() != ErrorKind::NotFound => return Err(failed(e)),
         _ => {}
     }
     let listener = UnixListener::bind(socket).map_err(failed)?;
-    for stream in listener.incoming() {
-        let stream = stream.map_err(failed)?;
-        let (opener, root) = (opener.clone(), root.to_owned());
-        // An API server may take long to answer.
-        std::thread::spawn(move || serve_one(stream, &opener, &root));
-    }
+    serve_all(listener.incoming(), root, MOST);
     Ok(())
+}
+
+/// Answers requests, each in a thread: an API server may take long to answer. The key lasts as
+/// long as this does, and so it goes on whatever is wrong with a connection.
+fn serve_all(
+    incoming: impl Iterator<Item = std::io::Result<UnixStream>>,
+    root: &Path,
+    most: usize,
+) {
+    let opener = Arc::new(Opener::default());
+    let running = Arc::new(());
+    for stream in incoming {
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(error) => {
+                eprintln!("a connection cannot be accepted: {error}");
+                std::thread::sleep(PAUSE);
+                continue;
+            }
+        };
+        // Each ends by itself before long; the others wait at the socket.
+        while Arc::strong_count(&running) > most {
+            std::thread::sleep(TURN);
+        }
+        let (opener, root, held) = (opener.clone(), root.to_owned(), running.clone());
+        let started = std::thread::Builder::new().spawn(move || {
+            serve_one(stream, &opener, &root);
+            drop(held);
+        });
+        if let Err(error) = started {
+            eprintln!("a request is not answered: no thread: {error}");
+            std::thread::sleep(PAUSE);
+        }
+    }
 }
 
 fn serve_one(mut stream: UnixStream, opener: &Opener, root: &Path) {
     let mut request = String::new();
-    if let Err(error) = stream.read_to_string(&mut request) {
+    let read = stream.set_read_timeout(Some(PATIENCE));
+    let read = read.and_then(|()| (&stream).take(LONGEST).read_to_string(&mut request));
+    if let Err(error) = read {
         eprintln!("a request cannot be read: {error}");
         return;
     }
@@ -110,11 +157,15 @@ fn serve_one(mut stream: UnixStream, opener: &Opener, root: &Path) {
     static FILES: Mutex<()> = Mutex::new(());
     let _held = (!request.starts_with("kube "))
         .then(|| FILES.lock().unwrap_or_else(PoisonError::into_inner));
-    let reply = match answer(opener, root, &request) {
+    reply(&mut stream, &answer(opener, root, &request));
+}
+
+fn reply(stream: &mut UnixStream, answer: &Result<String, String>) {
+    let text = match answer {
         Ok(text) => format!("+{text}"),
         Err(text) => format!("-{text}"),
     };
-    if let Err(error) = stream.write_all(reply.as_bytes()) {
+    if let Err(error) = stream.write_all(text.as_bytes()) {
         eprintln!("the command that asked is gone: {error}");
     }
 }
@@ -162,4 +213,58 @@ pub fn ask_kube(socket: &Path, sealed: &str) -> Result<String, ServeError> {
 /// If it is rejected or fails.
 pub fn ask_read(socket: &Path, request: &str) -> Result<String, ServeError> {
     ask(socket, &format!("read {request}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::sync::mpsc;
+
+    /// A daemon, and where connections to it are put.
+    fn daemon(most: usize) -> mpsc::Sender<std::io::Result<UnixStream>> {
+        let (sender, incoming) = mpsc::channel();
+        std::thread::spawn(move || serve_all(incoming.into_iter(), Path::new("/nowhere"), most));
+        sender
+    }
+
+    fn asked(daemon: &mpsc::Sender<std::io::Result<UnixStream>>) -> String {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        ours.write_all(b"public-key").unwrap();
+        ours.shutdown(std::net::Shutdown::Write).unwrap();
+        daemon.send(Ok(theirs)).unwrap();
+        let mut answer = String::new();
+        ours.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[test]
+    fn a_connection_that_fails_ends_neither_the_daemon_nor_its_key() {
+        let daemon = daemon(8);
+        let before = asked(&daemon);
+        daemon.send(Err(ErrorKind::ConnectionAborted.into())).unwrap();
+        assert_eq!(asked(&daemon), before);
+        assert!(before.starts_with('+'));
+    }
+
+    #[test]
+    fn requests_that_do_not_end_are_bounded() {
+        let daemon = daemon(2);
+        let held = || {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            daemon.send(Ok(theirs)).unwrap();
+            ours
+        };
+        let (one, _two) = (held(), held());
+        let mut third = held();
+        third.write_all(b"public-key").unwrap();
+        third.shutdown(std::net::Shutdown::Write).unwrap();
+        third.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        let mut answer = String::new();
+        third.read_to_string(&mut answer).unwrap_err();
+        drop(one);
+        third.set_read_timeout(None).unwrap();
+        third.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with('+'), "{answer}");
+    }
 }

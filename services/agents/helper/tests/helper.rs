@@ -26,6 +26,23 @@ fn files_are_written_once_with_their_mode() {
 }
 
 #[test]
+fn an_earlier_generation_changes_nothing_of_a_later_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = format!("{}/cluster/cp-1", dir.path().display());
+    let file = format!("{node}/data");
+    let fence = |generation| FileOp::Fence { path: node.clone(), generation };
+    apply(dir.path(), &[fence(7), write(file.clone(), b"seven")]).unwrap();
+    apply(dir.path(), &[fence(7), write(file.clone(), b"again")]).unwrap();
+    let removed = apply(dir.path(), &[fence(6), FileOp::Remove { path: node.clone() }]);
+    assert!(removed.unwrap_err().to_string().contains("generation 7"));
+    assert_eq!(std::fs::read(&file).unwrap(), b"again");
+    // What is gone does not come back.
+    apply(dir.path(), &[fence(9), FileOp::Remove { path: node.clone() }]).unwrap();
+    apply(dir.path(), &[fence(8), write(file.clone(), b"late")]).unwrap_err();
+    assert!(!std::path::Path::new(&node).exists());
+}
+
+#[test]
 fn a_list_with_one_path_outside_is_refused_whole() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("root");
@@ -88,6 +105,32 @@ fn a_directory_takes_the_place_of_another_which_is_kept() {
 }
 
 #[test]
+fn what_is_of_a_later_generation_is_not_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| format!("{}/before/{name}", dir.path().display());
+    let until = |generation| FileOp::RemoveUntil {
+        path: format!("{}/before", dir.path().display()),
+        generation,
+    };
+    let names = || {
+        let all = std::fs::read_dir(dir.path().join("before")).unwrap();
+        let mut names: Vec<_> =
+            all.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    for name in ["6/db", "7-0199/db", "12/db", "13-0199/db"] {
+        apply(dir.path(), &[write(at(name), b"")]).unwrap();
+    }
+    assert_eq!(apply(dir.path(), &[until(11)]).unwrap().len(), 1);
+    assert_eq!(names(), ["12", "13-0199"]);
+    assert_eq!(apply(dir.path(), &[until(11)]).unwrap(), [] as [String; 0]);
+    apply(dir.path(), &[until(13)]).unwrap();
+    assert!(!dir.path().join("before").exists());
+    assert_eq!(apply(dir.path(), &[until(13)]).unwrap(), [] as [String; 0], "none is there");
+}
+
+#[test]
 fn a_list_of_a_lower_generation_is_not_done_any_more() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| format!("{}/{name}", dir.path().display());
@@ -107,4 +150,33 @@ fn a_list_of_a_lower_generation_is_not_done_any_more() {
     apply(dir.path(), &cut_off).unwrap_err();
     apply(dir.path(), &list(9, "nine")).unwrap();
     assert_eq!(content(), "nine");
+}
+
+#[test]
+fn nothing_leads_out_through_a_link() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, elsewhere) = (dir.path().join("root"), dir.path().join("elsewhere"));
+    for made in [&root, &elsewhere] {
+        std::fs::create_dir(made).unwrap();
+    }
+    std::fs::write(elsewhere.join("x"), "theirs").unwrap();
+    let mode = || std::fs::metadata(&elsewhere).unwrap().permissions().mode() & 0o777;
+    let before = mode();
+    // As a program would that may write into a directory of its own.
+    std::os::unix::fs::symlink(&elsewhere, root.join("run")).unwrap();
+    std::os::unix::fs::symlink(elsewhere.join("x"), root.join("file")).unwrap();
+    let (link, inside) = (format!("{}/run", root.display()), format!("{}/run/x", root.display()));
+    apply(&root, &[FileOp::Remove { path: inside.clone() }]).unwrap_err();
+    apply(&root, &[write(inside.clone(), b"theirs")]).unwrap_err();
+    apply(&root, &[FileOp::Extend { path: inside.clone(), offset: 0, content: vec![] }])
+        .unwrap_err();
+    apply(&root, &[FileOp::Once { path: inside.clone(), generation: 1 }]).unwrap_err();
+    apply(&root, &[FileOp::MakeDir { path: link.clone(), mode: 0o700 }]).unwrap_err();
+    read_piece(&root, &inside, 0, 10).unwrap_err();
+    read_piece(&root, &format!("{}/file", root.display()), 0, 10).unwrap_err();
+    assert_eq!(std::fs::read_to_string(elsewhere.join("x")).unwrap(), "theirs");
+    assert_eq!(mode(), before);
+    // The link itself may go.
+    apply(&root, &[FileOp::Remove { path: link }]).unwrap();
+    assert!(elsewhere.join("x").exists() && !root.join("run").exists());
 }

@@ -119,8 +119,14 @@ fn observe(state: &State, seen: &Observation) -> Result<Vec<Event>, Rejection> {
         Observation::PeerRequested { cluster, worker, public_key } => {
             tunnel::commands::link(state, cluster, worker, *public_key)
         }
+        Observation::StraysSeen { name, generation, strays } => {
+            hypervisor::commands::strays_seen(state, name, *generation, strays)
+        }
         Observation::WorkerGone { cluster, worker, public_key } => {
             tunnel::commands::unlink(state, cluster, worker, *public_key)
+        }
+        Observation::TunnelNeeded { cluster, objects } => {
+            tunnel::commands::needed(state, cluster, objects)
         }
     })
 }

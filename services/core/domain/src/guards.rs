@@ -16,8 +16,9 @@ pub(crate) fn known<'a>(state: &'a State, name: &ClusterName) -> Result<&'a Clus
 
 /// A name that no cluster has.
 pub(crate) fn unused(state: &State, name: &ClusterName) -> Result<(), Rejection> {
-    if !state.clusters.contains_key(name) {
-        return Ok(());
+    let Some(cluster) = state.clusters.get(name) else { return Ok(()) };
+    if cluster.backups_until_ms.is_some() {
+        return Err(Rejection::BackupsKept(name.clone()));
     }
     staying(state, name)?;
     Err(Rejection::ClusterExists(name.clone()))
@@ -33,6 +34,12 @@ pub(crate) fn staying<'a>(state: &'a State, name: &ClusterName) -> Result<&'a Cl
         return Err(Rejection::DeletionScheduled(name.clone()));
     }
     Ok(cluster)
+}
+
+/// A cluster that no restore has stopped. One that is still unpacked is in nobody's way.
+pub(crate) fn standing<'a>(state: &'a State, name: &ClusterName) -> Result<&'a Cluster, Rejection> {
+    let cluster = running(state, name)?;
+    if cluster.is_down() { Err(Rejection::RestoreRunning(name.clone())) } else { Ok(cluster) }
 }
 
 /// A cluster that runs, and is not being restored.

@@ -73,6 +73,8 @@ pub enum Leaf {
     EtcdPeer {
         /// The member's name.
         member: String,
+        /// The name that all peers of the cluster have, and nobody else.
+        peer_name: String,
         /// Addresses.
         ips: Vec<IpAddr>,
     },

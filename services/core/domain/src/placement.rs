@@ -2,6 +2,7 @@
 //! state gives the same place.
 
 use crate::cluster::Cluster;
+use crate::hypervisor::check::ADDRESSES;
 use crate::hypervisor::{Hypervisor, Reach};
 use crate::node::Node;
 use crate::rejection::Rejection;
@@ -97,7 +98,9 @@ fn loads<'a>(
             load.share(name, c, node);
         }
     }
-    same_address(state, &mut loads);
+    if state.level() >= ADDRESSES {
+        same_address(state, &mut loads);
+    }
     loads
 }
 
@@ -124,10 +127,11 @@ fn same_address<'a>(state: &'a State, loads: &mut BTreeMap<&'a HypervisorName, L
     }
 }
 
-/// The lowest free ports but for `except`; ports of removed nodes are used again.
+/// The lowest free ports but for `except`; ports of removed nodes are used again, and those on
+/// which something else listens are not.
 fn free_ports(load: &Load, h: &Hypervisor, count: usize, except: Option<u16>) -> Vec<u16> {
     let shared = |p: u16| load.shared.contains_key(&p) || h.shared_ports.contains(&p);
-    let taken = |p: u16| load.ports.contains(&p) || shared(p);
+    let taken = |p: u16| load.ports.contains(&p) || shared(p) || h.strays.ports.contains(&p);
     let free = |p: &u16| !taken(*p) && Some(*p) != except;
     (h.spec.port_low..=h.spec.port_high).filter(free).take(count).collect()
 }

@@ -84,7 +84,7 @@ impl Mint for DryMint {
 }
 
 /// A copy of the state in which everything works out.
-struct Rehearsal {
+struct Rehearsal<'a> {
     state: State,
     now_ms: u64,
     events: Vec<Event>,
@@ -94,9 +94,19 @@ struct Rehearsal {
     jobs: Vec<PlannedJob>,
     /// How many commands followed by themselves.
     followed: usize,
+    /// Says no when it takes too long.
+    go_on: &'a dyn Fn() -> bool,
+    /// It was not finished.
+    cut_off: bool,
 }
 
-impl Rehearsal {
+impl Rehearsal<'_> {
+    /// Whether there is time left; where not, it stays unfinished.
+    fn goes_on(&mut self) -> bool {
+        self.cut_off |= !(self.go_on)();
+        !self.cut_off
+    }
+
     fn run(&mut self, envelope: &CommandEnvelope) -> Result<(), Rejection> {
         let mint = DryMint { now_ms: self.now_ms };
         let events = decide(
@@ -145,7 +155,7 @@ impl Rehearsal {
 
     /// Does all that is owed, as one job after the other, and what a rotation makes anew.
     fn carry_out(&mut self) -> Result<(), Rejection> {
-        while self.followed < MANY {
+        while self.followed < MANY && self.goes_on() {
             let Some(job) = self.owed().into_iter().find(|job| !self.seen.contains(&job.id)) else {
                 if self.renew()? {
                     continue;
@@ -191,6 +201,27 @@ impl Rehearsal {
 
 /// What these commands would do, one after the other.
 pub fn plan(state: &State, commands: &[CommandEnvelope], now_ms: u64) -> Plan {
+    rehearse(state, commands, now_ms, &|| true).0
+}
+
+/// The same; none where it was not finished while `go_on` said yes.
+pub fn plan_while(
+    state: &State,
+    commands: &[CommandEnvelope],
+    now_ms: u64,
+    go_on: &dyn Fn() -> bool,
+) -> Option<Plan> {
+    let (plan, finished) = rehearse(state, commands, now_ms, go_on);
+    finished.then_some(plan)
+}
+
+/// The plan, and whether it was finished.
+fn rehearse(
+    state: &State,
+    commands: &[CommandEnvelope],
+    now_ms: u64,
+    go_on: &dyn Fn() -> bool,
+) -> (Plan, bool) {
     let seen = Scope::all(state).flat_map(|s| owed_in(state, &s)).map(|job| job.id).collect();
     let mut rehearsal = Rehearsal {
         state: state.clone(),
@@ -200,15 +231,24 @@ pub fn plan(state: &State, commands: &[CommandEnvelope], now_ms: u64) -> Plan {
         seen,
         jobs: Vec::new(),
         followed: 0,
+        go_on,
+        cut_off: false,
     };
-    let refused = commands.iter().find_map(|command| rehearsal.ask(command).err());
+    let mut refused = None;
+    for command in commands {
+        if refused.is_some() || !rehearsal.goes_on() {
+            break;
+        }
+        refused = rehearsal.ask(command).err();
+    }
     let refused = refused.or(rehearsal.carry_out().err());
     let serves = |c: &Cluster| !c.carriers(Component::ApiServer).is_empty();
     let served = state.clusters.iter().filter(|(_, c)| serves(c));
     let served = served.map(|(name, _)| name.clone()).collect();
     let unreadable = unreadable(state, &rehearsal.state);
-    let Rehearsal { events, jobs, .. } = rehearsal;
-    Plan { position: state.position, refused, events, jobs, unreadable, served }
+    let Rehearsal { events, jobs, cut_off, .. } = rehearsal;
+    let plan = Plan { position: state.position, refused, events, jobs, unreadable, served };
+    (plan, !cut_off)
 }
 
 fn unreadable(before: &State, after: &State) -> Vec<(ClusterName, BackupId)> {

@@ -46,8 +46,8 @@ impl Processed {
         self.by_id.get(id).copied()
     }
 
-    /// The newest commit time that is no longer remembered, Unix milliseconds. A
-    /// command issued before it might have been decided.
+    /// The newest commit time that is no longer remembered, Unix milliseconds, but none that later
+    /// commits go back from. A command issued before it might have been decided.
     pub fn horizon_ms(&self) -> u64 {
         self.horizon_ms
     }
@@ -64,7 +64,42 @@ impl Processed {
             && let Some(oldest) = self.order.pop_front()
         {
             self.by_id.remove(&oldest.id);
-            self.horizon_ms = self.horizon_ms.max(oldest.time_ms);
+            self.horizon_ms = self.horizon_ms.max(self.forgotten_ms(oldest.time_ms));
         }
+    }
+
+    /// The time of a commit that is forgotten, but none later than that of one after it: a clock
+    /// that was ahead once would make what is sent today too old.
+    fn forgotten_ms(&self, time_ms: u64) -> u64 {
+        match self.order.back() {
+            // Times hardly ever go back.
+            Some(newest) if newest.time_ms < time_ms => {
+                self.order.iter().map(|later| later.time_ms).fold(time_ms, u64::min)
+            }
+            _ => time_ms,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u64) -> CommandId {
+        CommandId(uuid::Uuid::from_u128(n.into()))
+    }
+
+    #[test]
+    fn one_commit_that_is_dated_ahead_does_not_move_the_horizon() {
+        let mut processed = Processed::default();
+        let remembered = PROCESSED_HORIZON as u64;
+        processed.insert(id(0), 1, 1_000_000_000);
+        for n in 1..=remembered {
+            processed.insert(id(n), n + 1, 1_000 + n);
+        }
+        assert_eq!(processed.position(&id(0)), None, "it is forgotten");
+        assert_eq!(processed.horizon_ms(), 1_001);
+        processed.insert(id(remembered + 1), remembered + 2, 2_000 + remembered);
+        assert_eq!(processed.horizon_ms(), 1_001, "what is forgotten next is of that time");
     }
 }

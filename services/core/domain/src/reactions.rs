@@ -2,18 +2,19 @@
 //! node whose replacement is ready, the next component of an upgrade, the next node of a
 //! rotation, the next API server that learns of new issuers.
 
-use crate::backup::{Restore, RestoreStage};
+use crate::backup::RestoreStage;
 use crate::cluster::{Cluster, ClusterPhase};
 use crate::fold::evolve;
 use crate::guards::next_generation;
 use crate::jobs::Scope;
 use crate::node::Node;
+use crate::node::SUCCESSORS;
 use crate::node::commands::removal;
 use crate::state::State;
 use crate::{authentication, backup, rotation, tunnel, upgrade};
 use oi_events::{
     ClusterBecameReadyV1, ClusterEvent, ClusterName, Event, Generation, HypervisorEvent, JobEvent,
-    NodeEvent, NodeName, NodeOrphanedV1, OrphanForgottenV1, RestoreEndedV1,
+    NodeEvent, NodeName, NodeOrphanedV1, OrphanForgottenV1,
 };
 use std::collections::BTreeSet;
 
@@ -100,15 +101,16 @@ fn next(before: &State, state: &State, name: &ClusterName, generation: Generatio
     if cluster.phase == ClusterPhase::Deleting || cluster.hibernated {
         return Vec::new();
     }
-    let staging = |restore: &Restore| restore.stage == RestoreStage::Staging;
-    if cluster.restore.as_ref().is_some_and(staging) {
-        return Vec::new();
-    }
-    if let Some(restore) = &cluster.restore
-        && cluster.is_converged()
-    {
-        let (cluster, backup) = (name.clone(), restore.backup);
-        return vec![RestoreEndedV1 { cluster, backup }.into()];
+    if let Some(restore) = &cluster.restore {
+        let staging = restore.stage == RestoreStage::Staging;
+        if !staging && cluster.is_converged() {
+            return backup::reactions::ended(cluster, name, restore, generation);
+        }
+        // An abort returns to the nodes that there were when all stopped.
+        let returns = restore.stage != RestoreStage::AtOnce && !cluster.is_of_backup();
+        if restore.is_down() && (staging || returns) {
+            return Vec::new();
+        }
     }
     let replaced: Option<&NodeName> = cluster
         .nodes
@@ -117,7 +119,8 @@ fn next(before: &State, state: &State, name: &ClusterName, generation: Generatio
         .filter_map(|node| node.replaces.as_ref().map(|old| (node, old)))
         .find(|(node, old)| {
             // Another one may have come under the old one's name.
-            cluster.nodes.get(*old).is_some_and(|n| !n.removing && n.added < node.added)
+            let is_older = |n: &Node| n.added < node.added || state.level() < SUCCESSORS;
+            cluster.nodes.get(*old).is_some_and(|n| !n.removing && is_older(n))
         })
         .map(|(_, old)| old);
     if let Some(old) = replaced

@@ -15,6 +15,10 @@ pub enum Rejection {
     ClusterExists(ClusterName),
     #[error("cluster {0} is not known: create it first (`oi cluster list` shows what there is)")]
     ClusterUnknown(ClusterName),
+    #[error(
+        "cluster {0} is deleted, and its name is taken for as long as its backups are kept (`oi cluster get`): make another cluster of them (`oi cluster restore {0} --as NAME`), or give them up (`oi cluster delete {0} --keep-backups 0s`)"
+    )]
+    BackupsKept(ClusterName),
     #[error("cluster {0} is being deleted: wait until it is gone")]
     ClusterDeleting(ClusterName),
     #[error(
@@ -138,6 +142,9 @@ pub enum Rejection {
     VersionUnsupported { version: KubernetesVersion, supported: String },
     #[error("{field} {value:?} is not usable: {problem}")]
     Invalid { field: &'static str, value: String, problem: String },
+    /// A limit that came with level 4.
+    #[error("{field} {value:?} is not usable: {problem}")]
+    Limit { field: &'static str, value: String, problem: String },
     #[error("{a_field} {a} and {b_field} {b} overlap: choose ranges that are apart")]
     Overlap { a_field: &'static str, a: String, b_field: String, b: String },
     #[error(
@@ -179,8 +186,59 @@ impl Rejection {
     /// it today.
     pub(crate) fn since(&self) -> u16 {
         match self {
-            Rejection::LastIngress { .. } => 4,
-            _ => 0,
+            Rejection::LastIngress { .. } | Rejection::Limit { .. } | Rejection::BackupsKept(_) => {
+                4
+            }
+            Rejection::ClusterExists(_)
+            | Rejection::ClusterUnknown(_)
+            | Rejection::ClusterDeleting(_)
+            | Rejection::DeletionScheduled(_)
+            | Rejection::ClusterHibernated(_)
+            | Rejection::ClusterBusy(_)
+            | Rejection::UpgradeRunning { .. }
+            | Rejection::UpgradeImpossible { .. }
+            | Rejection::BackupUnknown { .. }
+            | Rejection::BackupInUse { .. }
+            | Rejection::RestoreRunning(_)
+            | Rejection::NoRestore(_)
+            | Rejection::MadeOfBackup(_)
+            | Rejection::NowhereToRestore(_)
+            | Rejection::NoUpgrade(_)
+            | Rejection::NoRotation(_)
+            | Rejection::RotationStep { .. }
+            | Rejection::RotationUnfinished { .. }
+            | Rejection::CaRetired(_)
+            | Rejection::QuorumLost { .. }
+            | Rejection::HypervisorHasOrphans { .. }
+            | Rejection::NodeExists { .. }
+            | Rejection::NodeUnknown { .. }
+            | Rejection::LastControlPlane { .. }
+            | Rejection::LastComponent { .. }
+            | Rejection::MembershipBusy { .. }
+            | Rejection::HypervisorExists(_)
+            | Rejection::HypervisorUnknown(_)
+            | Rejection::HypervisorInUse(_)
+            | Rejection::HypervisorInvalid { .. }
+            | Rejection::NoHypervisor { .. }
+            | Rejection::PortsExhausted { .. }
+            | Rejection::EndpointTaken(_)
+            | Rejection::PortNotShared { .. }
+            | Rejection::PortInUse { .. }
+            | Rejection::PortTaken { .. }
+            | Rejection::PortShared { .. }
+            | Rejection::VersionUnsupported { .. }
+            | Rejection::Invalid { .. }
+            | Rejection::Overlap { .. }
+            | Rejection::NotForWorkers(_)
+            | Rejection::TokenUnknown { .. }
+            | Rejection::JobUnknown(_)
+            | Rejection::JobNeeded { .. }
+            | Rejection::FeatureLevelTooLow { .. }
+            | Rejection::FeatureLevelUnknown { .. }
+            | Rejection::PositionMoved { .. }
+            | Rejection::TooOld(_)
+            | Rejection::Defect(_)
+            | Rejection::Mint(_) => 0,
         }
     }
 
@@ -189,6 +247,7 @@ impl Rejection {
         match self {
             Rejection::ClusterExists(_) => Code::ClusterExists,
             Rejection::ClusterUnknown(_) => Code::ClusterUnknown,
+            Rejection::BackupsKept(_) => Code::BackupsKept,
             Rejection::ClusterDeleting(_) => Code::ClusterDeleting,
             Rejection::DeletionScheduled(_) => Code::DeletionScheduled,
             Rejection::ClusterHibernated(_) => Code::ClusterHibernated,
@@ -225,7 +284,7 @@ impl Rejection {
             Rejection::PortTaken { .. } => Code::PortTaken,
             Rejection::PortShared { .. } => Code::PortShared,
             Rejection::VersionUnsupported { .. } => Code::VersionUnsupported,
-            Rejection::Invalid { .. } => Code::Invalid,
+            Rejection::Invalid { .. } | Rejection::Limit { .. } => Code::Invalid,
             Rejection::Overlap { .. } => Code::Overlap,
             Rejection::NotForWorkers(_) => Code::NotForWorkers,
             Rejection::TokenUnknown { .. } => Code::TokenUnknown,

@@ -24,7 +24,7 @@ impl Urgency {
     pub fn of(state: &State, job: &Job) -> Urgency {
         match job.kind {
             JobKind::ProbeHypervisor => Urgency::Heal,
-            JobKind::TakeBackup | JobKind::ReconcileAddons => Urgency::Create,
+            JobKind::TakeBackup | JobKind::ReconcileAddons | JobKind::PullImages => Urgency::Create,
             JobKind::DropBackup | JobKind::ShredKey | JobKind::RemoveOrphan => Urgency::Tidy,
             JobKind::EnsureEtcd
             | JobKind::EnsureControlPlane

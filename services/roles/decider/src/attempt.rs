@@ -87,8 +87,18 @@ fn guarded(
     match catch_unwind(AssertUnwindSafe(|| decide(state, envelope, context))) {
         Ok(decided) => decided,
         // The panic is in this server's log.
-        Err(_) => Err(Rejection::Defect(envelope.id)),
+        Err(_) => {
+            tell_defect(envelope);
+            Err(Rejection::Defect(envelope.id))
+        }
     }
+}
+
+/// What a report of the defect needs. Commands hold no secrets: all of them are in the log.
+fn tell_defect(envelope: &CommandEnvelope) {
+    let command = &envelope.command;
+    let (kind, arguments) = (command.kind().name, shorten(format!("{command:?}")));
+    tracing::error!(command = %envelope.id, kind, arguments, "shows a defect of oi: it is refused");
 }
 
 impl Decider {
@@ -154,10 +164,16 @@ impl Decider {
                     Outcome::Unchanged { position: draft.position() }
                 }
                 Ok(events) => {
-                    let more = Some(&n) != pending.last();
-                    match draft.push(&self.view, envelope, now_ms, events, more)? {
+                    match draft.push(&self.view, envelope, now_ms, events)? {
                         Pushed::Added => Outcome::Committed { position: draft.position() },
                         Pushed::TooLarge(size) => too_large(size),
+                        Pushed::Defect => {
+                            tell_defect(envelope);
+                            let defect = Rejection::Defect(envelope.id);
+                            outcomes[n] = Some(rejected(defect.code(), defect.to_string()));
+                            // What was decided before it is stored; its state is lost.
+                            break;
+                        }
                         Pushed::Moved => break,
                     }
                 }

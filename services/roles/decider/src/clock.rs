@@ -2,7 +2,7 @@
 
 use crate::metrics::Metrics;
 use oi_clock::{millis, now_ms};
-use oi_domain::{ClockError, Timeline};
+use oi_domain::{ClockError, Health, Timeline};
 use oi_journal::BrokerClock;
 use oi_view::View;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,19 +55,24 @@ impl Clock {
         self.timeline().skew_ms(now_ms(), self.counted()).map(|ms| ms as f64 / 1000.0)
     }
 
-    /// Reads the broker's clock again and again, without end.
+    /// Reads the broker's clock again and again, without end, and tells what ages.
     pub(crate) async fn keep(self, metrics: Arc<Metrics>) {
         let mut often = tokio::time::interval(READ);
         often.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             often.tick().await;
             let asked = Instant::now();
-            match self.broker.now_ms().await {
-                Ok(broker_ms) if asked.elapsed() < SLOW => {
-                    let half = millis(asked.elapsed() / 2);
-                    self.timeline().observe(broker_ms.saturating_add(half), self.counted());
+            match self.broker.look().await {
+                Ok(look) => {
+                    metrics.set_log_size(&look);
+                    let took = asked.elapsed();
+                    if took < SLOW {
+                        let half = millis(took / 2);
+                        self.timeline().observe(look.now_ms.saturating_add(half), self.counted());
+                    } else {
+                        tracing::debug!("the broker answers too slowly to tell the time");
+                    }
                 }
-                Ok(_) => tracing::debug!("the broker answers too slowly to tell the time"),
                 Err(error) => {
                     tracing::debug!(
                         error = oi_events::chain(&error),
@@ -77,6 +82,9 @@ impl Clock {
             }
             if let Some(skew) = self.skew() {
                 metrics.clock_skew_seconds.set(skew);
+            }
+            if let Ok(now_ms) = self.now() {
+                metrics.set_health(&self.view.read(|s| Health::of(s, now_ms)));
             }
         }
     }

@@ -2,9 +2,11 @@
 
 use crate::clock::Clock;
 use crate::dispatch::{Backlog, dispatch};
+use crate::enter::Refused;
 use crate::metrics::Metrics;
 use crate::settings::DeciderSettings;
 use crate::spans::decision_spans;
+use oi_clock::Pulse;
 use oi_events::{Code, CommandEnvelope, Outcome};
 use oi_journal::{Appender, Asked, BrokerClock, CommandInbox, DeadLettered, JobQueue, Queue};
 use oi_keyring::{KeyMaker, Keyring};
@@ -12,7 +14,7 @@ use oi_view::View;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// How often time is asked what it owes.
@@ -47,6 +49,8 @@ pub struct Decider {
     pub(crate) settings: DeciderSettings,
     pub(crate) backlog: Backlog,
     pub(crate) clock: Clock,
+    pulse: Pulse,
+    pub(crate) refused: Refused,
 }
 
 /// What is told of a stored command that was never decided, however often it was delivered.
@@ -54,6 +58,13 @@ fn given_up() -> Outcome {
     Outcome::Rejected {
         code: Code::GivenUp,
         message: "it was delivered too often without a decision: the servers' logs say why; when that is mended, send it again under a new id".to_owned(),
+    }
+}
+
+/// Goes on with the panic of a task.
+fn resume(ended: JoinError) {
+    if let Ok(panic) = ended.try_into_panic() {
+        std::panic::resume_unwind(panic);
     }
 }
 
@@ -66,7 +77,16 @@ impl Decider {
         settings: DeciderSettings,
     ) -> Decider {
         let clock = Clock::new(handles.broker_clock.clone(), view.clone(), settings.clock_limit);
-        Decider { handles, view, metrics, settings, backlog: Backlog::default(), clock }
+        Decider {
+            handles,
+            view,
+            metrics,
+            settings,
+            backlog: Backlog::default(),
+            clock,
+            pulse: Pulse::default(),
+            refused: Refused::default(),
+        }
     }
 
     /// What time it is, and whether that is known.
@@ -74,8 +94,16 @@ impl Decider {
         self.clock.clone()
     }
 
+    /// Beats while its loop goes round, several times a second.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
     /// Works until it is told to stop, and finishes what it has in hand. Where it is
     /// dropped, that comes again elsewhere.
+    ///
+    /// # Panics
+    /// If one of its tasks does: it never works on with a part of itself.
     pub async fn run(&self, stop: CancellationToken) {
         let mut beside = JoinSet::new();
         beside.spawn(self.clock.clone().keep(self.metrics.clone()));
@@ -90,24 +118,43 @@ impl Decider {
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.clock.agree() => self.decide(&stop, &mut dead_lettered).await,
+                Some(Err(ended)) = beside.join_next() => resume(ended),
+                () = self.keep_beating() => {}
+                () = self.clock.agree() => {
+                    self.decide(&stop, &mut beside, &mut dead_lettered).await;
+                }
             }
+        }
+    }
+
+    /// Beats without end: who waits to know the time does not hang.
+    async fn keep_beating(&self) {
+        loop {
+            self.pulse.beat();
+            tokio::time::sleep(TICK).await;
         }
     }
 
     /// Decides until it is told to stop, or until it is not known what time it is: other deciders
     /// hear the commands then.
-    async fn decide(&self, stop: &CancellationToken, dead_lettered: &mut Queue<DeadLettered>) {
+    async fn decide(
+        &self,
+        stop: &CancellationToken,
+        beside: &mut JoinSet<()>,
+        dead_lettered: &mut Queue<DeadLettered>,
+    ) {
         let (sender, mut asked) = mpsc::channel(WAITING);
-        let mut beside = JoinSet::new();
         let inbox = beside.spawn(self.handles.commands.clone().take_commands(sender));
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
+            self.pulse.beat();
+            self.metrics.turns.inc();
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.clock.disagree() => break,
+                Some(Err(ended)) = beside.join_next() => resume(ended),
                 _ = asked.recv_many(&mut batch, BATCH) => self.handle(batch.drain(..)).await,
                 given_up = dead_lettered.next() => self.report_dead_lettered(given_up).await,
                 _ = tick.tick() => self.enter_due().await,

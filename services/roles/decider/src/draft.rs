@@ -5,6 +5,7 @@ use oi_domain::{State, apply};
 use oi_events::{CommandEnvelope, Commit, CommitHeader, Event, Hash};
 use oi_journal::{Entry, MessageError};
 use oi_view::View;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Nothing is added to a draft of so many bytes. With one more commit of the largest size it
 /// still fits into a message.
@@ -19,6 +20,9 @@ pub enum Pushed {
     Moved,
     /// No log takes a decision of so many bytes.
     TooLarge(usize),
+    /// It cannot be folded: no server could go on with a log that holds it. Nothing more can be
+    /// added.
+    Defect,
 }
 
 /// Commits that follow the end of the log as it was when the draft began.
@@ -51,14 +55,13 @@ impl Draft {
         }
     }
 
-    /// Adds a decision. `more` says whether others may follow it.
+    /// Adds a decision, once it is known that it can be folded.
     pub fn push(
         &mut self,
         view: &View,
         envelope: &CommandEnvelope,
         time_ms: u64,
         events: Vec<Event>,
-        more: bool,
     ) -> Result<Pushed, MessageError> {
         let header = CommitHeader {
             command_id: envelope.id,
@@ -71,17 +74,22 @@ impl Draft {
         if entry.size() > Entry::LARGEST {
             return Ok(Pushed::TooLarge(entry.size()));
         }
-        if more {
-            let mut state = match self.state.take() {
+        let mut state = match self.state.take() {
+            Some(state) => state,
+            None => match self.look(view, State::ahead) {
                 Some(state) => state,
-                None => match self.look(view, State::ahead) {
-                    Some(state) => state,
-                    None => return Ok(Pushed::Moved),
-                },
-            };
-            apply(&mut state, &entry.clone().recorded(self.position() + 1));
-            self.state = Some(state);
-        }
+                None => return Ok(Pushed::Moved),
+            },
+        };
+        let recorded = entry.clone().recorded(self.position() + 1);
+        // What is half applied is dropped.
+        let Ok(state) = catch_unwind(AssertUnwindSafe(|| {
+            apply(&mut state, &recorded);
+            state
+        })) else {
+            return Ok(Pushed::Defect);
+        };
+        self.state = Some(state);
         self.head = entry.hash();
         self.size += entry.size();
         self.entries.push(entry);

@@ -5,9 +5,54 @@ use crate::decider::Decider;
 use crate::spans::decision_spans;
 use oi_clock::millis;
 use oi_domain::{due, lost};
-use oi_events::{ClusterCommand, Command, CommandEnvelope, CommandId, JobResult, ReportJobV2};
+use oi_events::{
+    ClusterCommand, Code, Command, CommandEnvelope, CommandId, FailureClass, JobResult, Outcome,
+    ReportJobV2,
+};
 use oi_journal::{DeadLettered, Delivered};
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
+
+/// So many refusals are remembered.
+const REMEMBERED: usize = 256;
+
+/// What oi asked of itself and refused: it stays due, and is told once.
+#[derive(Default)]
+pub(crate) struct Refused(Mutex<VecDeque<Command>>);
+
+impl Refused {
+    /// Tells of an outcome; whether it is told.
+    fn tell(&self, command: &Command, outcome: Option<&Outcome>) -> bool {
+        let Some(outcome) = outcome else { return false };
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = known.iter().position(|c| c == command);
+        match outcome {
+            // Somebody else was faster.
+            Outcome::Rejected { code: Code::PositionMoved, .. } => false,
+            Outcome::Rejected { .. } if at.is_some() => false,
+            Outcome::Rejected { code, message } => {
+                known.push_back(command.clone());
+                if known.len() > REMEMBERED {
+                    known.pop_front();
+                }
+                tracing::warn!(
+                    kind = command.kind().name,
+                    ?code,
+                    why = message,
+                    "is due, and refused"
+                );
+                true
+            }
+            Outcome::Committed { .. } | Outcome::Unchanged { .. } => {
+                if let Some(at) = at {
+                    known.remove(at);
+                }
+                false
+            }
+        }
+    }
+}
 
 impl Decider {
     /// Enters what time owes as commands, so that a replay sees them too.
@@ -32,8 +77,12 @@ impl Decider {
         let Ok(now_ms) = self.clock.now() else { return };
         match self.handles.jobs.remove_dead_lettered(&delivered.value).await {
             Ok(Some(job)) => {
-                tracing::error!(%job, "job given up after too many deliveries");
-                let report = ReportJobV2 { job, result: JobResult::DeadLettered, took_ms: 0 };
+                tracing::error!(%job, "delivered too often without any outcome");
+                // The job may be healthy, and its workers not: it is tried again after a pause.
+                let message = "delivered too often without any outcome: the workers' logs say why";
+                let (message, class) = (message.to_owned(), FailureClass::Transient);
+                let result = JobResult::Failed { message, class };
+                let report = ReportJobV2 { job, result, took_ms: 0 };
                 // It comes again.
                 if !self.enter(vec![report.into()], now_ms, None).await {
                     return;
@@ -74,6 +123,7 @@ impl Decider {
         }
         for (envelope, outcome) in envelopes.iter().zip(&outcomes) {
             tracing::debug!(command = %envelope.id, ?outcome, "entered");
+            self.refused.tell(&envelope.command, outcome.as_ref());
         }
         outcomes.iter().all(Option::is_some)
     }
@@ -81,4 +131,23 @@ impl Decider {
 
 fn is_deletion(command: &Command) -> bool {
     matches!(command, Command::Cluster(ClusterCommand::DeleteCluster(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oi_events::RaiseFeatureLevelV1;
+
+    #[test]
+    fn what_is_due_and_refused_is_told_once_until_it_is_decided() {
+        let refused = Refused::default();
+        let due: Command = RaiseFeatureLevelV1 { level: 1 }.into();
+        let other: Command = RaiseFeatureLevelV1 { level: 2 }.into();
+        let rejected = Outcome::Rejected { code: Code::ClusterBusy, message: "busy".to_owned() };
+        assert!(refused.tell(&due, Some(&rejected)));
+        assert!(!refused.tell(&due, Some(&rejected)), "at each tick");
+        assert!(refused.tell(&other, Some(&rejected)), "another command");
+        assert!(!refused.tell(&due, Some(&Outcome::Committed { position: 1 })));
+        assert!(refused.tell(&due, Some(&rejected)), "it is news again");
+    }
 }

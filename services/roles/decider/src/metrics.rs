@@ -1,6 +1,11 @@
 //! What Prometheus sees of deciding.
 
-use prometheus::{Gauge, Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
+use oi_domain::Health;
+use oi_journal::BrokerLook;
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
+};
 
 /// Counters and gauges of a decider.
 pub struct Metrics {
@@ -16,6 +21,15 @@ pub struct Metrics {
     pub position: IntGauge,
     /// This machine's clock less the broker's, seconds.
     pub clock_skew_seconds: Gauge,
+    /// Turns of the loop: it does not hang.
+    pub turns: IntCounter,
+    log_bytes: IntGauge,
+    log_limit_bytes: IntGauge,
+    authority_left_seconds: Gauge,
+    late_certificates: IntGauge,
+    late_backups: IntGauge,
+    /// Jobs that wait for a person, by kind.
+    pub dead_letters: IntGaugeVec,
 }
 
 impl Metrics {
@@ -46,6 +60,28 @@ impl Metrics {
                 "oi_clock_skew_seconds",
                 "This machine's clock less the broker's.",
             )?,
+            turns: IntCounter::new("oi_decider_turns_total", "Turns of the decider's loop.")?,
+            log_bytes: IntGauge::new("oi_log_bytes", "How large the log is.")?,
+            log_limit_bytes: IntGauge::new(
+                "oi_log_limit_bytes",
+                "How large the log may become; 0 where nothing limits it.",
+            )?,
+            authority_left_seconds: Gauge::new(
+                "oi_authority_left_seconds",
+                "How long the authority of a cluster lasts that ends first.",
+            )?,
+            late_certificates: IntGauge::new(
+                "oi_late_certificates",
+                "Nodes with a certificate that should have been renewed long ago.",
+            )?,
+            late_backups: IntGauge::new(
+                "oi_late_backups",
+                "Clusters whose newest backup is older than two intervals of their schedule.",
+            )?,
+            dead_letters: IntGaugeVec::new(
+                Opts::new("oi_dead_letters", "Jobs that wait for a person, by kind."),
+                &["kind"],
+            )?,
         };
         registry.register(Box::new(metrics.commands.clone()))?;
         registry.register(Box::new(metrics.decision_seconds.clone()))?;
@@ -53,6 +89,34 @@ impl Metrics {
         registry.register(Box::new(metrics.owed_jobs.clone()))?;
         registry.register(Box::new(metrics.position.clone()))?;
         registry.register(Box::new(metrics.clock_skew_seconds.clone()))?;
+        registry.register(Box::new(metrics.turns.clone()))?;
+        registry.register(Box::new(metrics.log_bytes.clone()))?;
+        registry.register(Box::new(metrics.log_limit_bytes.clone()))?;
+        // Where there are no clusters, and before the log is folded, none ends.
+        metrics.authority_left_seconds.set(f64::INFINITY);
+        registry.register(Box::new(metrics.authority_left_seconds.clone()))?;
+        registry.register(Box::new(metrics.late_certificates.clone()))?;
+        registry.register(Box::new(metrics.late_backups.clone()))?;
+        registry.register(Box::new(metrics.dead_letters.clone()))?;
         Ok(metrics)
+    }
+
+    /// Tells how large the log is.
+    pub(crate) fn set_log_size(&self, look: &BrokerLook) {
+        self.log_bytes.set(0_i64.saturating_add_unsigned(look.log_bytes));
+        let limit = look.log_limit_bytes.unwrap_or(0);
+        self.log_limit_bytes.set(0_i64.saturating_add_unsigned(limit));
+    }
+
+    /// Tells what ages, and what waits for a person.
+    pub(crate) fn set_health(&self, health: &Health) {
+        let left = health.authority_left_ms.map_or(f64::INFINITY, |ms| ms as f64 / 1000.0);
+        self.authority_left_seconds.set(left);
+        let number = |n: usize| 0_i64.saturating_add_unsigned(n as u64);
+        self.late_certificates.set(number(health.late_certificates));
+        self.late_backups.set(number(health.late_backups));
+        for (kind, waiting) in &health.dead_letters {
+            self.dead_letters.with_label_values(&[kind.token()]).set(number(*waiting));
+        }
     }
 }

@@ -66,7 +66,9 @@ fn profile(leaf: &Leaf) -> LeafProfile {
         Leaf::EtcdServer { member, ips } => {
             LeafProfile::etcd_server(member, Vec::new(), ips.clone())
         }
-        Leaf::EtcdPeer { member, ips } => LeafProfile::etcd_peer(member, Vec::new(), ips.clone()),
+        Leaf::EtcdPeer { member, peer_name, ips } => {
+            LeafProfile::etcd_peer(member, vec![peer_name.clone()], ips.clone())
+        }
         Leaf::EtcdHealthcheckClient => LeafProfile::etcd_healthcheck_client(),
         Leaf::FrontProxyClient => LeafProfile::front_proxy_client(),
         Leaf::ControllerManager => LeafProfile::controller_manager(),

@@ -88,6 +88,7 @@ impl Gateway {
         if from == 0 || from > end {
             return Err(unknown());
         }
+        let _turn = self.budget.search().await?;
         let found = self.history(&id, from, end.min(from.saturating_add(LONGEST))).await;
         let History { cause, attempts, done } = found.map_err(|e| Rejected::unavailable(&e))?;
         // Any number makes an id: what was neither tried nor is owed never was a job.

@@ -5,6 +5,7 @@
 //! position of that view. Other services need no gRPC: their commands come as messages
 //! (`submissions`), and the events go to them as messages (`feed`).
 
+mod budget;
 mod convert;
 mod decision;
 mod feed;

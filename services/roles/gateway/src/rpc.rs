@@ -7,13 +7,16 @@ use crate::rejected::Rejected;
 use crate::service::Gateway;
 use crate::{convert, join};
 use oi_domain::{Cluster, Hypervisor};
-use oi_events::{ClusterName, CommandEnvelope, NodeName, chain};
+use oi_events::{ClusterName, CommandEnvelope, NodeName};
 use oi_proto::v1::{self, oi_server::Oi};
 use std::sync::Arc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
+
+/// More is another page.
+const LARGEST_PAGE: usize = 10_000;
 
 pub(crate) type Reply<T> = Result<Response<T>, Status>;
 
@@ -29,7 +32,7 @@ fn page<T>(
     size: u32,
     token: &str,
 ) -> (Vec<T>, String) {
-    let size = if size == 0 { usize::MAX } else { size as usize };
+    let size = if size == 0 { LARGEST_PAGE } else { LARGEST_PAGE.min(size as usize) };
     let rest = all.filter(|one| token.is_empty() || key(one).as_str() > token);
     let mut found: Vec<T> = rest.take(size.saturating_add(1)).collect();
     let mut next = String::new();
@@ -94,9 +97,9 @@ impl Oi for Gateway {
         request: Request<v1::GetStatusRequest>,
     ) -> Reply<v1::GetStatusResponse> {
         Identity::of(&request)?.needs(AccessRole::Viewer)?;
-        let (position, hash, head, level) =
-            self.view.read(|s| (s.position, s.hash(), s.head, s.level()));
-        let hash = hash.map_err(|e| Status::internal(chain(&e)))?;
+        let state = self.view.read(Clone::clone);
+        let (position, head, level) = (state.position, state.head, state.level());
+        let hash = self.budget.hash(state).await?;
         Ok(Response::new(v1::GetStatusResponse {
             position,
             state_hash: hash.to_string(),
@@ -118,11 +121,7 @@ impl Oi for Gateway {
         // On a copy, so that nobody waits for it.
         let state = self.view.read(Clone::clone);
         let commands = who.asks_all(&state, commands)?;
-        Ok(Response::new(convert::plan::plan(&oi_domain::plan(
-            &state,
-            &commands,
-            oi_clock::now_ms(),
-        ))))
+        Ok(Response::new(convert::plan::plan(&self.budget.plan(state, commands).await?)))
     }
 
     async fn list_backups(

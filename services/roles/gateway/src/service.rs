@@ -1,5 +1,6 @@
 //! The service itself, with health and reflection.
 
+use crate::budget::Budget;
 use crate::feed;
 use crate::tls::Tls;
 use oi_journal::{CommandClient, Feed, Log, Rejections, Submissions};
@@ -38,6 +39,9 @@ pub enum GatewayError {
     /// Serving ended.
     #[error("the API server failed")]
     Serve(#[source] tonic::transport::Error),
+    /// A part has a defect.
+    #[error("a part of the gateway ended without a word")]
+    Part(#[source] tokio::task::JoinError),
     /// The descriptors do not fit.
     #[error("reflection cannot be offered")]
     Reflection(#[source] tonic_reflection::server::Error),
@@ -67,6 +71,7 @@ pub struct Gateway {
     pub(crate) view: View,
     pub(crate) version: &'static str,
     pub(crate) permits: Arc<Semaphore>,
+    pub(crate) budget: Budget,
 }
 
 /// The part of all that may wait that a command takes.
@@ -80,14 +85,15 @@ pub(crate) fn permits(bytes: usize) -> u32 {
 impl Gateway {
     /// A gateway in a server of this version.
     pub fn new(handles: GatewayHandles, view: View, version: &'static str) -> Gateway {
-        Gateway { handles, view, version, permits: Arc::new(Semaphore::new(WAITING as usize)) }
+        let permits = Arc::new(Semaphore::new(WAITING as usize));
+        Gateway { handles, view, version, permits, budget: Budget::default() }
     }
 
     /// Serves until `stop` resolves; requests in hand are finished. Without TLS whoever
     /// reaches the address may do everything.
     ///
     /// # Errors
-    /// Where the address is taken.
+    /// Where the address is taken, or a part has a defect.
     pub async fn serve(
         self,
         address: SocketAddr,
@@ -117,17 +123,23 @@ impl Gateway {
             .add_service(health_service)
             .add_service(reflection)
             .add_service(OiServer::new(self).max_decoding_message_size(LARGEST));
-        let served = match tls {
-            Some(tls) => {
-                let incoming = ReceiverStream::new(tls.accept(listener));
-                router.serve_with_incoming_shutdown(incoming, stop).await
-            }
-            None => {
-                let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-                router.serve_with_incoming_shutdown(incoming, stop).await
+        let served = async {
+            match tls {
+                Some(tls) => {
+                    let incoming = ReceiverStream::new(tls.accept(listener));
+                    router.serve_with_incoming_shutdown(incoming, stop).await
+                }
+                None => {
+                    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+                    router.serve_with_incoming_shutdown(incoming, stop).await
+                }
             }
         };
-        served.map_err(GatewayError::Serve)
+        tokio::select! {
+            served = served => served.map_err(GatewayError::Serve),
+            // They end only with it.
+            Some(Err(ended)) = beside.join_next() => Err(GatewayError::Part(ended)),
+        }
     }
 }
 

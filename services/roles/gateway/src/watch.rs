@@ -100,6 +100,7 @@ impl Gateway {
         who: Identity,
     ) -> Result<mpsc::Receiver<Result<v1::WatchResponse, Status>>, Rejected> {
         let filter = Filter::new(&request)?;
+        let watching = self.budget.watch(who.actor("anybody"))?;
         let (sender, receiver) = mpsc::channel(BACKLOG);
         let from = match (filter.after, request.from_position) {
             (Some((position, _)), _) => position.max(1),
@@ -109,6 +110,7 @@ impl Gateway {
         let mut follower = self.handles.log.follow(from);
         let view = self.view.clone();
         tokio::spawn(async move {
+            let _watching = watching;
             loop {
                 let next = tokio::select! {
                     next = follower.next() => next,

@@ -100,7 +100,18 @@ fn warnings(config: &Config) -> Vec<String> {
             config.backup_store
         )
     });
-    open_api(config).into_iter().chain(unshared).collect()
+    open_api(config).into_iter().chain(open_metrics(config)).chain(unshared).collect()
+}
+
+fn open_metrics(config: &Config) -> Option<String> {
+    let open = !config.metrics_listen.ip().is_loopback();
+    open.then(|| {
+        format!(
+            "metrics-listen {} is reached from elsewhere, and asks nobody who they are: let only \
+             Prometheus through (firewall, NetworkPolicy), or listen on loopback",
+            config.metrics_listen
+        )
+    })
 }
 
 fn open_api(config: &Config) -> Option<String> {
@@ -193,5 +204,16 @@ mod tests {
         assert_eq!(warnings(&config(&shared)).len(), 1);
         let s3 = ["--roles", "worker", "--backup-store", "s3://backups"];
         assert!(!refused(&s3) && warnings(&config(&s3)).is_empty());
+    }
+
+    #[test]
+    fn listeners_that_ask_nobody_are_warned_of_where_others_reach_them() {
+        assert!(warnings(&config(&[])).is_empty(), "all on loopback");
+        for flag in ["--listen", "--metrics-listen"] {
+            let told = warnings(&config(&[flag, "0.0.0.0:7499"]));
+            assert!(told.len() == 1 && told[0].contains("0.0.0.0:7499"), "{flag}: {told:?}");
+        }
+        let decider = ["--roles", "decider", "--listen", "0.0.0.0:7499"];
+        assert!(warnings(&config(&decider)).is_empty(), "it does not listen there");
     }
 }

@@ -144,6 +144,11 @@ pub struct Config {
     /// first server. Copy it to the others then, and to a safe place.
     #[arg(long, env = "OI_CREATE_KEY_FILE", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
     pub create_key_file: bool,
+    /// A directory in which this machine's servers remember the log across restarts
+    /// (known-log.json): with another log, or a shorter one, they end with exit code 3. To accept the
+    /// other log, remove the file: see docs/broker.md. Without it, only a running server knows its log.
+    #[arg(long, env = "OI_STATE_DIR", value_name = "DIRECTORY")]
+    pub state_dir: Option<PathBuf>,
     /// Image of the helper on hypervisors.
     #[arg(long, env = "OI_HELPER_IMAGE", default_value = "ghcr.io/oi-project/oi-helper:0.2.0")]
     pub helper_image: String,

@@ -27,9 +27,10 @@ const VERSION: &str = match option_env!("OI_VERSION") {
 const STACK: usize = 8 * 1024 * 1024;
 
 fn serve(config: Config) -> Result<ExitCode, Box<dyn Error>> {
-    // Two threads: the work is waiting, and memory counts.
+    // Few threads: the work is waiting, and memory counts. One that computes for a while leaves
+    // others to deciders and jobs.
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(4)
         .thread_stack_size(STACK)
         .enable_all()
         .build()?;
@@ -62,9 +63,15 @@ fn act() -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
+/// What a server exits with whose broker has another log: no restart helps.
+const ANOTHER_LOG: u8 = 3;
+
 fn main() -> ExitCode {
     act().unwrap_or_else(|error| {
         eprintln!("error: {}", check::chain(&*error));
-        ExitCode::FAILURE
+        match error.downcast_ref::<run::RunError>() {
+            Some(error) if error.is_another_log() => ExitCode::from(ANOTHER_LOG),
+            _ => ExitCode::FAILURE,
+        }
     })
 }

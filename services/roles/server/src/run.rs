@@ -5,17 +5,19 @@ use crate::config::{Config, Role};
 use crate::key::{self, KeyError};
 use crate::metrics::{self, Endpoints};
 use oi_backup_store::{Store, StoreError};
+use oi_clock::Pulse;
 use oi_console::{History, PageError, Visitors};
 use oi_decider::{Clock, Decider, DeciderHandles, DeciderSettings, Limits};
 use oi_gateway::{Connection, Gateway, GatewayError, GatewayHandles, Protocol, Tls, TlsError};
 use oi_journal::{ConnectError, Journal, SetupError};
 use oi_keyring::{KeyringError, Keys};
 use oi_pki::KeyEncryptionKey;
-use oi_view::{View, ViewError};
+use oi_view::{KnownError, KnownLog, View, ViewError};
 use oi_worker::{Worker, WorkerHandles, WorkerSettings};
 use prometheus::Registry;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 const LOADING: Duration = Duration::from_secs(60);
 /// How often keys of clusters that are gone are looked for.
 const FORGET: Duration = Duration::from_secs(10);
+/// How often what is known of the log is stored.
+const REMEMBER: Duration = Duration::from_secs(10);
 /// How long roles may take to finish what they have in hand.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -50,6 +54,9 @@ pub enum RunError {
     /// The view.
     #[error(transparent)]
     View(#[from] ViewError),
+    /// What is known of the log.
+    #[error(transparent)]
+    Known(#[from] KnownError),
     /// The API.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
@@ -79,12 +86,28 @@ pub enum RunError {
     Signals(#[source] std::io::Error),
 }
 
-/// Folds the log, and waits for brokers that are electing a leader.
-async fn load(journal: &Journal) -> Result<View, ViewError> {
-    let (log, snapshots) = (journal.log(), journal.snapshots());
+impl RunError {
+    /// Whether the broker has another log than the one that is known: no restart helps.
+    pub fn is_another_log(&self) -> bool {
+        matches!(self, RunError::View(error) if error.is_another_log())
+    }
+}
+
+/// Compares the log with the one that is known, and folds it. Says when the log was made.
+async fn open(journal: &Journal, known: Option<&KnownLog>) -> Result<(View, String), ViewError> {
+    let log = journal.log();
+    if let Some(known) = known {
+        known.check(&log).await?;
+    }
+    let created = log.created().await?;
+    Ok((View::load(&log, &journal.snapshots()).await?, created))
+}
+
+/// Opens the log, and waits for brokers that are electing a leader.
+async fn load(journal: &Journal, known: Option<&KnownLog>) -> Result<(View, String), ViewError> {
     let deadline = tokio::time::Instant::now() + LOADING;
     loop {
-        match View::load(&log, &snapshots).await {
+        match open(journal, known).await {
             Err(ViewError::Read(error))
                 if error.is_passing() && tokio::time::Instant::now() < deadline =>
             {
@@ -96,12 +119,21 @@ async fn load(journal: &Journal) -> Result<View, ViewError> {
     }
 }
 
+/// A full disk stops no server: what is known already still tells most other logs.
+fn remember(known: &KnownLog, directory: &Path) {
+    if let Err(error) = known.store(directory) {
+        tracing::warn!(error = crate::check::chain(&error), "the log is not remembered");
+    }
+}
+
 /// A server whose parts start one after the other.
 struct Server<'a> {
     config: &'a Config,
     journal: Journal,
     keys: Keys,
     view: View,
+    /// When the log was made.
+    created: String,
     registry: Registry,
     stop: CancellationToken,
     /// That of the decider.
@@ -110,6 +142,8 @@ struct Server<'a> {
     graceful: JoinSet<Result<(), RunError>>,
     /// Parts that are cut off.
     parts: JoinSet<Result<(), RunError>>,
+    /// Of loops, by the role that they are of.
+    pulses: Vec<(Role, Pulse)>,
 }
 
 impl Server<'_> {
@@ -117,6 +151,7 @@ impl Server<'_> {
         if !config.create_key_file {
             key::load(config)?;
         }
+        let known = config.state_dir.as_deref().map(KnownLog::load).transpose()?.flatten();
         let journal = Journal::connect(config.journal()).await?;
         journal.ensure_streams().await?;
         let key: Arc<KeyEncryptionKey> = Arc::new(key::load_or_create(config, &journal).await?);
@@ -127,9 +162,11 @@ impl Server<'_> {
             let keys = keys();
             parts.spawn(async move { Ok(key::compare(keys).await?) });
         }
+        let (view, created) = load(&journal, known.as_ref()).await?;
         Ok(Server {
             config,
-            view: load(&journal).await?,
+            view,
+            created,
             keys: keys(),
             journal,
             registry: Registry::new(),
@@ -137,6 +174,7 @@ impl Server<'_> {
             clock: None,
             graceful: JoinSet::new(),
             parts,
+            pulses: Vec::new(),
         })
     }
 
@@ -146,6 +184,29 @@ impl Server<'_> {
         let snapshots =
             self.config.roles.contains(&Role::Decider).then(|| self.journal.snapshots());
         self.parts.spawn(async move { Ok(view.keep(&log, snapshots.as_ref()).await?) });
+    }
+
+    /// Stores what is known of the log, now and then.
+    fn remember_log(&mut self) -> Result<(), RunError> {
+        let Some(directory) = self.config.state_dir.clone() else { return Ok(()) };
+        let mut stored = self.known();
+        stored.store(&directory)?;
+        let view = self.view.clone();
+        self.parts.spawn(async move {
+            loop {
+                tokio::time::sleep(REMEMBER).await;
+                let known = KnownLog::of(&view, stored.created.clone());
+                if known != stored {
+                    remember(&known, &directory);
+                    stored = known;
+                }
+            }
+        });
+        Ok(())
+    }
+
+    fn known(&self) -> KnownLog {
+        KnownLog::of(&self.view, self.created.clone())
     }
 
     /// Forgets the keys of clusters that are gone.
@@ -195,6 +256,7 @@ impl Server<'_> {
         let metrics = Arc::new(oi_decider::Metrics::new(&self.registry)?);
         let decider = Decider::new(handles, self.view.clone(), metrics, settings);
         self.clock = Some(decider.clock());
+        self.pulses.push((Role::Decider, decider.pulse()));
         let stop = self.stop.clone();
         self.graceful.spawn(async move {
             decider.run(stop).await;
@@ -222,6 +284,7 @@ impl Server<'_> {
         };
         let metrics = Arc::new(oi_worker::Metrics::new(&self.registry)?);
         let worker = Worker::new(handles, self.view.clone(), settings, metrics);
+        self.pulses.push((Role::Worker, worker.pulse()));
         let stop = self.stop.clone();
         self.graceful.spawn(async move {
             worker.run(stop).await;
@@ -268,6 +331,7 @@ impl Server<'_> {
             log: self.journal.log(),
             view: self.view.clone(),
             clock: self.clock.clone(),
+            pulses: self.pulses.clone(),
         };
         self.graceful.spawn(async move {
             let served = metrics::serve(address, endpoints, stop).await;
@@ -299,6 +363,9 @@ impl Server<'_> {
             tracing::info!("some parts were cut off");
         }
         self.parts.shutdown().await;
+        if let Some(directory) = &self.config.state_dir {
+            remember(&self.known(), directory);
+        }
     }
 }
 
@@ -310,6 +377,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
     let mut server = Server::new(&config).await?;
+    server.remember_log()?;
     server.keep_view();
     server.forget_keys();
     for role in [Role::Decider, Role::Worker, Role::Gateway] {

@@ -3,6 +3,7 @@
 use oi_domain::{FEATURE_LEVEL, STATE_SCHEMA, State, apply};
 use oi_events::{RecordedCommit, chain, from_bytes_strict};
 use oi_journal::{Log, PUT_BACK, ReadError, SnapshotError, SnapshotStore};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{broadcast, watch};
 
@@ -33,9 +34,48 @@ pub enum ViewError {
         /// Where.
         position: u64,
     },
+    /// What was read of the log before is not in it any more.
+    #[error(
+        "the broker's log ends at position {end}, and position {position} of it is known: an older one was put back, or the broker lost what it had confirmed. {PUT_BACK}"
+    )]
+    Shorter {
+        /// The last position that is there.
+        end: u64,
+        /// The last position that is known.
+        position: u64,
+    },
+    /// A commit is not the one that was read there before.
+    #[error(
+        "position {position} of the broker's log is not the commit that is known from there: the broker has another log now. {PUT_BACK}"
+    )]
+    Replaced {
+        /// Where.
+        position: u64,
+    },
+    /// A commit shows a defect of the rules, and the state is of no use any more.
+    #[error(
+        "position {position} of the log cannot be folded, which is a defect of oi: this server's log says more; report it"
+    )]
+    Defect {
+        /// Where.
+        position: u64,
+    },
     /// The view is no longer kept.
     #[error("the view is no longer kept current")]
     Stopped,
+}
+
+impl ViewError {
+    /// Whether the broker has another log than the one that is known: no restart helps.
+    pub fn is_another_log(&self) -> bool {
+        match self {
+            ViewError::Read(error) => error.is_another_log(),
+            ViewError::Unchained { .. }
+            | ViewError::Shorter { .. }
+            | ViewError::Replaced { .. } => true,
+            ViewError::TooNew { .. } | ViewError::Defect { .. } | ViewError::Stopped => false,
+        }
+    }
 }
 
 /// The state at the end of the log. Clones share it.
@@ -64,13 +104,16 @@ impl View {
     /// one.
     ///
     /// # Errors
-    /// Where the log cannot be read.
+    /// Where the log cannot be read, or ends before a snapshot of it ([`ViewError::Shorter`]).
     pub async fn load(log: &Log, snapshots: &SnapshotStore) -> Result<View, ViewError> {
+        // Before the end: another decider may store one meanwhile.
+        let snapshot = snapshot(snapshots).await;
         let end = log.last_position().await?;
-        let mut state = match snapshot(snapshots).await {
-            // A snapshot of another log (a restored broker, say) is no use.
-            Ok(Some(snapshot)) if snapshot.position <= end => snapshot,
-            Ok(_) => State::default(),
+        let mut state = match snapshot {
+            Ok(Some(State { position, .. })) if position > end => {
+                return Err(ViewError::Shorter { end, position });
+            }
+            Ok(snapshot) => snapshot.unwrap_or_default(),
             Err(error) => {
                 tracing::warn!(error = chain(&error), "snapshot ignored");
                 State::default()
@@ -158,23 +201,35 @@ impl View {
     /// Folds a commit, unless it is folded already.
     ///
     /// # Errors
-    /// [`ViewError::Unchained`] where it is of another log.
+    /// [`ViewError::Unchained`] where it is of another log. [`ViewError::Defect`] for this and each
+    /// later commit where it cannot be folded.
     pub fn fold(&self, recorded: RecordedCommit) -> Result<(), ViewError> {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if recorded.position != state.position + 1 {
+        let position = recorded.position;
+        let folded = catch_unwind(AssertUnwindSafe(|| self.apply(&recorded)));
+        let Ok(is_new) = folded else { return Err(ViewError::Defect { position }) };
+        if !is_new? {
             return Ok(());
         }
-        if recorded.commit.header.previous != state.head {
-            return Err(ViewError::Unchained { position: recorded.position });
-        }
-        apply(&mut state, &recorded);
-        drop(state);
-        let position = recorded.position;
         if self.commits.send(Arc::new(recorded)).is_err() {
             tracing::trace!(position, "nobody listens");
         }
         self.position.send_replace(position);
         Ok(())
+    }
+
+    /// Whether the commit was new. A panic poisons the lock: nothing is folded onto what is half
+    /// applied.
+    fn apply(&self, recorded: &RecordedCommit) -> Result<bool, ViewError> {
+        let position = recorded.position;
+        let mut state = self.state.write().map_err(|_| ViewError::Defect { position })?;
+        if position != state.position + 1 {
+            return Ok(false);
+        }
+        if recorded.commit.header.previous != state.head {
+            return Err(ViewError::Unchained { position });
+        }
+        apply(&mut state, recorded);
+        Ok(true)
     }
 
     /// Looks at the state. Keep it short: folding waits.

@@ -4,7 +4,7 @@
 use oi_domain::{STATE_SCHEMA, State};
 use oi_events::*;
 use oi_journal::testing::{Broker, first_commit};
-use oi_view::{View, ViewError};
+use oi_view::{KnownError, KnownLog, View, ViewError};
 
 fn first() -> Commit {
     first_commit(RaiseFeatureLevelV1 { level: 1 }, vec![FeatureLevelRaisedV1 { level: 1 }.into()])
@@ -36,4 +36,44 @@ async fn a_snapshot_of_another_log_that_ends_where_this_one_does_is_not_used() {
     journal.snapshots().put(STATE_SCHEMA, 1, other).await.unwrap();
     let view = View::load(&journal.log(), &journal.snapshots()).await.unwrap();
     assert_eq!(view.read(|s| (s.position, s.head)), (1, stored.hash));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_ends_before_its_snapshot_is_refused_as_shorter() {
+    let broker = Broker::start();
+    let journal = broker.journal().await;
+    journal.appender().append(&first(), 0).await.unwrap();
+    let later = to_bytes(&State { position: 2, ..State::default() }).unwrap();
+    journal.snapshots().put(STATE_SCHEMA, 2, later).await.unwrap();
+    let error = View::load(&journal.log(), &journal.snapshots()).await.err().unwrap();
+    assert!(matches!(error, ViewError::Shorter { end: 1, position: 2 }), "{error}");
+    assert!(error.is_another_log() && error.to_string().contains("docs/broker.md"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_not_the_one_known_before_the_restart_is_refused() {
+    let broker = Broker::start();
+    let journal = broker.journal().await;
+    journal.appender().append(&first(), 0).await.unwrap();
+    let log = journal.log();
+    let view = View::load(&log, &journal.snapshots()).await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    assert_eq!(KnownLog::load(directory.path()).unwrap(), None, "a new machine knows none");
+    KnownLog::of(&view, log.created().await.unwrap()).store(directory.path()).unwrap();
+    let known = KnownLog::load(directory.path()).unwrap().unwrap();
+    known.check(&log).await.unwrap();
+    let others = [
+        KnownLog { created: "another time".to_owned(), ..known.clone() },
+        KnownLog { position: 2, ..known.clone() },
+        KnownLog { head: Hash::of(&[b"another log"]), ..known },
+    ];
+    for other in others {
+        let error = other.check(&log).await.unwrap_err();
+        assert!(
+            error.is_another_log() && oi_events::chain(&error).contains("docs/broker.md"),
+            "{error}"
+        );
+    }
+    std::fs::write(directory.path().join("known-log.json"), "{").unwrap();
+    assert!(matches!(KnownLog::load(directory.path()), Err(KnownError::Damaged(..))));
 }

@@ -3,11 +3,13 @@
 use crate::metrics::Metrics;
 use crate::settings::WorkerSettings;
 use crate::steps::{StepError, Steps};
+use futures::FutureExt;
 use oi_clock::millis;
 use oi_domain::{ClusterPhase, State, is_owed};
 use oi_events::{Job, JobKind, JobOutput, JobResult, ReportJobV2, chain, shorten};
 use oi_journal::{Delivered, JobInbox, Log};
 use oi_view::ViewError;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -19,8 +21,8 @@ use tracing::{Instrument, Span};
 const LOOK_UP: Duration = Duration::from_secs(1);
 /// The interval of progress reports: a third of the time after which the queue delivers again.
 const PROGRESS: Duration = Duration::from_secs(3);
-/// The pause before a job is delivered again whose outcome is not stored.
-const AGAIN: Duration = Duration::from_secs(1);
+/// The pause between two looks at a log that cannot be read.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Whether a job that runs is to go on.
 fn is_of_use(state: &State, job: &Job) -> bool {
@@ -121,8 +123,7 @@ impl JobRunner {
             () = stop.cancelled() => None,
         };
         let acknowledged = match settled {
-            Some(true) => delivered.ack().await,
-            Some(false) => delivered.nak(AGAIN).await,
+            Some(()) => delivered.ack().await,
             None => delivered.nak(Duration::ZERO).await,
         };
         if let Err(error) = acknowledged {
@@ -130,36 +131,47 @@ impl JobRunner {
         }
     }
 
-    /// Runs a job and stores its outcome. Returns false when the outcome is not stored.
-    async fn settle(&self, job: &Job) -> bool {
-        match self.is_owed(job).await {
-            Ok(true) => {}
-            Ok(false) => {
-                tracing::debug!("no longer owed");
-                return true;
+    /// Runs a job and stores its outcome, however long the broker takes to store it. It is in
+    /// hand meanwhile: where it were given back, it would be delivered, and done, again and again.
+    async fn settle(&self, job: &Job) {
+        loop {
+            match self.is_owed(job).await {
+                Ok(true) => break,
+                Ok(false) => return tracing::debug!("no longer owed"),
+                Err(error) => tracing::warn!(error = chain(&error), "not known to be owed"),
             }
-            Err(error) => {
-                tracing::warn!(error = chain(&error), "not known to be owed");
-                return false;
-            }
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
         let started = Instant::now();
+        let done = async {
+            let outcome = self.run_steps(job).await;
+            if let Err(error @ StepError::NotOwed(_)) = outcome {
+                return tracing::info!(%error, "cut off");
+            }
+            self.report(job, outcome, started.elapsed()).await;
+        };
         tokio::select! {
             biased;
-            () = self.superseded(job) => {
-                tracing::info!("no longer owed: cut off");
-                true
-            }
-            outcome = self.run_steps(job) => self.report(job, outcome, started.elapsed()).await,
+            () = self.superseded(job) => tracing::info!("no longer owed: cut off"),
+            () = done => {}
         }
     }
 
     async fn run_steps(&self, job: &Job) -> Result<JobOutput, StepError> {
-        let mut outcome = Box::pin(self.steps.run(job)).await;
+        let mut outcome = self.run_once(job).await;
         for _ in 1..self.settings.times {
-            outcome = outcome.and(Box::pin(self.steps.run(job)).await);
+            outcome = outcome.and(self.run_once(job).await);
         }
         outcome
+    }
+
+    /// Runs the step. A panic is an outcome: otherwise nobody would hear of it before the job was
+    /// delivered too often.
+    async fn run_once(&self, job: &Job) -> Result<JobOutput, StepError> {
+        match AssertUnwindSafe(Box::pin(self.steps.run(job))).catch_unwind().await {
+            Ok(outcome) => outcome,
+            Err(_panic) => Err(StepError::Defect(job.id.to_string())),
+        }
     }
 
     /// Waits until a job that runs is of no use any more: something else is wanted, or another
@@ -189,12 +201,7 @@ impl JobRunner {
         Ok(is_owed())
     }
 
-    async fn report(
-        &self,
-        job: &Job,
-        outcome: Result<JobOutput, StepError>,
-        took: Duration,
-    ) -> bool {
+    async fn report(&self, job: &Job, outcome: Result<JobOutput, StepError>, took: Duration) {
         let kind = job.kind.token();
         self.metrics.job_seconds.with_label_values(&[kind]).observe(took.as_secs_f64());
         let took_ms = millis(took);
@@ -212,6 +219,6 @@ impl JobRunner {
                 JobResult::Failed { message, class }
             }
         };
-        self.steps.reporter.job(ReportJobV2 { job: job.id.clone(), result, took_ms }).await
+        self.steps.reporter.job(ReportJobV2 { job: job.id.clone(), result, took_ms }).await;
     }
 }

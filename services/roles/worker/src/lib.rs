@@ -13,6 +13,7 @@
 pub mod addons;
 pub mod desired;
 mod job_runner;
+mod keyed_tasks;
 mod locks;
 mod metrics;
 mod place;

@@ -1,6 +1,8 @@
 //! The metrics of a worker.
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
 
 /// Counters and gauges of a worker.
 pub struct Metrics {
@@ -14,6 +16,8 @@ pub struct Metrics {
     pub restarts: IntCounterVec,
     /// Sandboxes that belonged to nobody, and were removed.
     pub orphans: IntCounterVec,
+    /// What stands on a hypervisor and belongs to nobody, by kind.
+    pub strays: IntGaugeVec,
 }
 
 impl Metrics {
@@ -47,7 +51,15 @@ impl Metrics {
                 ),
                 &["hypervisor"],
             )?,
+            strays: IntGaugeVec::new(
+                Opts::new(
+                    "oi_strays",
+                    "Pods, directories and ports that belong to nobody, by hypervisor and kind.",
+                ),
+                &["hypervisor", "kind"],
+            )?,
         };
+        registry.register(Box::new(metrics.strays.clone()))?;
         registry.register(Box::new(metrics.jobs.clone()))?;
         registry.register(Box::new(metrics.job_seconds.clone()))?;
         registry.register(Box::new(metrics.running.clone()))?;

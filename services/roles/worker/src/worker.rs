@@ -8,6 +8,7 @@ use crate::reporter::Reporter;
 use crate::settings::WorkerSettings;
 use crate::steps::Steps;
 use crate::supervisor::Supervisor;
+use oi_clock::Pulse;
 use oi_journal::{CommandOutbox, JobInbox, Log};
 use oi_keyring::{KeyShredder, Keyring};
 use oi_view::View;
@@ -32,6 +33,7 @@ pub struct WorkerHandles {
 #[derive(Clone)]
 pub struct Worker {
     jobs: JobRunner,
+    pulse: Pulse,
 }
 
 impl Worker {
@@ -57,7 +59,13 @@ impl Worker {
         };
         Worker {
             jobs: JobRunner { log, inbox: jobs, steps, settings: Arc::new(settings), metrics },
+            pulse: Pulse::default(),
         }
+    }
+
+    /// Beats while its loops go round, every few seconds.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Works until it is told to stop. Jobs in progress are then given back. When this is dropped
@@ -68,7 +76,7 @@ impl Worker {
         let addons = AddonReconciler::new(steps.clone(), settings.addons_every);
         tokio::select! {
             () = self.jobs.run(&stop) => {}
-            () = supervisor.run() => {}
+            () = supervisor.run(&self.pulse) => {}
             () = addons.run() => {}
         }
     }

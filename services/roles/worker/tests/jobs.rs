@@ -134,7 +134,11 @@ impl Platform {
     }
 
     async fn create(&self) {
-        let cluster: ClusterName = "test".parse().unwrap();
+        self.create_named("test").await;
+    }
+
+    async fn create_named(&self, name: &str) {
+        let cluster: ClusterName = name.parse().unwrap();
         self.submit(CreateClusterV1 {
             name: cluster.clone(),
             spec: oi_events::ClusterSpec {
@@ -146,12 +150,16 @@ impl Platform {
             },
         })
         .await;
-        self.add("cp-1", Role::ControlPlane).await;
-        self.add("lb-1", Role::ControlPlaneIngress).await;
+        self.add_to(name, "cp-1", Role::ControlPlane).await;
+        self.add_to(name, "lb-1", Role::ControlPlaneIngress).await;
     }
 
     async fn add(&self, name: &str, role: Role) {
-        let (cluster, name) = ("test".parse().unwrap(), name.parse().unwrap());
+        self.add_to("test", name, role).await;
+    }
+
+    async fn add_to(&self, cluster: &str, name: &str, role: Role) {
+        let (cluster, name) = (cluster.parse().unwrap(), name.parse().unwrap());
         self.submit(AddNodeV1 { cluster, name, role, hypervisor: None }).await;
     }
 
@@ -233,7 +241,11 @@ impl Platform {
     }
 
     async fn upgrade(&self) {
-        let (name, to) = ("test".parse().unwrap(), "v1.36.4".parse().unwrap());
+        self.upgrade_to("v1.36.4").await;
+    }
+
+    async fn upgrade_to(&self, to: &str) {
+        let (name, to) = ("test".parse().unwrap(), to.parse().unwrap());
         self.submit(UpgradeClusterV1 { name, to }).await;
     }
 
@@ -594,20 +606,13 @@ async fn a_damaged_backup_harms_nothing_and_another_one_is_restored() {
     let ids = || platform.private.fake.containers().into_iter().map(|c| c.id).collect::<Vec<_>>();
     let running = ids();
     platform.restore().await;
-    let message = platform.failure(".stage").await;
-    assert!(message.contains("is cut off"), "{message}");
+    platform.settled("the end of the restore").await;
     assert_eq!(platform.pods(), all_pods());
     assert_eq!(ids(), running, "nothing was stopped");
     assert_eq!(std::fs::read_to_string(platform.database()).unwrap(), "second");
 
     let name: ClusterName = "test".parse().unwrap();
-    platform.submit(AbortRestoreV1 { name: name.clone() }).await;
-    platform.settled("the abortion").await;
-    assert_eq!(ids(), running, "nor afterwards");
-
     std::fs::write(platform.database(), "third").unwrap();
-    platform.restore().await;
-    platform.failure(".stage").await;
     let backup = platform.view.read(|s| *s.clusters[&name].backups.keys().last().unwrap());
     platform.submit(RestoreClusterV1 { name, backup }).await;
     platform.settled("the other backup").await;
@@ -638,7 +643,7 @@ async fn an_aborted_restore_puts_the_data_from_before_back() {
     assert_eq!(std::fs::read_to_string(platform.database()).unwrap(), "unusable");
     assert!(!platform.database_of("cp-2").exists(), "it is to join anew");
     platform.submit(AbortRestoreV1 { name: "test".parse().unwrap() }).await;
-    platform.settled("the abortion").await;
+    platform.settled("the abort").await;
     assert_eq!(platform.databases(), ["good", "good"]);
     assert_eq!(platform.pods().len(), 5);
 }
@@ -699,4 +704,140 @@ async fn a_snapshot_that_others_have_made_becomes_a_cluster() {
     platform.settled("the import").await;
     assert_eq!(platform.pods(), all_pods());
     assert_eq!(std::fs::read_to_string(platform.database()).unwrap(), "of others");
+}
+
+/// Waits until something holds.
+async fn eventually(what: &str, limit: Duration, holds: impl Fn() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(limit, wait).await.unwrap_or_else(|_| panic!("{what}"));
+}
+
+/// The containers of a name that run.
+fn running(fake: &FakeCri, name: &str) -> Vec<String> {
+    let all = fake.containers().into_iter().filter(|c| c.state == CONTAINER_RUNNING);
+    let named = all.filter(|c| c.metadata.as_ref().is_some_and(|m| m.name == name));
+    named.map(|c| c.id).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_control_plane_that_does_not_become_ready_holds_up_no_other() {
+    const CLUSTERS: usize = 12;
+    let platform = Platform::with_hypervisors(1).await;
+    for n in 0..CLUSTERS {
+        platform.create_named(&format!("c{n}")).await;
+    }
+    platform.settled("creation").await;
+    let fake = &platform.private.fake;
+    let running = |name: &str| running(fake, name).len();
+    // As after a power cut, with too few members of each cluster back.
+    fake.hold_readiness(true);
+    for container in fake.containers().iter().filter(|c| c.labels.contains_key(label::CLUSTER_UID))
+    {
+        fake.kill_container(&container.id);
+    }
+    let soon = Duration::from_secs(30);
+    eventually("members do not start", soon, || running("etcd") == CLUSTERS).await;
+    eventually("API servers do not start", soon, || running("kube-apiserver") == CLUSTERS).await;
+    assert_eq!(running("kube-scheduler"), 0);
+    // What dies meanwhile starts again, too.
+    fake.kill_container(&self::running(fake, "etcd")[0]);
+    eventually("a member does not start again", soon, || running("etcd") == CLUSTERS).await;
+    fake.hold_readiness(false);
+    eventually("the rest does not start", soon, || {
+        running("kube-controller-manager") == CLUSTERS && running("kube-scheduler") == CLUSTERS
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_dies_beside_a_job_that_waits_starts_again() {
+    let platform = Platform::with_hypervisors(1).await;
+    platform.create().await;
+    platform.settled("creation").await;
+    let fake = &platform.private.fake;
+    fake.hold_readiness(true);
+    platform.upgrade().await;
+    let new = || platform.api_servers().iter().any(|image| image.ends_with("v1.36.4"));
+    eventually("the API server is not replaced", LIMIT, new).await;
+    fake.kill_container(&running(fake, "etcd")[0]);
+    let again = || running(fake, "etcd").len() == 1;
+    eventually("the member does not start again", LIMIT / 2, again).await;
+    fake.hold_readiness(false);
+    platform.settled("upgrade").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_to_images_that_are_not_there_replaces_nothing() {
+    let platform = Platform::with_hypervisors(1).await;
+    platform.create().await;
+    platform.settled("creation").await;
+    let ids = || {
+        let all = platform.private.fake.containers().into_iter();
+        all.map(|c| c.id).collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = ids();
+    platform.private.fake.lack_images("v1.36.99");
+    platform.upgrade_to("v1.36.99").await;
+    platform.settled("the end of the upgrade").await;
+    assert_eq!(ids(), before);
+    platform.upgrade().await;
+    platform.settled("another upgrade").await;
+    assert_eq!(platform.api_servers(), ["registry.k8s.io/kube-apiserver:v1.36.4"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_stop_that_was_taken_back_ends_starts_again_at_once() {
+    let platform = Platform::with_hypervisors(1).await;
+    let fake = &platform.private.fake;
+    fake.hold_readiness(true);
+    platform.create().await;
+    let runs = || running(fake, "kube-apiserver").len() == 1;
+    eventually("the API server does not start", LIMIT, runs).await;
+    // It was told to end before the job began to wait for it.
+    fake.kill_container(&running(fake, "kube-apiserver")[0]);
+    eventually("it does not start again", Duration::from_secs(20), runs).await;
+    fake.hold_readiness(false);
+    platform.settled("creation").await;
+    assert_eq!(platform.pods(), all_pods());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_lost_end_of_a_log_had_started_stops_once_the_log_has_come_so_far() {
+    let platform = Platform::with_hypervisors(1).await;
+    platform.create().await;
+    platform.settled("creation").await;
+    let later = (platform.view.position() + 4).to_string();
+    platform.private.fake.relabel_sandboxes(label::CLUSTER_UID, label::GENERATION, &later);
+    platform.hibernate(true).await;
+    platform.settled("sleep").await;
+    assert_eq!(platform.pods(), [] as [String; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_stands_and_belongs_to_nobody_is_told_and_what_is_left_of_a_cluster_is_removed() {
+    let platform = Platform::with_hypervisors(1).await;
+    platform.create().await;
+    platform.settled("creation").await;
+    let uid = platform.view.read(|s| s.clusters.values().next().unwrap().uid.to_string());
+    platform.delete().await;
+    platform.settled("deletion").await;
+    let anothers = Uuid::now_v7().to_string();
+    let left = platform.private.dir.path().join("clusters").join(uid);
+    std::fs::create_dir_all(left.join("cp-1")).unwrap();
+    std::fs::create_dir_all(left.with_file_name(&anothers).join("cp-1")).unwrap();
+    platform.private.fake.listen(30_007);
+    platform.private.fake.listen(80);
+    let told = || {
+        let all = platform.view.read(|s| s.hypervisors.clone());
+        let (_, private) = all.iter().find(|(name, _)| name.as_str() == "hv-private").unwrap();
+        let strays = private.strays.clone();
+        strays.directories == [format!("{anothers}/cp-1")] && strays.ports == [30_007]
+    };
+    eventually("strays are not told", Duration::from_secs(60), told).await;
+    assert!(!left.exists());
+    assert!(left.with_file_name(&anothers).exists());
 }

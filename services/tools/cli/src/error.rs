@@ -85,6 +85,9 @@ pub enum Failure {
     /// It took too long.
     #[error("{0}")]
     TimedOut(String),
+    /// It was waited for, and did not come to be.
+    #[error("{0}")]
+    NotDone(String),
 }
 
 impl Failure {
@@ -141,7 +144,7 @@ impl Failure {
                 _ => 1,
             },
             Failure::Join(error) => join_exit_code(error),
-            Failure::Io { .. } | Failure::Output(_) => 1,
+            Failure::Io { .. } | Failure::Output(_) | Failure::NotDone(_) => 1,
         })
     }
 

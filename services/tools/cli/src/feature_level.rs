@@ -5,7 +5,7 @@ use crate::declare::Step;
 use crate::error::Failure;
 use clap::Subcommand;
 use oi_events::Code;
-use oi_proto::v1;
+use oi_proto::v1::{self, submit_request::Command};
 
 #[derive(Subcommand)]
 pub enum FeatureLevelVerb {
@@ -39,14 +39,19 @@ pub async fn check<'a>(
     if status.position == 0 || status.feature_level >= status.newest_feature_level {
         return Ok(());
     }
-    let plan = client.plan_of(steps.into_iter().map(|step| step.command.clone())).await?;
+    let commands: Vec<_> = steps.into_iter().map(|step| step.command.clone()).collect();
+    let addons = commands.iter().any(|c| matches!(c, Command::SetAddons(_)));
+    let plan = client.plan_of(commands.into_iter()).await?;
     match Code::from(plan.refused.as_str()) {
         code @ Code::FeatureLevelTooLow => Err(Failure::Rejected {
             code,
-            message: format!(
-                "{}; or make it without, for example with `--no-workers` and no addons in its document",
-                plan.message
-            ),
+            message: match addons {
+                false => plan.message,
+                true => format!(
+                    "{}; or make it without add-ons: with `--no-workers`, or no addons in its document",
+                    plan.message
+                ),
+            },
         }),
         // Any other rejection is told when its step is asked for.
         _ => Ok(()),

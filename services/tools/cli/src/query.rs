@@ -13,6 +13,21 @@ pub fn events_from(position: u64, cluster: &str) -> v1::WatchRequest {
     }
 }
 
+/// Asks for one page after the other, each by its token.
+async fn all_pages<T>(
+    mut page: impl AsyncFnMut(String) -> Result<(Vec<T>, String), Failure>,
+) -> Result<Vec<T>, Failure> {
+    let (mut all, mut token) = (Vec::new(), String::new());
+    loop {
+        let (found, next) = page(token).await?;
+        all.extend(found);
+        if next.is_empty() {
+            return Ok(all);
+        }
+        token = next;
+    }
+}
+
 impl Client {
     /// The server's position and state hash.
     pub async fn status(&self) -> Result<v1::GetStatusResponse, Failure> {
@@ -21,9 +36,12 @@ impl Client {
 
     /// All hypervisors.
     pub async fn hypervisors(&self) -> Result<Vec<v1::Hypervisor>, Failure> {
-        let request = v1::ListHypervisorsRequest::default();
-        let reply = self.call(request, async |mut api, r| api.list_hypervisors(r).await);
-        Ok(reply.await?.hypervisors)
+        all_pages(async |page_token| {
+            let request = v1::ListHypervisorsRequest { page_token, ..Default::default() };
+            let reply = self.call(request, async |mut api, r| api.list_hypervisors(r).await);
+            reply.await.map(|r| (r.hypervisors, r.next_page_token))
+        })
+        .await
     }
 
     /// One hypervisor.
@@ -53,15 +71,35 @@ impl Client {
     /// Clusters with the log position of the answer: a watch from the next one on misses
     /// nothing, whichever server answers it.
     pub async fn clusters_at(&self, name: &str) -> Result<v1::ListClustersResponse, Failure> {
-        let request = v1::ListClustersRequest { name: name.to_owned(), ..Default::default() };
+        let mut first = self.clusters_from(name, String::new()).await?;
+        let mut next = first.next_page_token.clone();
+        while !next.is_empty() {
+            let page = self.clusters_from(name, next).await?;
+            first.clusters.extend(page.clusters);
+            next = page.next_page_token;
+        }
+        Ok(first)
+    }
+
+    async fn clusters_from(
+        &self,
+        name: &str,
+        page_token: String,
+    ) -> Result<v1::ListClustersResponse, Failure> {
+        let name = name.to_owned();
+        let request = v1::ListClustersRequest { name, page_token, ..Default::default() };
         self.call(request, async |mut api, r| api.list_clusters(r).await).await
     }
 
     /// All nodes, or those of a cluster.
     pub async fn nodes(&self, cluster: &str) -> Result<Vec<v1::Node>, Failure> {
-        let request = v1::ListNodesRequest { cluster: cluster.to_owned(), ..Default::default() };
-        let reply = self.call(request, async |mut api, r| api.list_nodes(r).await);
-        Ok(reply.await?.nodes)
+        all_pages(async |page_token| {
+            let cluster = cluster.to_owned();
+            let request = v1::ListNodesRequest { cluster, page_token, ..Default::default() };
+            let reply = self.call(request, async |mut api, r| api.list_nodes(r).await);
+            reply.await.map(|r| (r.nodes, r.next_page_token))
+        })
+        .await
     }
 
     /// All jobs that are owed, or those for a cluster.
@@ -75,10 +113,13 @@ impl Client {
         cluster: &str,
         state: v1::JobState,
     ) -> Result<Vec<v1::Job>, Failure> {
-        let (cluster, state) = (cluster.to_owned(), state.into());
-        let request = v1::ListJobsRequest { cluster, state, ..Default::default() };
-        let reply = self.call(request, async |mut api, r| api.list_jobs(r).await);
-        Ok(reply.await?.jobs)
+        all_pages(async |page_token| {
+            let (cluster, state) = (cluster.to_owned(), state.into());
+            let request = v1::ListJobsRequest { cluster, state, page_token, ..Default::default() };
+            let reply = self.call(request, async |mut api, r| api.list_jobs(r).await);
+            reply.await.map(|r| (r.jobs, r.next_page_token))
+        })
+        .await
     }
 
     /// Events as they happen.
@@ -87,5 +128,22 @@ impl Client {
         request: v1::WatchRequest,
     ) -> Result<tonic::Streaming<v1::WatchResponse>, Failure> {
         self.call(request, async |mut api, r| api.watch(r).await).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::all_pages;
+
+    #[tokio::test]
+    async fn a_list_of_several_pages_is_read_whole() {
+        let page = async |token: String| match token.as_str() {
+            "" => Ok((vec![1, 2], "2".to_owned())),
+            "2" => Ok((vec![3], String::new())),
+            other => panic!("{other}"),
+        };
+        assert_eq!(all_pages(page).await.unwrap(), [1, 2, 3]);
     }
 }

@@ -34,6 +34,11 @@ impl FakeCri {
         match cmd.get(1).map(String::as_str) {
             Some("read") => read_sealed(&self.root, &cmd[2..].join(" ")).map_err(|e| e.to_string()),
             Some("cpus") => Ok("4".to_owned()),
+            Some("directories") => match oi_helper::directories(&self.root) {
+                Ok(all) => Ok(all.join("\n")),
+                Err(error) => Err(error.to_string()),
+            },
+            Some("listening") => Ok(inner.listening.iter().map(|p| format!("{p}\n")).collect()),
             Some("public-key") => Ok(self.opener.public_key()),
             Some("put") => self.put(&cmd[2..].concat()),
             Some("kube") => self.kube(inner, &cmd[2..].concat()),

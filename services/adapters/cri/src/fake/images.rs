@@ -28,6 +28,9 @@ impl ImageService for FakeCri {
     ) -> Reply<cri::PullImageResponse> {
         let mut inner = self.enter("PullImage")?;
         let name = request.into_inner().image.unwrap_or_default().image;
+        if inner.absent_images.iter().any(|absent| name.contains(absent.as_str())) {
+            return Err(Status::not_found(format!("{name}: not found")));
+        }
         inner.images.insert(name.clone());
         inner.inject("PullImage", When::After)?;
         Ok(Response::new(cri::PullImageResponse { image_ref: name }))

@@ -45,6 +45,8 @@ pub struct FakeCri {
     root: PathBuf,
     /// While this is set, nobody's sandbox is made.
     holds: watch::Sender<bool>,
+    /// While this is set, no API server is ready.
+    unready: watch::Sender<bool>,
 }
 
 /// A served fake; it stops when this is dropped.
@@ -65,6 +67,7 @@ impl FakeCri {
             opener: Arc::default(),
             root: root.to_owned(),
             holds: watch::Sender::new(false),
+            unready: watch::Sender::new(false),
         }
     }
 
@@ -119,6 +122,16 @@ impl FakeCri {
         self.lock().cuts_snapshot = true;
     }
 
+    /// No registry has images with this in their name.
+    pub fn lack_images(&self, of: &str) {
+        self.lock().absent_images.insert(of.to_owned());
+    }
+
+    /// Lets no API server become ready, until this is called with false.
+    pub fn hold_readiness(&self, held: bool) {
+        self.unready.send_replace(held);
+    }
+
     /// How often each method was called.
     pub fn calls(&self) -> BTreeMap<&'static str, u64> {
         self.lock().calls.clone()
@@ -137,6 +150,19 @@ impl FakeCri {
     /// The paths of all requests to API servers.
     pub fn requests(&self) -> Vec<String> {
         self.lock().requests.clone()
+    }
+
+    /// Something else listens on a port of the machine.
+    pub fn listen(&self, port: u16) {
+        self.lock().listening.insert(port);
+    }
+
+    /// Changes a label of all sandboxes that have another one.
+    pub fn relabel_sandboxes(&self, with: &str, label: &str, value: &str) {
+        let mut inner = self.lock();
+        for sandbox in inner.sandboxes.values_mut().filter(|s| s.labels.contains_key(with)) {
+            sandbox.labels.insert(label.to_owned(), value.to_owned());
+        }
     }
 
     /// Lets a container die.

@@ -4,9 +4,17 @@ use super::calls::{Later, Reply, selected, unimplemented_calls};
 use super::{FakeCri, When};
 use k8s_cri::v1 as cri;
 use k8s_cri::v1::runtime_service_server::RuntimeService;
+use std::time::Duration;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::BroadcastStream;
 use tonic::{Request, Response, Status};
+
+/// How long a probe asks.
+fn probe_limit(cmd: &[String]) -> Duration {
+    let seconds = cmd.iter().skip_while(|arg| *arg != "--timeout").nth(1);
+    let seconds = seconds.and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(0))
+}
 
 #[tonic::async_trait]
 impl RuntimeService for FakeCri {
@@ -209,8 +217,20 @@ impl RuntimeService for FakeCri {
         &self,
         request: Request<cri::ExecSyncRequest>,
     ) -> Reply<cri::ExecSyncResponse> {
-        let mut inner = self.enter("ExecSync")?;
-        let cri::ExecSyncRequest { container_id, cmd, .. } = request.into_inner();
+        drop(self.enter("ExecSync")?);
+        let cri::ExecSyncRequest { container_id, cmd, timeout } = request.into_inner();
+        if cmd.iter().any(|arg| arg == "/readyz") {
+            // As the helper does, it asks again until the time is over.
+            let limit = Duration::from_secs(timeout.unsigned_abs()).min(probe_limit(&cmd));
+            let mut unready = self.unready.subscribe();
+            let ready = tokio::time::timeout(limit, unready.wait_for(|held| !held)).await;
+            if ready.is_err() {
+                let stderr = b"answer \"500\"".to_vec();
+                let response = cri::ExecSyncResponse { stdout: Vec::new(), stderr, exit_code: 1 };
+                return Ok(Response::new(response));
+            }
+        }
+        let mut inner = self.lock();
         let outcome = self.run(&mut inner, &container_id, &cmd);
         inner.inject("ExecSync", When::After)?;
         let exit_code = outcome.is_err().into();

@@ -11,6 +11,8 @@ pub struct Inner {
     pub sandboxes: BTreeMap<String, cri::PodSandbox>,
     pub containers: BTreeMap<String, cri::Container>,
     pub images: BTreeSet<String>,
+    pub absent_images: BTreeSet<String>,
+    pub listening: BTreeSet<u16>,
     pub calls: BTreeMap<&'static str, u64>,
     pub failures: BTreeMap<(&'static str, When), u64>,
     pub commands: BTreeMap<String, Vec<String>>,

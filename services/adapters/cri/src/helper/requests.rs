@@ -3,7 +3,8 @@
 use super::{Helper, HelperError, LIMIT, rejected};
 use oi_helper::{Calls, FileOp, Opener, arguments, seal, seal_bytes};
 use oi_kube::{Reply, Request, Server};
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -23,14 +24,23 @@ impl Helper {
     }
 
     /// Reads a piece of a file, which travels sealed. It is shorter than `length` bytes only at
-    /// the end of the file.
+    /// the end of the file. None where there is no such file.
     ///
     /// # Errors
     /// If the helper rejects it or fails.
-    pub async fn read(&self, path: &str, offset: u64, length: u64) -> Result<Vec<u8>, HelperError> {
+    pub async fn read(
+        &self,
+        path: &str,
+        offset: u64,
+        length: u64,
+    ) -> Result<Option<Vec<u8>>, HelperError> {
         let opener = Opener::default();
         let words = ["read", &opener.public_key(), &offset.to_string(), &length.to_string(), path];
-        Ok(opener.open_bytes(&self.ask(words.map(str::to_owned).to_vec(), LIMIT).await?)?)
+        let answer = self.ask(words.map(str::to_owned).to_vec(), LIMIT).await?;
+        if answer.trim().is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(opener.open_bytes(&answer)?))
     }
 
     /// Sends requests to an API server, as the hypervisor reaches it. Requests and replies travel
@@ -62,6 +72,33 @@ impl Helper {
         let output = self.exec(vec!["cpus".to_owned()], LIMIT).await?;
         let text = String::from_utf8_lossy(&output.stdout);
         text.trim().parse().map_err(|_| rejected(&output))
+    }
+
+    /// The directories of clusters' nodes below its directory, as `CLUSTER/NODE`, and of clusters
+    /// without any.
+    ///
+    /// # Errors
+    /// If it cannot read them.
+    pub async fn directories(&self, root: &str) -> Result<Vec<String>, HelperError> {
+        let answer = self.ask(["directories", "--root", root].map(str::to_owned).to_vec(), LIMIT);
+        let lines = |text: String| text.split_whitespace().map(str::to_owned).collect();
+        answer.await.map(lines)
+    }
+
+    /// The TCP ports on which something listens at an address of the hypervisor.
+    ///
+    /// # Errors
+    /// If it cannot tell.
+    pub async fn listening(&self, address: IpAddr) -> Result<BTreeSet<u16>, HelperError> {
+        let address = address.to_string();
+        let args = ["listening", "--address", &address].map(str::to_owned).to_vec();
+        let output = self.exec(args, LIMIT).await?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let ports: Result<_, _> = text.split_whitespace().map(str::parse).collect();
+        match ports {
+            Ok(ports) if output.exit_code == 0 => Ok(ports),
+            _ => Err(rejected(&output)),
+        }
     }
 
     /// Kills the processes of a container or sandbox that its runtime lost track of.

@@ -5,7 +5,7 @@ mod remove;
 mod sandbox;
 
 pub use container::{ensure_container, is_outdated, prepare_container, remove_others};
-pub use remove::remove_pods;
+pub use remove::{remove_pods, remove_pods_until};
 pub use sandbox::{Sandbox, ensure_sandbox};
 
 use crate::client::CriError;

@@ -1,6 +1,7 @@
 //! Removal.
 
 use super::PodError;
+use super::sandbox::generation_of;
 use crate::client::{CriClient, CriError};
 use crate::spec::Labels;
 use futures::future::try_join_all;
@@ -16,6 +17,20 @@ pub async fn remove_pods(
     labels: &Labels,
     grace: Duration,
 ) -> Result<(), PodError> {
+    remove_pods_until(client, labels, u64::MAX, grace).await.map(drop)
+}
+
+/// The same for a generation, which leaves alone what is of a later one. Returns whether there
+/// is something of a later one.
+///
+/// # Errors
+/// As [`remove_pods`].
+pub async fn remove_pods_until(
+    client: &CriClient,
+    labels: &Labels,
+    generation: u64,
+    grace: Duration,
+) -> Result<bool, PodError> {
     let stuck = |id: &str| {
         let id = id.to_owned();
         move |source: CriError| match source {
@@ -24,14 +39,17 @@ pub async fn remove_pods(
         }
     };
     let containers = client.containers(labels).await?;
+    // They are read last: the sandbox of each container that is there is known.
+    let sandboxes = client.sandboxes(labels).await?;
+    let (ours, later): (Vec<_>, Vec<_>) =
+        sandboxes.into_iter().partition(|s| generation_of(s) <= generation);
     let removals = containers
         .iter()
+        .filter(|c| !later.iter().any(|s| s.id == c.pod_sandbox_id))
         .map(|c| async { client.remove_container(&c.id, grace).await.map_err(stuck(&c.id)) });
     try_join_all(removals).await?;
-    let sandboxes = client.sandboxes(labels).await?;
-    let removals = sandboxes
-        .iter()
-        .map(|s| async { client.remove_sandbox(&s.id).await.map_err(stuck(&s.id)) });
+    let removals =
+        ours.iter().map(|s| async { client.remove_sandbox(&s.id).await.map_err(stuck(&s.id)) });
     try_join_all(removals).await?;
-    Ok(())
+    Ok(!later.is_empty())
 }

@@ -60,7 +60,7 @@ async fn standing_sandbox(client: &CriClient, pod: &PodSpec) -> Result<Option<St
     Ok(keep)
 }
 
-fn generation_of(sandbox: &PodSandbox) -> u64 {
+pub(super) fn generation_of(sandbox: &PodSandbox) -> u64 {
     match sandbox.labels.get(label::GENERATION).map(|generation| generation.parse()) {
         Some(Ok(generation)) => generation,
         // It is older than all of ours.

@@ -1,18 +1,31 @@
 //! Changes files below one directory, each whole or not at all.
 
 mod changes;
+mod fence;
 mod replace;
 
-use changes::{extend, make_dir, remove, write};
+use changes::{extend, has_parents, make_dir, remove, remove_until, sync_directory, write};
 use replace::{last_generation, replace};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Error, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
 /// Does not open symbolic links.
 const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+
+/// Opens a file to read. Refuses whatever is no plain file, and waits for nobody who would write
+/// into a pipe.
+fn open(path: &Path) -> std::io::Result<fs::File> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(Error::new(ErrorKind::InvalidInput, "not a plain file"))
+}
 
 /// One change of the file system.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +80,23 @@ pub enum FileOp {
         /// Absolute path of what is kept.
         keep: Option<String>,
     },
+    /// Lets a directory be changed for this generation or a later one only, from here on. It stands
+    /// before the changes that it is for: where a later generation was here, none of them is made.
+    Fence {
+        /// Absolute path of the directory, which need not be there.
+        path: String,
+        /// The generation that changes it.
+        generation: u64,
+    },
+    /// Removes what a directory holds of a generation and earlier ones: names that begin with such
+    /// a number, alone or before a `-`. What is of a later one stays; without any, the directory
+    /// goes, too.
+    RemoveUntil {
+        /// Absolute path of the directory.
+        path: String,
+        /// The last generation that is removed.
+        generation: u64,
+    },
 }
 
 impl std::fmt::Debug for FileOp {
@@ -84,7 +114,21 @@ impl FileOp {
             | FileOp::Remove { path }
             | FileOp::Extend { path, .. }
             | FileOp::Once { path, .. }
-            | FileOp::Replace { path, .. } => path,
+            | FileOp::Replace { path, .. }
+            | FileOp::Fence { path, .. }
+            | FileOp::RemoveUntil { path, .. } => path,
+        }
+    }
+
+    /// Whether directories may no longer be where they were.
+    fn moves(&self) -> bool {
+        match self {
+            FileOp::Remove { .. } | FileOp::RemoveUntil { .. } | FileOp::Replace { .. } => true,
+            FileOp::Write { .. }
+            | FileOp::MakeDir { .. }
+            | FileOp::Extend { .. }
+            | FileOp::Once { .. }
+            | FileOp::Fence { .. } => false,
         }
     }
 
@@ -96,7 +140,9 @@ impl FileOp {
             | FileOp::MakeDir { .. }
             | FileOp::Remove { .. }
             | FileOp::Extend { .. }
-            | FileOp::Once { .. } => [None, None],
+            | FileOp::Once { .. }
+            | FileOp::Fence { .. }
+            | FileOp::RemoveUntil { .. } => [None, None],
         };
         std::iter::once(self.path()).chain(others.into_iter().flatten())
     }
@@ -121,6 +167,16 @@ pub enum FilesError {
         /// The cause.
         #[source]
         source: std::num::ParseIntError,
+    },
+    /// A later decision was carried out already.
+    #[error("{path} is generation {found}'s already; generation {ours} must not change it")]
+    Stale {
+        /// The directory.
+        path: String,
+        /// The newest generation that changed it.
+        found: u64,
+        /// The generation of the caller.
+        ours: u64,
     },
     /// The file system.
     #[error("{path}")]
@@ -153,30 +209,48 @@ pub fn apply(root: &Path, operations: &[FileOp]) -> Result<Vec<String>, FilesErr
     }
     let mut changed = Vec::new();
     let mut marks = Vec::new();
+    let mut written = BTreeSet::new();
     for operation in operations {
         let path = Path::new(operation.path());
+        if operation.moves() {
+            // What was written before may be elsewhere, or nowhere, afterwards.
+            std::mem::take(&mut written).into_iter().try_for_each(sync_directory)?;
+        }
         let did = match operation {
             FileOp::Write { mode, content, .. } => write(root, path, *mode, content)?,
             FileOp::MakeDir { mode, .. } => make_dir(root, path, *mode)?,
             FileOp::Extend { offset, content, .. } => extend(root, path, *offset, content)?,
-            FileOp::Remove { .. } => remove(path)?,
+            FileOp::Remove { .. } => remove(root, path)?,
+            FileOp::RemoveUntil { generation, .. } => remove_until(root, path, *generation)?,
             FileOp::Replace { by, keep, .. } => {
                 replace(root, path, Path::new(by), keep.as_deref().map(Path::new))?
             }
             FileOp::Once { generation, .. } => {
-                if last_generation(path)?.is_some_and(|last| last >= *generation) {
+                if last_generation(root, path)?.is_some_and(|last| last >= *generation) {
                     break;
                 }
                 marks.push((path, generation.to_string()));
                 false
             }
+            FileOp::Fence { generation, .. } => {
+                if fence::pass(root, path, *generation)? {
+                    written.extend(path.parent());
+                }
+                false
+            }
         };
         if did {
             changed.push(operation.path().to_owned());
+            if matches!(operation, FileOp::Write { .. }) {
+                written.extend(path.parent());
+            }
         }
     }
+    written.into_iter().try_for_each(sync_directory)?;
     for (path, generation) in marks {
-        write(root, path, 0o600, generation.as_bytes())?;
+        if write(root, path, 0o600, generation.as_bytes())? {
+            path.parent().map_or(Ok(()), sync_directory)?;
+        }
     }
     Ok(changed)
 }
@@ -193,8 +267,8 @@ pub fn read_piece(
 ) -> Result<Vec<u8>, FilesError> {
     let path = checked(root, path)?;
     let failed = |source| FilesError::Io { path: path.to_owned(), source };
-    let options = fs::OpenOptions::new().read(true).custom_flags(NO_LINK).open(path);
-    let mut file = options.map_err(failed)?;
+    has_parents(root, path)?;
+    let mut file = open(path).map_err(failed)?;
     file.seek(SeekFrom::Start(offset)).map_err(failed)?;
     let mut piece = Vec::new();
     file.take(length).read_to_end(&mut piece).map_err(failed)?;

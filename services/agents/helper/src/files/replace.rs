@@ -1,16 +1,18 @@
 //! One directory takes the place of another, once.
 
-use super::changes::{make_parents, remove};
-use super::{FilesError, NO_LINK};
+use super::changes::{has_parents, make_parents, remove, sync_directory};
+use super::{FilesError, open};
 use std::fs;
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// The generation that a file holds; none where there is no file.
-pub fn last_generation(path: &Path) -> Result<Option<u64>, FilesError> {
+pub fn last_generation(root: &Path, path: &Path) -> Result<Option<u64>, FilesError> {
     let failed = |source| FilesError::Io { path: path.to_owned(), source };
-    let mut file = match fs::OpenOptions::new().read(true).custom_flags(NO_LINK).open(path) {
+    if !has_parents(root, path)? {
+        return Ok(None);
+    }
+    let mut file = match open(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(failed)?,
     };
@@ -39,7 +41,7 @@ pub fn replace(
             rename(path, keep)?;
         }
     }
-    remove(path)?;
+    remove(root, path)?;
     rename(by, path)?;
     Ok(true)
 }
@@ -52,12 +54,8 @@ fn exists(path: &Path) -> Result<bool, FilesError> {
     }
 }
 
-/// Moves, and lasts: also where the power fails afterwards.
+/// Moves, and lasts.
 fn rename(from: &Path, to: &Path) -> Result<(), FilesError> {
-    let failed = |source| FilesError::Io { path: from.to_owned(), source };
-    fs::rename(from, to).map_err(failed)?;
-    for dir in [from.parent(), to.parent()].into_iter().flatten() {
-        fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
-    }
-    Ok(())
+    fs::rename(from, to).map_err(|source| FilesError::Io { path: from.to_owned(), source })?;
+    [from.parent(), to.parent()].into_iter().flatten().try_for_each(sync_directory)
 }

@@ -167,6 +167,38 @@ fn tokens_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn a_description_is_as_long_as_its_characters_are_many() {
+    let mut world = world();
+    world.run(addons(true));
+    let described =
+        |letters| CreateJoinTokenV2 { description: "ж".repeat(letters), ..token(HOUR_MS) };
+    assert_eq!(kinds(&world.run(described(200))), ["JoinTokenCreated"], "400 bytes");
+    assert_eq!(world.rejection(described(201)), "invalid");
+}
+
+#[test]
+fn a_restored_cluster_gets_the_tokens_and_add_ons_of_now() {
+    let mut world = world();
+    world.run(addons(true));
+    world.run(token(HOUR_MS));
+    world.run(BackupClusterV1 { name: name("test") });
+    world.finish_all();
+    // The backup has a token that is revoked by now.
+    world.run(RevokeJoinTokenV1 { cluster: name("test"), token: only_token(&world) });
+    world.run(addons(false));
+    world.finish_all();
+    let backup = *world.cluster("test").backups.keys().next().unwrap();
+    world.run(RestoreClusterV1 { name: name("test"), backup });
+    while world.cluster("test").restore.is_some() {
+        let job = world.owed().into_iter().find(|job| !job.ends_with(".configure")).unwrap();
+        world.succeed(&job);
+    }
+    let owed = world.owed();
+    assert!(owed.iter().any(|job| job.ends_with(".configure")), "at once: {owed:?}");
+    assert!(world.cluster("test").addons.as_ref().unwrap().tokens.is_empty());
+}
+
+#[test]
 fn a_repair_is_recorded_if_it_is_of_the_present_state() {
     let mut world = world();
     world.run(addons(true));

@@ -3,7 +3,7 @@
 use crate::backup::restore::{abort, clone, import, restore};
 use crate::cluster::ClusterPhase;
 use crate::decide::Context;
-use crate::guards::{known, next_generation, settled, staying};
+use crate::guards::{known, next_generation, standing, staying};
 use crate::rejection::Rejection;
 use crate::state::State;
 use oi_events::{
@@ -38,7 +38,7 @@ pub(crate) const REFERENCES: u16 = 4;
 const SHORTEST_MS: u64 = 10_000;
 
 fn start(state: &State, id: CommandId, c: &BackupClusterV1) -> Result<Vec<Event>, Rejection> {
-    let cluster = settled(state, &c.name)?;
+    let cluster = standing(state, &c.name)?;
     if cluster.control_planes().iter().all(|(_, n)| !n.joined) {
         return Err(Rejection::ClusterBusy(c.name.clone()));
     }

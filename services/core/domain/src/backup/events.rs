@@ -1,14 +1,15 @@
 //! What events about backups and restores change.
 
-use crate::backup::restore::{STAGED, first};
+use crate::backup::restore::{STAGED, first, without_in_return, without_in_swap};
 use crate::backup::{Backup, BackupSchedule, Restore, RestoreStage};
-use crate::cluster::ClusterPhase;
+use crate::cluster::{Cluster, ClusterPhase};
 use crate::job::events::forget_failures;
 use crate::node::events::change_nodes;
 use crate::state::State;
 use oi_events::{
     BackupEvent, BackupId, ClusterName, Generation, JobKind, NodeName, RestoreStartedV1, Role,
 };
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Folds an event into the state.
@@ -61,24 +62,30 @@ pub(crate) fn fold(state: &mut State, event: &BackupEvent) {
             change_nodes(state, &e.cluster, e.generation);
         }
         BackupEvent::RestoreStaged(e) => {
+            let away = state.clusters.get(&e.cluster).map(|c| without_in_swap(state, c));
             if let Some(c) = state.cluster_mut(&e.cluster) {
                 let before = c.before(e.generation);
                 if let Some(restore) = &mut c.restore {
                     restore.stage = RestoreStage::Swapping;
                     restore.before.get_or_insert(before);
                 }
+                give_up(c, away);
             }
             change_nodes(state, &e.cluster, e.generation);
         }
         BackupEvent::RestoreAborted(e) => {
+            let away = state.clusters.get(&e.cluster).map(|c| without_in_return(state, c));
             if let Some(c) = state.cluster_mut(&e.cluster) {
+                let kept = c.kept(e.generation);
                 match c.restore.as_mut().filter(|restore| restore.is_down()) {
                     Some(restore) => {
+                        restore.before = Some(kept);
                         restore.stage = RestoreStage::Reverting;
                         restore.generation = e.generation;
                     }
                     None => c.restore = None,
                 }
+                give_up(c, away);
             }
             change_nodes(state, &e.cluster, e.generation);
         }
@@ -137,9 +144,7 @@ fn start_restore(state: &mut State, e: &RestoreStartedV1) {
     let before = match &c.restore {
         _ if !staged => None,
         // What was before the first of several restores counts.
-        Some(restore) if restore.is_down() => {
-            Some(restore.before.clone().unwrap_or_else(|| c.before(e.generation)))
-        }
+        Some(restore) if restore.is_down() => Some(c.kept(e.generation)),
         // It has nothing to run with yet.
         None | Some(_) => (!is_own).then(|| c.before(e.generation)),
     };
@@ -147,8 +152,21 @@ fn start_restore(state: &mut State, e: &RestoreStartedV1) {
     let (backup, source, snapshot) = (e.backup, e.source, e.snapshot.clone());
     let generation = e.generation;
     if let Some(c) = state.cluster_mut(&e.cluster) {
-        c.restore = Some(Restore { backup, source, snapshot, stage, generation, first, before });
+        let given_up = Default::default();
+        c.restore =
+            Some(Restore { backup, source, snapshot, stage, generation, first, before, given_up });
     }
+}
+
+/// The restore goes on without these nodes, of which none is a member of what comes of it.
+fn give_up(cluster: &mut Cluster, away: Option<BTreeSet<NodeName>>) {
+    let (Some(restore), Some(away)) = (&mut cluster.restore, away) else { return };
+    for name in &away {
+        if let Some(n) = cluster.nodes.get_mut(name) {
+            Arc::make_mut(n).joined = false;
+        }
+    }
+    restore.given_up = away;
 }
 
 /// The members then remove what they have kept of the data from before.

@@ -5,7 +5,6 @@ use crate::cluster::{Cluster, ClusterPhase};
 use crate::jobs::job_of_cluster;
 use crate::node::Node;
 use oi_events::{BackupId, ClusterName, Job, JobKind, JobTarget, NodeName, Role};
-use std::sync::Arc;
 
 /// Backups that are not taken yet, while a member can be asked; those that are to go.
 pub(crate) fn owed(name: &ClusterName, cluster: &Cluster) -> Vec<Job> {
@@ -14,7 +13,7 @@ pub(crate) fn owed(name: &ClusterName, cluster: &Cluster) -> Vec<Job> {
         return Vec::new();
     }
     let answers = !cluster.hibernated
-        && cluster.restore.is_none()
+        && !cluster.is_down()
         && cluster.control_planes().iter().any(|(_, n)| n.joined);
     let step = |b: &Backup| match (b.expired, &b.snapshot) {
         (true, _) => Some(JobKind::DropBackup),
@@ -41,13 +40,13 @@ pub(crate) fn owed_by_restore(
     if restore.stage == RestoreStage::Staging {
         return restore.is_down().then(|| staging(cluster, name).into_iter().collect());
     }
-    let mine = |n: &&Arc<Node>| n.role != Role::ControlPlaneIngress && !n.removing;
     let all = |step: JobKind, of: &dyn Fn(&NodeName, &Node) -> bool| {
-        let mut nodes = cluster.nodes.iter().filter(|(_, n)| mine(n));
+        let mut nodes = cluster.nodes.iter().filter(|(name, n)| cluster.is_restored(name, n));
         nodes.all(|(name, n)| !of(name, n) || n.done.contains(&step))
     };
     let missing = |step: JobKind| if node.done.contains(&step) { vec![] } else { vec![step] };
-    if !all(JobKind::StopNode, &|_, _| true) {
+    // One that was away keeps what it has, and stays out of the way.
+    if cluster.is_given_up(name) || !all(JobKind::StopNode, &|_, _| true) {
         return Some(missing(JobKind::StopNode));
     }
     let is_member = |n: &Node| n.role == Role::ControlPlane;

@@ -1,11 +1,13 @@
 //! Decisions about restores.
 
+use crate::backup::commands::REFERENCES;
 use crate::backup::{Restore, RestoreStage};
 use crate::cluster::Cluster;
 use crate::cluster::commands::{created, identities};
 use crate::cluster::spec::check_spec;
 use crate::decide::Context;
 use crate::guards::{known, next_generation, running, unused};
+use crate::job::Retry;
 use crate::mint::ENCRYPTION_KEY;
 use crate::node::Node;
 use crate::rejection::Rejection;
@@ -14,11 +16,11 @@ use crate::tenant;
 use crate::tunnel::commands::TUNNEL_KEY;
 use oi_events::{
     AbortRestoreV1, AddonsSetV1, AuthenticationSetV1, BackupId, CloneClusterV1, ClusterName,
-    ClusterUid, CommandId, CreateClusterV1, Event, ImportClusterV1, NodeName, NodeRemovalStartedV1,
-    RestoreAbortedV1, RestoreClusterV1, RestoreStagedV1, RestoreStartedV1, Role, SnapshotV1,
-    TunnelEnabledV1, shorten,
+    ClusterUid, CommandId, CreateClusterV1, Event, ImportClusterV1, JobKind, JobTarget, NodeName,
+    NodeRemovalStartedV1, RestoreAbortedV1, RestoreClusterV1, RestoreStagedV1, RestoreStartedV1,
+    Role, SnapshotV1, TunnelEnabledV1, shorten,
 };
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 /// The level from which on a backup is unpacked before anything is replaced by it.
 pub(crate) const STAGED: u16 = 4;
@@ -51,7 +53,7 @@ pub(crate) fn restore(state: &State, c: &RestoreClusterV1) -> Result<Vec<Event>,
     let snapshot = snapshot_of(cluster, &c.name, c.backup)?.clone();
     let staged = state.level() >= STAGED;
     if let Some(restore) = &cluster.restore {
-        if restore.backup == c.backup && goes_on(state, cluster, restore) {
+        if restore.backup == c.backup && goes_on(state, cluster, &c.name, restore) {
             return Ok(Vec::new());
         }
         if !staged {
@@ -70,52 +72,95 @@ pub(crate) fn restore(state: &State, c: &RestoreClusterV1) -> Result<Vec<Event>,
     let mut events: Vec<Event> =
         vec![RestoreStartedV1 { cluster: name, backup, source, snapshot, generation }.into()];
     if !staged {
-        events.extend(given_up(state, cluster, &c.name, None));
+        events.extend(given_up(state, cluster, &c.name));
     }
     Ok(events)
 }
 
 /// Whether a restore is on its way, and may get there by itself.
-fn goes_on(state: &State, cluster: &Cluster, restore: &Restore) -> bool {
-    match restore.stage {
-        RestoreStage::AtOnce => true,
-        RestoreStage::Reverting => false,
-        RestoreStage::Staging | RestoreStage::Swapping => cluster
-            .control_planes()
-            .iter()
-            .any(|(name, n)| cluster.is_first_restored(name) && !is_away(state, n)),
-    }
-}
-
-/// What is on hypervisors that are away is given up, but for one.
-fn given_up(
-    state: &State,
-    cluster: &Cluster,
-    name: &ClusterName,
-    but: Option<&NodeName>,
-) -> Vec<Event> {
-    let generation = next_generation(state);
-    let lost = |n: &Node| n.role != Role::ControlPlaneIngress && is_away(state, n);
-    let lost = cluster.nodes.iter().filter(|(node, n)| Some(*node) != but && lost(n));
-    let staying = lost.filter(|(_, n)| !n.removing);
-    let removed = |(node, _): (&NodeName, &Arc<Node>)| {
-        let (cluster, name) = (name.clone(), node.clone());
-        NodeRemovalStartedV1 { cluster, name, generation }.into()
+fn goes_on(state: &State, cluster: &Cluster, of: &ClusterName, restore: &Restore) -> bool {
+    let all = match restore.stage {
+        RestoreStage::AtOnce => return true,
+        RestoreStage::Reverting => return false,
+        RestoreStage::Staging => false,
+        RestoreStage::Swapping => true,
     };
-    staying.map(removed).collect()
+    let is_needed = |name: &NodeName, n: &Node| {
+        cluster.is_first_restored(name) || (all && cluster.is_restored(name, n))
+    };
+    let mut needed = cluster.nodes.iter().filter(|(name, n)| is_needed(name, n));
+    needed.all(|(name, n)| !is_away(state, n) && !gave_up(state, of, name))
 }
 
-/// What follows once the backup is unpacked beside a node's data.
-pub(crate) fn staged(state: &State, name: &ClusterName, node: &NodeName) -> Vec<Event> {
+/// Whether a node's part in the restore is not tried again by itself.
+fn gave_up(state: &State, of: &ClusterName, name: &NodeName) -> bool {
+    state.failures.iter().filter(|(_, f)| f.retry == Retry::ByHand).any(|(id, _)| {
+        matches!(
+            JobTarget::parse(id),
+            Some(JobTarget::Node { cluster, node, step, .. })
+                if &cluster == of
+                    && &node == name
+                    && matches!(step, JobKind::StageRestore | JobKind::RestoreEtcd)
+        )
+    })
+}
+
+/// The nodes that a restore may have to do without.
+fn away(state: &State, cluster: &Cluster) -> BTreeSet<NodeName> {
+    let nodes = cluster.nodes.iter().filter(|(_, n)| is_away(state, n));
+    let nodes = nodes.filter(|(_, n)| n.role != Role::ControlPlaneIngress && !n.removing);
+    nodes.map(|(name, _)| name.clone()).collect()
+}
+
+/// What is on hypervisors that are away is given up for a restore of a log below level 4.
+fn given_up(state: &State, cluster: &Cluster, name: &ClusterName) -> Vec<Event> {
+    let generation = next_generation(state);
+    let removed =
+        |node| NodeRemovalStartedV1 { cluster: name.clone(), name: node, generation }.into();
+    away(state, cluster).into_iter().map(removed).collect()
+}
+
+/// Whom a swap does not wait for: nodes that are away, but for the member that takes the data.
+pub(crate) fn without_in_swap(state: &State, cluster: &Cluster) -> BTreeSet<NodeName> {
+    if cluster.is_of_backup() {
+        return BTreeSet::new();
+    }
+    let mut without = away(state, cluster);
+    without.retain(|name| !cluster.is_first_restored(name));
+    without
+}
+
+/// Whom an abort does not wait for: nodes that are away. Where the others are no majority of
+/// those that have the data, all of these are waited for.
+pub(crate) fn without_in_return(state: &State, cluster: &Cluster) -> BTreeSet<NodeName> {
+    let before = cluster.restore.as_ref().and_then(|restore| restore.before.as_ref());
+    let Some(members) = before.map(|before| &before.members) else { return BTreeSet::new() };
+    let mut without = away(state, cluster);
+    let stays = |name: &NodeName| cluster.nodes.get(name).is_some_and(|n| !n.removing);
+    let there = members.iter().filter(|name| stays(name) && !without.contains(*name)).count();
+    if there * 2 <= members.len() {
+        without.retain(|name| !members.contains(name));
+    }
+    without
+}
+
+/// What follows once the backup is unpacked beside a member's data.
+pub(crate) fn staged(state: &State, name: &ClusterName) -> Vec<Event> {
     let Some(cluster) = state.clusters.get(name) else { return Vec::new() };
     let Some(restore) = &cluster.restore else { return Vec::new() };
     let (generation, backup) = (next_generation(state), restore.backup);
-    let mut events: Vec<Event> =
-        vec![RestoreStagedV1 { cluster: name.clone(), backup, generation }.into()];
-    if !cluster.is_of_backup() {
-        events.extend(given_up(state, cluster, name, Some(node)));
-    }
-    events
+    vec![RestoreStagedV1 { cluster: name.clone(), backup, generation }.into()]
+}
+
+/// What follows where the backup cannot be unpacked: nothing has stopped for it, and all goes on
+/// without it.
+pub(crate) fn not_staged(state: &State, name: &ClusterName) -> Vec<Event> {
+    let Some(cluster) = state.clusters.get(name) else { return Vec::new() };
+    let Some(restore) = cluster.restore.as_ref().filter(|restore| !restore.is_down()) else {
+        return Vec::new();
+    };
+    let (generation, backup) = (next_generation(state), restore.backup);
+    vec![RestoreAbortedV1 { cluster: name.clone(), backup, generation }.into()]
 }
 
 /// The cluster goes on as it is, where it was not stopped yet; else the data from before is put
@@ -128,21 +173,15 @@ pub(crate) fn abort(state: &State, c: &AbortRestoreV1) -> Result<Vec<Event>, Rej
     if cluster.is_of_backup() {
         return Err(Rejection::MadeOfBackup(c.name.clone()));
     }
-    let (name, backup, generation) = (c.name.clone(), restore.backup, next_generation(state));
     match restore.stage {
-        RestoreStage::AtOnce => return Err(Rejection::RestoreRunning(name)),
-        RestoreStage::Reverting => return Ok(Vec::new()),
-        RestoreStage::Staging | RestoreStage::Swapping => {}
-    }
-    let mut events: Vec<Event> =
-        vec![RestoreAbortedV1 { cluster: name, backup, generation }.into()];
-    if restore.is_down() {
-        if first(state, cluster).is_none() {
-            return Err(Rejection::NowhereToRestore(c.name.clone()));
+        RestoreStage::AtOnce => return Err(Rejection::RestoreRunning(c.name.clone())),
+        RestoreStage::Reverting if without_in_return(state, cluster) == restore.given_up => {
+            return Ok(Vec::new());
         }
-        events.extend(given_up(state, cluster, &c.name, None));
+        RestoreStage::Reverting | RestoreStage::Staging | RestoreStage::Swapping => {}
     }
-    Ok(events)
+    let (name, backup, generation) = (c.name.clone(), restore.backup, next_generation(state));
+    Ok(vec![RestoreAbortedV1 { cluster: name, backup, generation }.into()])
 }
 
 /// The longest name of a snapshot's file.
@@ -191,6 +230,11 @@ pub(crate) fn clone(
     unused(state, &c.name)?;
     let source = known(state, &c.source)?;
     let snapshot = snapshot_of(source, &c.source, c.backup)?.clone();
+    // The key of a cluster that goes may be destroyed at any time.
+    if state.level() >= REFERENCES && !source.is_readable(c.backup) {
+        let (cluster, backup) = (c.source.clone(), c.backup);
+        return Err(Rejection::BackupUnknown { cluster, backup });
+    }
     let like = CreateClusterV1 { name: c.name.clone(), spec: source.spec.clone() };
     check_spec(state, &like.spec)?;
     let uid = ClusterUid(id.0);

@@ -1,8 +1,9 @@
 //! What is known of backups and restores.
 
 use crate::cluster::Cluster;
+use crate::node::Node;
 use crate::state::State;
-use oi_events::{BackupId, ClusterName, ClusterUid, Generation, NodeName, SnapshotV1};
+use oi_events::{BackupId, ClusterName, ClusterUid, Generation, NodeName, Role, SnapshotV1};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -48,6 +49,9 @@ pub struct Restore {
     pub first: Option<NodeName>,
     /// What the cluster was when it was stopped for a restore; none while it runs.
     pub before: Option<Before>,
+    /// Nodes that were away when all stopped: nobody waits for them. They go once the restore has
+    /// ended; until then what they have stays.
+    pub given_up: BTreeSet<NodeName>,
 }
 
 /// How far a restore is.
@@ -97,6 +101,28 @@ impl Cluster {
         let named = self.restore.as_ref().and_then(|restore| restore.first.as_ref());
         let there = named.filter(|first| members.iter().any(|(n, _)| n == first));
         there.or(members.first().map(|(oldest, _)| *oldest)) == Some(name)
+    }
+
+    /// Whether the restore that is on its way waits for a node.
+    pub(crate) fn is_restored(&self, name: &NodeName, node: &Node) -> bool {
+        node.role != Role::ControlPlaneIngress && !node.removing && !self.is_given_up(name)
+    }
+
+    /// Whether the restore that is on its way does without a node.
+    pub(crate) fn is_given_up(&self, name: &NodeName) -> bool {
+        self.restore.as_ref().is_some_and(|restore| restore.given_up.contains(name))
+    }
+
+    /// What an abort of the restore that is on its way returns to: what was before the first of
+    /// several, and whoever has joined that since.
+    pub(crate) fn kept(&self, generation: Generation) -> Before {
+        let now = self.before(generation);
+        let Some(restore) = &self.restore else { return now };
+        let Some(mut before) = restore.before.clone() else { return now };
+        if restore.stage == RestoreStage::Reverting {
+            before.members.extend(now.members);
+        }
+        before
     }
 
     /// The members as they are.

@@ -11,7 +11,7 @@ pub(crate) fn due(name: &ClusterName, cluster: &Cluster, now_ms: u64) -> Option<
 /// So long after the last one that another is to be taken; none while one is owed.
 fn is_due(cluster: &Cluster, now_ms: u64) -> bool {
     let Some(schedule) = &cluster.schedule else { return false };
-    let runs = !cluster.hibernated && cluster.restore.is_none();
+    let runs = !cluster.hibernated && !cluster.is_down();
     let owed = cluster.backups.values().any(|b| b.snapshot.is_none() && !b.expired);
     let last = cluster.backups.values().map(|b| b.started_ms).max().unwrap_or(0);
     let last = last.max(schedule.since_ms);

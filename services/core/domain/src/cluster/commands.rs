@@ -1,6 +1,7 @@
 //! Decisions about clusters.
 
 use crate::backup::commands::REFERENCES;
+use crate::backup::restore::STAGED;
 use crate::cluster::ClusterPhase;
 use crate::cluster::spec::check_spec;
 use crate::decide::Context;
@@ -130,6 +131,10 @@ fn schedule_deletion(
     let cluster = known(state, &c.name)?;
     if cluster.phase == ClusterPhase::Deleting || cluster.delete_at_ms.is_some() {
         return Ok(Vec::new());
+    }
+    // It would wake up amid the restore, with nobody to go on from.
+    if state.level() >= STAGED && cluster.is_down() {
+        return Err(Rejection::RestoreRunning(c.name.clone()));
     }
     let at_ms = Some(now_ms.saturating_add(c.grace_ms));
     let mut events = vec![ClusterDeletionScheduledV1 { name: c.name.clone(), at_ms }.into()];

@@ -8,10 +8,14 @@ use crate::state::State;
 use oi_events::ClusterEvent;
 use std::sync::Arc;
 
+/// The level from which on certificates of etcd peers have a name of their own.
+const NAMED_PEERS: u16 = 4;
+
 /// Folds an event into the state.
 pub(crate) fn fold(state: &mut State, event: &ClusterEvent) {
     match event {
         ClusterEvent::ClusterCreated(e) => {
+            let named_peers = state.level() >= NAMED_PEERS;
             state.clusters.insert(
                 e.name.clone(),
                 Arc::new(Cluster {
@@ -35,8 +39,10 @@ pub(crate) fn fold(state: &mut State, event: &ClusterEvent) {
                     rotation: None,
                     addons: None,
                     tunnel: None,
+                    needs_tunnel: Vec::new(),
                     endpoint: None,
                     issuers: Default::default(),
+                    named_peers,
                 }),
             );
         }

@@ -2,7 +2,7 @@
 
 use crate::rejection::Rejection;
 use crate::state::State;
-use crate::validate::{is_host_name, overlap, parse_cidr};
+use crate::validate::{is_dns_name, is_host_name, overlap, parse_cidr};
 use ipnet::IpNet;
 use oi_events::{ClusterSpec, KubernetesVersion};
 use std::net::IpAddr;
@@ -78,27 +78,32 @@ pub(crate) fn check_spec(state: &State, c: &ClusterSpec) -> Result<(), Rejection
         }
     }
     if !is_host_name(&c.dns_domain) || c.dns_domain.len() > DNS_DOMAIN {
-        return invalid(
-            "DNS domain",
-            &c.dns_domain,
-            "it is not a DNS name of at most 200 characters, for example cluster.local",
-        );
+        let problem = "it is not a DNS name of at most 200 characters, for example cluster.local";
+        return Err(not_usable("DNS domain", &c.dns_domain, problem, is_dns_name(&c.dns_domain)));
     }
     check_sans(&c.extra_sans)
 }
 
+/// What is refused; `before` says whether levels before 4 took it.
+fn not_usable(field: &'static str, value: &str, problem: &str, before: bool) -> Rejection {
+    let (value, problem) = (value.to_owned(), problem.to_owned());
+    if before {
+        Rejection::Limit { field, value, problem }
+    } else {
+        Rejection::Invalid { field, value, problem }
+    }
+}
+
 pub(crate) fn check_sans(extra_sans: &[String]) -> Result<(), Rejection> {
-    let invalid = |field, value: &str, problem: &str| {
-        Err(Rejection::Invalid { field, value: value.to_owned(), problem: problem.to_owned() })
-    };
     if extra_sans.len() > EXTRA_SANS {
         let count = extra_sans.len().to_string();
-        return invalid("number of extra SANs", &count, "use at most 100");
+        return Err(not_usable("number of extra SANs", &count, "use at most 100", true));
     }
     for san in extra_sans {
-        if san.parse::<IpAddr>().is_err() && !is_host_name(san.strip_prefix("*.").unwrap_or(san)) {
+        let name = san.strip_prefix("*.").unwrap_or(san);
+        if san.parse::<IpAddr>().is_err() && !is_host_name(name) {
             let problem = "it is neither a DNS name in small letters nor an IP address";
-            return invalid("extra SAN", san, problem);
+            return Err(not_usable("extra SAN", san, problem, is_dns_name(name)));
         }
     }
     Ok(())

@@ -70,16 +70,26 @@ pub struct Cluster {
     pub addons: Option<InstalledAddons>,
     /// The tunnel to its worker nodes; none where they reach each other without.
     pub tunnel: Option<Tunnel>,
+    /// Objects in it that name Services, which its API servers cannot call without a tunnel.
+    pub needs_tunnel: Vec<String>,
     /// Where its API is reached; none for the oldest ingress.
     pub endpoint: Option<Endpoint>,
     /// Who is to say who its users are, beside itself.
     pub issuers: Arc<Vec<Issuer>>,
+    /// Its etcd members have had certificates with a peer's name since its creation, so that
+    /// nothing else of the same authority is taken for a peer.
+    pub named_peers: bool,
 }
 
 impl Cluster {
     /// Whether its API can be asked: it has answered, and nothing stops it.
     pub fn answers(&self) -> bool {
-        self.phase == ClusterPhase::Ready && !self.hibernated && self.restore.is_none()
+        self.phase == ClusterPhase::Ready && !self.hibernated && !self.is_down()
+    }
+
+    /// Whether a restore keeps it from running. One that is still unpacked does not.
+    pub(crate) fn is_down(&self) -> bool {
+        self.restore.as_ref().is_some_and(Restore::is_down)
     }
 
     /// Whether a backup of it can be read, and will be unless somebody decides otherwise.

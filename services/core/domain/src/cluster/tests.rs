@@ -174,6 +174,17 @@ fn names_that_some_would_take_for_addresses_are_refused() {
 }
 
 #[test]
+fn a_name_in_large_letters_is_refused_with_the_reason() {
+    let mut world = World::with_hypervisors();
+    for san in ["API.example.org", "api.example.org:443", "api_1.example.org"] {
+        let mut create = cluster("test");
+        create.spec.extra_sans = vec![san.to_owned()];
+        let refused = world.try_run(create).unwrap_err().to_string();
+        assert!(refused.contains("a DNS name in small letters"), "{refused}");
+    }
+}
+
+#[test]
 fn a_cluster_has_so_many_names_and_nodes_and_no_more() {
     let mut world = three();
     let names = |count: usize| {

@@ -10,7 +10,10 @@ fn absolute(path: &str) -> bool {
     path.len() > 1 && path.starts_with('/') && !path.split('/').any(|part| part == "..")
 }
 
-/// What can be said without a look at others.
+/// The level from which on an address is one of which others can make use, and no cluster's.
+pub(crate) const ADDRESSES: u16 = 4;
+
+/// What can be said of all but the address without a look at others.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -43,27 +46,27 @@ pub(crate) fn check(c: &RegisterHypervisorV1) -> Result<(), String> {
     if !absolute(&c.data_dir) {
         return Err(format!("data directory {:?} is not an absolute path", c.data_dir));
     }
+    Ok(())
+}
+
+/// The address is one of which others can make use, and in the way of no cluster.
+///
+/// # Errors
+/// What is wrong with it, or which cluster has it.
+pub(crate) fn check_address(state: &State, c: &RegisterHypervisorV1) -> Result<(), Rejection> {
     // What other machines reach at such an address is not this one.
     let link_local = match c.address {
         IpAddr::V4(ip) => ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_unicast_link_local(),
     };
-    let elsewhere = link_local || c.address.is_loopback();
+    let is_new = state.level() >= ADDRESSES;
+    let elsewhere = is_new && (link_local || c.address.is_loopback());
     if elsewhere || c.address.is_unspecified() || c.address.is_multicast() {
-        return Err(format!("address {} is none that other machines can reach", c.address));
-    }
-    Ok(())
-}
-
-/// It is in the way of no other hypervisor and of no cluster.
-///
-/// # Errors
-/// Names the other one.
-pub(crate) fn check_place(state: &State, c: &RegisterHypervisorV1) -> Result<(), Rejection> {
-    let mut others = state.hypervisors.iter().filter(|(name, _)| **name != c.name);
-    if let Some((other, _)) = others.find(|(_, h)| h.spec.cri_endpoint == c.cri_endpoint) {
-        let problem = format!("endpoint {} belongs to hypervisor {other} already", c.cri_endpoint);
+        let problem = format!("address {} is none that other machines can reach", c.address);
         return Err(Rejection::HypervisorInvalid { name: c.name.clone(), problem });
+    }
+    if !is_new {
+        return Ok(());
     }
     // The rule for a new cluster, seen from the other side.
     for (name, cluster) in &state.clusters {
@@ -82,4 +85,17 @@ pub(crate) fn check_place(state: &State, c: &RegisterHypervisorV1) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// The endpoint is no other hypervisor's.
+///
+/// # Errors
+/// Names the other one.
+pub(crate) fn check_endpoint(state: &State, c: &RegisterHypervisorV1) -> Result<(), Rejection> {
+    let mut others = state.hypervisors.iter().filter(|(name, _)| **name != c.name);
+    let Some((other, _)) = others.find(|(_, h)| h.spec.cri_endpoint == c.cri_endpoint) else {
+        return Ok(());
+    };
+    let problem = format!("endpoint {} belongs to hypervisor {other} already", c.cri_endpoint);
+    Err(Rejection::HypervisorInvalid { name: c.name.clone(), problem })
 }

@@ -1,12 +1,14 @@
 //! Decisions about hypervisors.
 
 use crate::guards::next_generation;
-use crate::hypervisor::check::{check, check_place};
+use crate::hypervisor::check::{check, check_address, check_endpoint};
 use crate::hypervisor::update::update;
 use crate::hypervisor::{Hypervisor, Reach};
 use crate::rejection::Rejection;
 use crate::state::State;
-use oi_events::{CordonHypervisorV1, HypervisorCordonedV1, SharePortsV1};
+use oi_events::{
+    CordonHypervisorV1, Generation, HypervisorCordonedV1, SharePortsV1, StraysSeenV1, StraysV1,
+};
 use oi_events::{
     Event, ForgetOrphansV1, HypervisorCommand, HypervisorName, HypervisorObservedV1,
     HypervisorRegisteredV1, HypervisorUnregisteredV1, OrphansForgottenV1, PortsSharedV1,
@@ -33,8 +35,10 @@ fn register(state: &State, c: &RegisterHypervisorV1) -> Result<Vec<Event>, Rejec
         }
         return Err(Rejection::HypervisorExists(c.name.clone()));
     }
-    check(c).map_err(|problem| Rejection::HypervisorInvalid { name: c.name.clone(), problem })?;
-    check_place(state, c)?;
+    let invalid = |problem| Rejection::HypervisorInvalid { name: c.name.clone(), problem };
+    check(c).map_err(invalid)?;
+    check_address(state, c)?;
+    check_endpoint(state, c)?;
     Ok(vec![
         HypervisorRegisteredV1 { hypervisor: c.clone(), generation: next_generation(state) }.into(),
     ])
@@ -129,4 +133,18 @@ pub(crate) fn observed(
         Reach::Unknown => return Ok(Vec::new()),
     };
     Ok(vec![HypervisorObservedV1 { name: name.clone(), reachable, detail }.into()])
+}
+
+/// What stands there and belongs to nobody, where that is something else than is known.
+pub(crate) fn strays_seen(
+    state: &State,
+    name: &HypervisorName,
+    generation: Generation,
+    strays: &StraysV1,
+) -> Vec<Event> {
+    let known = state.hypervisors.get(name);
+    if known.is_none_or(|h| h.generation != generation || h.strays == *strays) {
+        return Vec::new();
+    }
+    vec![StraysSeenV1 { name: name.clone(), strays: strays.clone() }.into()]
 }

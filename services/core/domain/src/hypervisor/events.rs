@@ -3,7 +3,7 @@
 use crate::hypervisor::{Hypervisor, Reach};
 use crate::job::events::forget_failures;
 use crate::state::State;
-use oi_events::{ClusterUid, HypervisorEvent, HypervisorName, JobTarget, NodeName};
+use oi_events::{ClusterUid, HypervisorEvent, HypervisorName, JobTarget, NodeName, StraysV1};
 use std::sync::Arc;
 
 /// Folds an event into the state.
@@ -65,6 +65,11 @@ pub(crate) fn fold(state: &mut State, event: &HypervisorEvent) {
         HypervisorEvent::OrphanForgotten(e) => {
             forget_orphan(state, &e.hypervisor, e.cluster_uid, &e.node);
         }
+        HypervisorEvent::StraysSeen(e) => {
+            if let Some(h) = state.hypervisor_mut(&e.name) {
+                h.strays = e.strays.clone();
+            }
+        }
     }
 }
 
@@ -110,6 +115,15 @@ pub(crate) fn summary(event: &HypervisorEvent) -> String {
         HypervisorEvent::OrphansForgotten(_) => "orphans forgotten".to_owned(),
         HypervisorEvent::OrphanForgotten(e) => {
             format!("what is left of node {} is forgotten: clear it by hand", e.node)
+        }
+        HypervisorEvent::StraysSeen(e) if e.strays == StraysV1::default() => {
+            "nothing stands there that belongs to nobody".to_owned()
+        }
+        HypervisorEvent::StraysSeen(e) => {
+            let StraysV1 { pods, directories, ports } = &e.strays;
+            let ports = ports.iter().map(|port| format!("port {port}"));
+            let all: Vec<String> = pods.iter().chain(directories).cloned().chain(ports).collect();
+            format!("stands there and belongs to nobody: {}", all.join(", "))
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What is known of hypervisors.
 
-use oi_events::{ClusterName, ClusterUid, Generation, NodeName, PortUse, RegisterHypervisorV1};
+use oi_events::{
+    ClusterName, ClusterUid, Generation, NodeName, PortUse, RegisterHypervisorV1, StraysV1,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +36,8 @@ pub struct Hypervisor {
     pub orphans: Vec<Orphan>,
     /// Host ports beside those of its range that clusters may share.
     pub shared_ports: BTreeSet<u16>,
+    /// What stands on it and belongs to nobody.
+    pub strays: StraysV1,
 }
 
 impl Hypervisor {
@@ -48,6 +52,7 @@ impl Hypervisor {
             prepared: false,
             orphans: Vec::new(),
             shared_ports: BTreeSet::new(),
+            strays: StraysV1::default(),
         }
     }
 

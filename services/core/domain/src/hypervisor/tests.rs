@@ -43,8 +43,25 @@ fn what_cannot_work_is_refused() {
     assert_eq!(refused(&|c| c.port_low = 0), invalid);
     assert_eq!(refused(&|c| c.port_high = 29_999), invalid);
     assert_eq!(refused(&|c| c.data_dir = "var/lib".to_owned()), invalid);
-    for address in ["0.0.0.0", "224.0.0.1", "127.0.0.1", "169.254.0.1", "::1", "fe80::1"] {
+    for address in ["0.0.0.0", "224.0.0.1"] {
         assert_eq!(refused(&|c| c.address = address.parse().unwrap()), invalid, "{address}");
+    }
+}
+
+#[test]
+fn an_address_that_is_of_no_use_is_refused_from_level_4_on() {
+    let older = |level| {
+        let mut world = World::with_cluster();
+        world.run(RaiseFeatureLevelV1 { level });
+        world
+    };
+    for address in ["127.0.0.1", "169.254.0.1", "::1", "fe80::1", "10.244.7.7"] {
+        let mut command = hypervisor(7);
+        command.address = address.parse().unwrap();
+        let accepted = older(3).run(command.clone());
+        assert_eq!(kinds(&accepted), ["HypervisorRegistered"], "{address}: as it was decided");
+        let refused = older(4).rejection(command);
+        assert!(["hypervisor-invalid", "overlap"].contains(&refused), "{address}");
     }
 }
 
@@ -125,6 +142,27 @@ fn what_nodes_depend_on_is_changed_once_they_have_moved() {
 }
 
 #[test]
+fn one_with_an_address_of_then_can_be_changed_as_long_as_that_stays() {
+    let mut world = World::with_cluster();
+    for (n, address) in [(7, "127.0.0.1"), (8, "10.244.7.7")] {
+        world.run(RegisterHypervisorV1 { address: address.parse().unwrap(), ..hypervisor(n) });
+    }
+    world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
+    for (n, address) in [(7, "127.0.0.1"), (8, "10.244.7.7")] {
+        let wider = RegisterHypervisorV1 {
+            address: address.parse().unwrap(),
+            port_high: 40_000,
+            ..hypervisor(n)
+        };
+        let command = UpdateHypervisorV1 { hypervisor: wider.clone() };
+        assert_eq!(kinds(&world.run(command)), ["HypervisorUpdated"], "{address}");
+        let worse = RegisterHypervisorV1 { address: "127.0.0.2".parse().unwrap(), ..wider };
+        let command = UpdateHypervisorV1 { hypervisor: worse };
+        assert_eq!(world.rejection(command), "hypervisor-invalid");
+    }
+}
+
+#[test]
 fn a_range_keeps_the_ports_that_clusters_share() {
     let mut world = newest();
     let endpoint = Some(Endpoint { host: "api.test".to_owned(), port: 30_005, forwarded: false });
@@ -192,4 +230,30 @@ fn one_with_nodes_cannot_be_forgotten() {
     assert_eq!(kinds(&world.run(forget("hv-1"))), ["HypervisorUnregistered"]);
     world.run(hypervisor(1));
     assert_eq!(world.owed().len(), 1, "a new life is looked at anew");
+}
+
+#[test]
+fn ports_on_which_something_else_listens_are_not_given_out() {
+    let mut world = World::with_hypervisors();
+    world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
+    let all: Vec<_> = world.state.hypervisors.values().cloned().collect();
+    let held = all[0].spec.port_low;
+    for h in all {
+        let strays = StraysV1 { ports: vec![held], ..StraysV1::default() };
+        let (name, generation) = (h.spec.name.clone(), h.generation);
+        let seen = |generation| ReportObservationV1 {
+            observation: Observation::StraysSeen {
+                name: name.clone(),
+                generation,
+                strays: strays.clone(),
+            },
+        };
+        assert_eq!(world.run(seen(Generation(generation.0 + 1))), [], "of another life");
+        assert_eq!(kinds(&world.run(seen(generation))), ["StraysSeen"]);
+        assert_eq!(world.run(seen(generation)), []);
+    }
+    world.run(cluster("test"));
+    world.run(node("test", "cp-1", Role::ControlPlane));
+    let ports: Vec<u16> = world.node("test", "cp-1").ports.values().copied().collect();
+    assert!(!ports.is_empty() && !ports.contains(&held), "{ports:?}");
 }

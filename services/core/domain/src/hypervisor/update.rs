@@ -2,7 +2,7 @@
 
 use crate::guards::next_generation;
 use crate::hypervisor::Hypervisor;
-use crate::hypervisor::check::{check, check_place};
+use crate::hypervisor::check::{check, check_address, check_endpoint};
 use crate::rejection::Rejection;
 use crate::state::State;
 use oi_events::{Event, HypervisorUpdatedV1, RegisterHypervisorV1};
@@ -16,7 +16,13 @@ pub(crate) fn update(state: &State, after: &RegisterHypervisorV1) -> Result<Vec<
     }
     let invalid = |problem| Rejection::HypervisorInvalid { name: after.name.clone(), problem };
     check(after).map_err(invalid)?;
-    check_place(state, after)?;
+    // What was accepted once, by the rules of then, may stay.
+    if after.address != known.spec.address {
+        check_address(state, after)?;
+    }
+    if after.cri_endpoint != known.spec.cri_endpoint {
+        check_endpoint(state, after)?;
+    }
     check_fixed(state, known, after).map_err(invalid)?;
     check_ports(state, known, after)?;
     let hypervisor = after.clone();

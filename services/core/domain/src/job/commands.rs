@@ -8,9 +8,10 @@ use crate::jobs::is_unfinished;
 use crate::node::commands::members_changed;
 use crate::rejection::Rejection;
 use crate::state::State;
+use crate::upgrade::commands::images_missing;
 use oi_events::{
     BackupDeletedV1, CancelJobV1, ClusterDeletedV1, ClusterName, DeleteBackupV1, Event,
-    FailureClass, JobCommand, JobDeadLetteredV2, JobFailedV1, JobKind, JobOutput, JobResult,
+    FailureClass, JobCommand, JobDeadLetteredV2, JobFailedV1, JobId, JobKind, JobOutput, JobResult,
     JobRetriedV1, JobSucceededV1, JobTarget, NodeName, NodeRemovedV1, OrphanRemovedV1, ReportJobV2,
     RetryJobV1, shorten,
 };
@@ -33,6 +34,9 @@ fn pause_ms(attempt: u32) -> u64 {
     (1000_u64 << attempt.saturating_sub(1).min(6)).min(60_000)
 }
 
+/// The level from which on texts are recorded no longer than fits.
+const SHORTENED: u16 = 4;
+
 /// A report about what is no longer owed (done already, or of an older
 /// generation) changes nothing.
 fn report(state: &State, c: &ReportJobV2, now_ms: u64) -> Result<Vec<Event>, Rejection> {
@@ -42,6 +46,10 @@ fn report(state: &State, c: &ReportJobV2, now_ms: u64) -> Result<Vec<Event>, Rej
     let attempts = state.failures.get(&c.job).map_or(0, |t| t.attempts);
     let failed = attempts.saturating_add(1);
     let job = c.job.clone();
+    let told = |message: &String| {
+        let message = message.clone();
+        if state.level() >= SHORTENED { shorten(message) } else { message }
+    };
     let again = |message: String| {
         let retry_at_ms = now_ms.saturating_add(pause_ms(failed));
         JobFailedV1 { job: job.clone(), attempt: failed, message, retry_at_ms }.into()
@@ -52,24 +60,43 @@ fn report(state: &State, c: &ReportJobV2, now_ms: u64) -> Result<Vec<Event>, Rej
             None => vec![again("it was reported done without its output".to_owned())],
         },
         JobResult::Failed { message, class: FailureClass::Transient } => {
-            vec![again(shorten(message.clone()))]
+            let failed_again = vec![again(told(message))];
+            with_what_follows(state, &c.job, failed, false, failed_again)
         }
         JobResult::Failed { message, class: FailureClass::Permanent } => {
-            vec![
-                JobDeadLetteredV2 {
-                    job: job.clone(),
-                    attempts: failed,
-                    message: shorten(message.clone()),
-                }
-                .into(),
-            ]
+            let (job, message) = (job.clone(), told(message));
+            let given_up = vec![JobDeadLetteredV2 { job, attempts: failed, message }.into()];
+            with_what_follows(state, &c.job, failed, true, given_up)
         }
         JobResult::DeadLettered => {
             let message = "delivered too often without any outcome".to_owned();
             // How often it failed before is known already.
-            vec![JobDeadLetteredV2 { job: job.clone(), attempts: 0, message }.into()]
+            let job = job.clone();
+            let given_up = vec![JobDeadLetteredV2 { job, attempts: 0, message }.into()];
+            with_what_follows(state, &c.job, failed, true, given_up)
         }
     })
+}
+
+/// The same with what follows from a failure: an upgrade without its images goes back, and a
+/// restore whose backup cannot be unpacked ends.
+fn with_what_follows(
+    state: &State,
+    job: &JobId,
+    tries: u32,
+    hopeless: bool,
+    mut events: Vec<Event>,
+) -> Vec<Event> {
+    match JobTarget::parse(job) {
+        Some(JobTarget::Node { cluster, node, step: JobKind::PullImages, .. }) => {
+            events.extend(images_missing(state, &cluster, &node, tries, hopeless));
+        }
+        Some(JobTarget::Node { cluster, step: JobKind::StageRestore, .. }) if hopeless => {
+            events.extend(backup::restore::not_staged(state, &cluster));
+        }
+        _ => {}
+    }
+    events
 }
 
 /// What holds now that a job has succeeded; none where its output is not what it must be.
@@ -100,7 +127,7 @@ fn succeeded(state: &State, c: &ReportJobV2, output: &JobOutput) -> Option<Vec<E
             if step == JobKind::RemoveNode {
                 events.push(NodeRemovedV1 { cluster, name: node }.into());
             } else if step == JobKind::StageRestore {
-                events.extend(backup::restore::staged(state, &cluster, &node));
+                events.extend(backup::restore::staged(state, &cluster));
             } else if step == JobKind::EnsureEtcd {
                 events.extend(first_join(state, &cluster, &node));
             }
@@ -148,6 +175,9 @@ fn cancel(state: &State, c: &CancelJobV1) -> Result<Vec<Event>, Rejection> {
         }
         JobKind::ReconcileAddons => {
             "it keeps what is to be inside of the cluster: change that instead (`oi cluster addons`)"
+        }
+        JobKind::PullImages => {
+            "the upgrade of its cluster waits for it: take that back instead (`oi cluster upgrade --rollback`)"
         }
         JobKind::TakeBackup | JobKind::DropBackup | JobKind::ShredKey => {
             "what was deleted must not stay readable"

@@ -4,6 +4,7 @@ use crate::addons::events::addons_mut;
 use crate::backup::events::restored;
 use crate::job::{JobFailure, Retry};
 use crate::state::State;
+use crate::upgrade::events::images_found;
 use oi_events::{ClusterName, JobEvent, JobId, JobKind, JobTarget, NodeName};
 
 /// Folds an event into the state.
@@ -59,6 +60,11 @@ fn job_done(state: &mut State, job: &JobId) {
         | JobKind::StopNode
         | JobKind::RestoreEtcd => node_step_done(state, &target),
         JobKind::ReconcileAddons => addons_done(state, &target),
+        JobKind::PullImages => {
+            if let JobTarget::Node { cluster, node, .. } = &target {
+                images_found(state, cluster, node);
+            }
+        }
         // Events of their own say what follows.
         JobKind::RemoveNode
         | JobKind::ShredKey

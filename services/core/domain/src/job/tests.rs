@@ -38,6 +38,7 @@ fn a_failure_is_due_again_after_a_pause_that_doubles() {
 #[test]
 fn a_failure_is_recorded_no_longer_than_fits() {
     let mut world = World::new();
+    world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
     world.run(hypervisor(0));
     let job = world.owed().remove(0);
     for class in [FailureClass::Transient, FailureClass::Permanent] {

@@ -9,7 +9,8 @@ use crate::rejection::Rejection;
 use crate::state::State;
 use crate::validate::service_ip;
 use oi_events::{
-    CertificateReplacedV1, ClusterName, Credential, Event, NodeName, RenewCertificatesV1, Role,
+    CertificateReplacedV1, ClusterName, ClusterUid, Credential, Event, NodeName,
+    RenewCertificatesV1, Role,
 };
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -72,6 +73,11 @@ fn mint_leaf(
     context.mint.leaf(cluster.uid, issuer, leaf)
 }
 
+/// The name in the certificates of a cluster's etcd peers, and in no other one of its authority.
+pub fn etcd_peer_name(cluster: ClusterUid) -> String {
+    format!("{cluster}.etcd-peer.oi")
+}
+
 /// All identities of a control plane's components, and of a member.
 fn leaves(
     state: &State,
@@ -90,7 +96,7 @@ fn leaves(
     if of_member {
         leaves.extend([
             Leaf::EtcdServer { member: member.clone(), ips: ips.clone() },
-            Leaf::EtcdPeer { member, ips },
+            Leaf::EtcdPeer { member, peer_name: etcd_peer_name(cluster.uid), ips },
             Leaf::EtcdHealthcheckClient,
         ]);
     }

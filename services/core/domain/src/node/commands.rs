@@ -1,6 +1,7 @@
 //! Decisions about nodes.
 
 use super::{certificates, replace, scale};
+use crate::backup::restore::{STAGED, first};
 use crate::cluster::{Cluster, ClusterPhase};
 use crate::decide::Context;
 use crate::guards::{known, next_generation, running, settled, staying};
@@ -36,6 +37,13 @@ fn add(state: &State, c: &AddNodeV1, context: &Context<'_>) -> Result<Vec<Event>
     let cluster = running(state, &c.cluster)?;
     if cluster.nodes.contains_key(&c.name) {
         return Err(Rejection::NodeExists { cluster: c.cluster.clone(), node: c.name.clone() });
+    }
+    // The membership to which an abort returns has no place for a new member. Where no member
+    // answers, it takes one to restore again.
+    let restores = cluster.restore.is_some() && !cluster.is_of_backup();
+    let is_member = c.role == Role::ControlPlane && first(state, cluster).is_some();
+    if state.level() >= STAGED && restores && is_member {
+        return Err(Rejection::RestoreRunning(c.cluster.clone()));
     }
     let (hypervisor, ports) = place(state, &c.cluster, c.role, c.hypervisor.as_ref())?;
     let placing = Placing { name: c.name.clone(), role: c.role, hypervisor, ports };
@@ -80,7 +88,7 @@ pub(crate) fn place_node(
     if cluster.nodes.len() >= NODES {
         let (field, value) = ("number of nodes", (cluster.nodes.len() + 1).to_string());
         let problem = format!("a cluster has at most {NODES}: remove some first");
-        return Err(Rejection::Invalid { field, value, problem });
+        return Err(Rejection::Limit { field, value, problem });
     }
     let Placing { name, role, hypervisor, ports } = placing;
     let address = state.hypervisors[&hypervisor].spec.address;

@@ -27,17 +27,29 @@ pub(crate) fn owed(name: &ClusterName, cluster: &Cluster) -> Vec<Job> {
     jobs
 }
 
+/// What a node owes.
+pub(crate) fn owed_steps(cluster: &Cluster, name: &NodeName) -> Vec<JobKind> {
+    let mut steps = owed_to_run(cluster, name);
+    if cluster.owes_images(name) {
+        steps.push(JobKind::PullImages);
+    }
+    steps
+}
+
 /// etcd members come one at a time, the oldest first, and an API server waits
 /// for its own member; the very first node's parts all start at once.
-pub(crate) fn owed_steps(cluster: &Cluster, name: &NodeName) -> Vec<JobKind> {
+fn owed_to_run(cluster: &Cluster, name: &NodeName) -> Vec<JobKind> {
     let Some(node) = cluster.nodes.get(name) else { return Vec::new() };
     let not_done = |step: &JobKind| !node.done.contains(step);
     if node.removing {
-        return vec![if cluster.owes_leave(node) {
-            JobKind::LeaveCluster
-        } else {
-            JobKind::RemoveNode
-        }];
+        if !cluster.owes_leave(node) {
+            return vec![JobKind::RemoveNode];
+        }
+        if !cluster.is_down() {
+            return vec![JobKind::LeaveCluster];
+        }
+        // The membership to which an abort returns knows it: it leaves once the restore has ended.
+        return [JobKind::StopNode].into_iter().filter(not_done).collect();
     }
     if cluster.hibernated {
         return [JobKind::StopNode].into_iter().filter(not_done).collect();
@@ -62,8 +74,8 @@ fn steps_of_start(cluster: &Cluster, name: &NodeName, node: &Node) -> Vec<JobKin
         .control_planes()
         .into_iter()
         .take_while(|(other, _)| *other != name)
-        .all(|(_, older)| older.joined);
-    let leaving = cluster.nodes.values().any(|other| cluster.owes_leave(other));
+        .all(|(other, older)| older.joined || cluster.is_given_up(other));
+    let leaving = !cluster.is_down() && cluster.nodes.values().any(|n| cluster.owes_leave(n));
     // A member that starts anew under its API server is kept out of the way of clients.
     let at_once = cluster.is_oldest(name) && cluster.rotation.is_none();
     node.steps()

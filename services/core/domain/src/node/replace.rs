@@ -53,7 +53,7 @@ fn replacement(
         .nodes
         .get(old)
         .ok_or_else(|| Rejection::NodeUnknown { cluster: name.clone(), node: old.clone() })?;
-    if node.removing || cluster.replacement_of(old).is_some() {
+    if node.removing || cluster.replacement_of(old, state.level()).is_some() {
         return Ok(None);
     }
     if node.role == Role::ControlPlane {

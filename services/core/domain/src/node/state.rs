@@ -1,5 +1,6 @@
 //! What is known of a node.
 
+use crate::backup::RestoreStage;
 use crate::cluster::{Cluster, ClusterPhase};
 use oi_events::{
     Component, Credential, Generation, HypervisorName, Issuer, JobKind, KubernetesVersion,
@@ -120,6 +121,9 @@ pub(crate) fn default_components(role: Role) -> &'static [Component] {
     }
 }
 
+/// The level from which on a node replaces only an older one.
+pub(crate) const SUCCESSORS: u16 = 4;
+
 impl Cluster {
     /// Nodes that are to stay and are `wanted`, by role, then by age.
     pub fn staying(&self, wanted: impl Fn(&Node) -> bool) -> Vec<(&NodeName, &Node)> {
@@ -144,12 +148,13 @@ impl Cluster {
         self.staying(|n| n.components.contains(&component))
     }
 
-    /// The node that takes the place of another one. A later node of the old one's name has
-    /// nothing to do with that.
-    pub fn replacement_of(&self, old: &NodeName) -> Option<&NodeName> {
+    /// The node that takes the place of another one, by the rules of a log's level. A later node
+    /// of the old one's name has nothing to do with that.
+    pub(crate) fn replacement_of(&self, old: &NodeName, level: u16) -> Option<&NodeName> {
         let since = self.nodes.get(old)?.added;
         let mut others = self.nodes.iter();
-        let found = others.find(|(_, n)| n.replaces.as_ref() == Some(old) && n.added > since);
+        let later = |n: &Node| n.added > since || level < SUCCESSORS;
+        let found = others.find(|(_, n)| n.replaces.as_ref() == Some(old) && later(n));
         found.map(|(name, _)| name)
     }
 
@@ -163,17 +168,20 @@ impl Cluster {
         node.removing
             && node.role == Role::ControlPlane
             && self.phase != ClusterPhase::Deleting
-            // A restore begins a new membership.
-            && self.restore.as_ref().is_none_or(|restore| !restore.is_down())
+            // A restore begins a new membership, without a way back in a log below level 4.
+            && self.restore.as_ref().is_none_or(|r| r.stage != RestoreStage::AtOnce)
             && !node.done.contains(&JobKind::LeaveCluster)
     }
 
-    /// Whether each node that is to stay has all its steps done, and there is at
-    /// least one of each role.
+    /// Whether each node that is to stay, and that a restore does not do without, has all its
+    /// steps done, and there is at least one of each role.
     pub fn is_converged(&self) -> bool {
         !self.control_planes().is_empty()
             && !self.ingresses().is_empty()
-            && self.nodes.values().all(|n| n.removing || n.is_ready())
+            && self
+                .nodes
+                .iter()
+                .all(|(name, n)| n.removing || n.is_ready() || self.is_given_up(name))
     }
 
     /// The same, and no node leaves: the time for a next step that touches one.

@@ -28,6 +28,7 @@ fn members_of_a_cluster_spread_and_clusters_share() {
 #[test]
 fn hypervisors_at_one_address_have_no_port_twice() {
     let mut world = World::with_cluster();
+    world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
     world.run(RegisterHypervisorV1 { address: "192.0.2.1".parse().unwrap(), ..hypervisor(3) });
     world.run(cluster("other"));
     world.run(AddNodeV1 {
@@ -376,6 +377,7 @@ fn a_node_stands_for_all_whose_place_was_taken_before_it() {
 #[test]
 fn a_node_under_the_name_of_a_replaced_one_is_another_one_and_stays() {
     let mut world = three();
+    world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
     world.run(ReplaceNodeV1 { cluster: name("test"), name: name("cp-1") });
     settle(&mut world);
     let events = world.run(node("test", "cp-1", Role::ControlPlane));
@@ -386,4 +388,21 @@ fn a_node_under_the_name_of_a_replaced_one_is_another_one_and_stays() {
     // It can be replaced in its turn.
     let again = world.run(ReplaceNodeV1 { cluster: name("test"), name: name("cp-1") });
     assert!(kinds(&again).contains(&"NodeReplacementStarted"));
+}
+
+#[test]
+fn certificates_that_end_while_all_is_off_are_renewed_of_all_nodes_at_once() {
+    let mut world = three();
+    // No one waits for another: without new certificates on a majority, no member is well.
+    world.now_ms = 1_970_000_000_000;
+    let mut renewed = Vec::new();
+    while let Some(Command::Node(NodeCommand::RenewCertificates(renewal))) =
+        due(&world.state, world.now_ms).into_iter().next()
+    {
+        renewed.push(renewal.node.to_string());
+        world.run(renewal);
+    }
+    assert_eq!(renewed, ["cp-1", "cp-2", "cp-3"]);
+    let members = world.owed().into_iter().filter(|job| job.ends_with(".etcd")).count();
+    assert_eq!(members, 3);
 }

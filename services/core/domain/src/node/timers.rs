@@ -21,15 +21,19 @@ pub(crate) fn due(name: &ClusterName, cluster: &Cluster, now_ms: u64) -> Option<
     }
     let settled = cluster.is_converged();
     let due = |n: &Node| {
-        !n.removing
-            && n.renew_at_ms.iter().any(|(name, at)| {
-                let end = n.credentials.get(name).map_or(u64::MAX, |c| c.not_after_ms);
-                let late = at.saturating_add(end.saturating_sub(*at) / 2);
-                if settled { *at <= now_ms } else { late <= now_ms }
-            })
+        let is_time = n.renew_at_ms.values().any(|at| *at <= now_ms);
+        !n.removing && if settled { is_time } else { is_late(n, now_ms) }
     };
     let (node, _) = cluster.nodes.iter().find(|(_, n)| due(n))?;
     Some(RenewCertificatesV1 { cluster: name.clone(), node: node.clone() }.into())
+}
+
+/// Whether half of the time is over that a certificate has left when it is to be renewed.
+pub(crate) fn is_late(node: &Node, now_ms: u64) -> bool {
+    node.renew_at_ms.iter().any(|(name, at)| {
+        let end = node.credentials.get(name).map_or(u64::MAX, |c| c.not_after_ms);
+        at.saturating_add(end.saturating_sub(*at) / 2) <= now_ms
+    })
 }
 
 /// How many nodes of hypervisors that stay away begin to move at a time.

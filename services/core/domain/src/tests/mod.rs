@@ -1,6 +1,7 @@
 //! Tests that cross features.
 
 mod clocks;
+mod health;
 mod plan;
 mod properties;
 pub(crate) mod scenario;

@@ -37,12 +37,14 @@ pub(super) enum Step {
     Token(u8),
     Revoke(u8),
     Repaired(u8),
+    TunnelNeeded(u8, u8),
     Tunnel(u8),
     Link(u8, u8),
     Unlink(u8, u8),
     Endpoint(u8, Option<u8>, u16),
     Users(u8, u8),
     Share(u8, Vec<u16>),
+    Strays(u8, u16),
     Sans(u8, u8),
     Update(u8, u16, bool),
 }
@@ -71,6 +73,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => (0..4_u8).prop_map(Step::Token),
         1 => (0..4_u8).prop_map(Step::Revoke),
         1 => (0..4_u8).prop_map(Step::Repaired),
+        1 => (0..4_u8, 0..3_u8).prop_map(|(n, k)| Step::TunnelNeeded(n, k)),
         1 => (0..4_u8).prop_map(Step::Tunnel),
         2 => (0..4_u8, 0..20_u8).prop_map(|(c, k)| Step::Link(c, k)),
         1 => (0..4_u8, 0..20_u8).prop_map(|(c, k)| Step::Unlink(c, k)),
@@ -80,6 +83,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => (0..4_u8, 0..3_u8).prop_map(|(c, n)| Step::Users(c, n)),
         1 => (0..7_u8, prop::collection::vec(29_998..30_004_u16, 0..3))
             .prop_map(|(h, ports)| Step::Share(h, ports)),
+        1 => (0..7_u8, 29_998..30_012_u16).prop_map(|(h, port)| Step::Strays(h, port)),
         1 => (0..4_u8, 0..3_u8).prop_map(|(c, n)| Step::Sans(c, n)),
         1 => (0..7_u8, 29_998..30_012_u16, any::<bool>())
             .prop_map(|(h, high, moves)| Step::Update(h, high, moves)),
@@ -177,6 +181,11 @@ fn command(world: &World, step: Step) -> Option<Command> {
         Step::Register(n) => hypervisor(n).into(),
         Step::Cordon(n, cordoned) => CordonHypervisorV1 { name: h(n), cordoned }.into(),
         Step::Share(n, ports) => SharePortsV1 { name: h(n), ports }.into(),
+        Step::Strays(n, port) => {
+            let generation = world.state.hypervisors.get(&h(n))?.generation;
+            let strays = StraysV1 { ports: vec![port], ..StraysV1::default() };
+            seen(Observation::StraysSeen { name: h(n), generation, strays })
+        }
         Step::ForgetOrphans(n) => ForgetOrphansV1 { name: h(n) }.into(),
         Step::Reach(n, true) => {
             seen(Observation::HypervisorReachable { name: h(n), runtime: "r".to_owned() })
@@ -237,6 +246,10 @@ fn command(world: &World, step: Step) -> Option<Command> {
             let generation = addons(world, &c(n))?.generation;
             let objects = vec!["ConfigMap a/b".to_owned()];
             seen(Observation::DriftRepaired { cluster: c(n), generation, objects })
+        }
+        Step::TunnelNeeded(n, k) => {
+            let objects = (0..k).map(|k| format!("APIService v{k}.a.test")).collect();
+            seen(Observation::TunnelNeeded { cluster: c(n), objects })
         }
         Step::Tunnel(n) => {
             EnableTunnelV1 { cluster: c(n), cidr: "10.254.0.0/28".to_owned() }.into()

@@ -10,8 +10,9 @@ use crate::state::State;
 use crate::validate::{is_dns_name, overlap, parse_cidr};
 use ipnet::IpNet;
 use oi_events::{
-    ClusterName, EnableTunnelV1, Event, NodePortV1, PortUse, PortV1, TunnelCommand,
-    TunnelEnabledV1, TunnelPeer, TunnelPeerAddedV1, TunnelPeerRemovedV1,
+    ClusterName, EnableTunnelV1, Event, NodePortV1, PortUse, PortV1, TUNNEL_NEEDED_OBJECTS,
+    TunnelCommand, TunnelEnabledV1, TunnelNeededV1, TunnelPeer, TunnelPeerAddedV1,
+    TunnelPeerRemovedV1,
 };
 use std::collections::BTreeSet;
 
@@ -20,6 +21,9 @@ pub const TUNNEL_KEY: &str = "vpn";
 
 /// Links of worker nodes to a cluster: as many as Kubernetes has nodes.
 const WORKERS: usize = 5000;
+
+/// The level from which on that is the limit.
+const LIMITED: u16 = 4;
 
 /// Decides a command.
 pub(crate) fn decide(
@@ -105,8 +109,9 @@ pub(crate) fn link(
     let peer = TunnelPeer::Worker(worker.to_owned());
     let known = tunnel.peers.contains_key(&peer)
         || tunnel.peers.values().any(|p| p.public_key == Some(public_key));
+    let full = state.level() >= LIMITED && tunnel.peers.len() >= WORKERS;
     match tunnel.free_address() {
-        Some(address) if !known && is_dns_name(worker) && tunnel.peers.len() < WORKERS => {
+        Some(address) if !known && is_dns_name(worker) && !full => {
             let (cluster, public_key) = (name.clone(), Some(public_key));
             vec![TunnelPeerAddedV1 { cluster, peer, public_key, address }.into()]
         }
@@ -127,4 +132,16 @@ pub(crate) fn unlink(
         return Vec::new();
     }
     vec![TunnelPeerRemovedV1 { cluster: name.clone(), peer }.into()]
+}
+
+/// What needs a tunnel is recorded where that is another set, of a cluster that has none.
+pub(crate) fn needed(state: &State, name: &ClusterName, objects: &[String]) -> Vec<Event> {
+    let without = state.clusters.get(name).filter(|c| c.tunnel.is_none());
+    let Some(cluster) = without else { return Vec::new() };
+    let sorted: BTreeSet<&String> = objects.iter().collect();
+    let objects: Vec<String> = sorted.into_iter().take(TUNNEL_NEEDED_OBJECTS).cloned().collect();
+    if cluster.needs_tunnel == objects {
+        return Vec::new();
+    }
+    vec![TunnelNeededV1 { cluster: name.clone(), objects }.into()]
 }

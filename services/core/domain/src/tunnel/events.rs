@@ -25,6 +25,11 @@ pub(crate) fn fold(state: &mut State, event: &TunnelEvent) {
                 tunnel.peers.remove(&e.peer);
             }
         }
+        TunnelEvent::TunnelNeeded(e) => {
+            if let Some(c) = state.cluster_mut(&e.cluster) {
+                c.needs_tunnel.clone_from(&e.objects);
+            }
+        }
     }
 }
 
@@ -48,6 +53,14 @@ pub(crate) fn summary(event: &TunnelEvent) -> String {
             };
             format!("{who} has no link to the tunnel's hub any more")
         }
+        TunnelEvent::TunnelNeeded(e) if e.objects.is_empty() => {
+            "nothing in it needs a tunnel any more".to_owned()
+        }
+        TunnelEvent::TunnelNeeded(e) => format!(
+            "its API servers reach no Services without a tunnel, so these do not work: {}; `oi cluster tunnel {} --cidr 10.254.0.0/16` makes one",
+            e.objects.join(", "),
+            e.cluster
+        ),
     }
 }
 
@@ -60,6 +73,7 @@ pub(crate) fn unlink(cluster: &mut Cluster, node: &NodeName) {
 
 fn enable_tunnel(state: &mut State, e: &TunnelEnabledV1) {
     let Some(c) = state.cluster_mut(&e.cluster) else { return };
+    c.needs_tunnel.clear();
     c.tunnel = Some(Tunnel { cidr: e.cidr.clone(), peers: BTreeMap::new() });
     let credential = e.credential.clone();
     Arc::make_mut(&mut c.credentials).insert(credential.name.clone(), credential);

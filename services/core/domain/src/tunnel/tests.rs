@@ -16,6 +16,12 @@ fn gone(worker: &str, key: u8) -> ReportObservationV1 {
     ReportObservationV1 { observation }
 }
 
+fn needed(objects: &[&str]) -> ReportObservationV1 {
+    let objects = objects.iter().map(|o| (*o).to_owned()).collect();
+    let observation = Observation::TunnelNeeded { cluster: name("test"), objects };
+    ReportObservationV1 { observation }
+}
+
 /// A cluster for worker nodes that runs, without a tunnel.
 fn world() -> World {
     let mut world = World::with_cluster();
@@ -105,6 +111,45 @@ fn what_cannot_be_is_refused() {
     let refused = without.try_run(enable("10.254.0.0/24"));
     assert!(matches!(refused, Err(Rejection::NotForWorkers(_))));
     assert_eq!(without.run(link("one", 1)), [], "nobody has asked for a tunnel");
+}
+
+#[test]
+fn what_needs_a_tunnel_is_told_once_for_each_change_until_there_is_one() {
+    const METRICS: &str = "APIService v1beta1.metrics.k8s.io";
+    const HOOK: &str = "ValidatingWebhookConfiguration policy";
+    let mut world = world();
+    assert_eq!(world.run(needed(&[])), [], "nothing does");
+    let events = world.run(needed(&[METRICS]));
+    assert_eq!(kinds(&events), ["TunnelNeeded"]);
+    let told = describe(&events[0]).summary;
+    assert!(told.contains(METRICS) && told.contains("oi cluster tunnel test --cidr"), "{told}");
+    assert_eq!(world.run(needed(&[METRICS])), [], "it was told");
+    world.run(needed(&[HOOK, METRICS]));
+    assert_eq!(world.run(needed(&[METRICS, HOOK, HOOK])), [], "the same set");
+    assert_eq!(world.cluster("test").needs_tunnel, [METRICS, HOOK]);
+    assert_eq!(kinds(&world.run(needed(&[]))), ["TunnelNeeded"], "they are gone");
+    assert_eq!(world.cluster("test").needs_tunnel, Vec::<String>::new());
+    world.run(needed(&[METRICS]));
+    world.run(enable("10.254.0.0/24"));
+    assert_eq!(world.cluster("test").needs_tunnel, Vec::<String>::new(), "it works now");
+    assert_eq!(world.run(needed(&[METRICS])), [], "seen before");
+}
+
+#[test]
+fn no_more_than_twenty_objects_that_need_a_tunnel_are_recorded() {
+    let mut world = world();
+    let many: Vec<String> = (0..100).map(|n| format!("APIService v{n:03}.a.test")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(kinds(&world.run(needed(&many))), ["TunnelNeeded"]);
+    assert_eq!(world.cluster("test").needs_tunnel, many[..20]);
+    assert_eq!(world.run(needed(&many[..90])), [], "the same twenty");
+}
+
+#[test]
+fn what_needs_a_tunnel_is_not_told_to_servers_that_cannot_read_it() {
+    let mut world = World::with_cluster();
+    let refused = world.try_run(needed(&["APIService v1.a.test"]));
+    assert!(matches!(refused, Err(Rejection::FeatureLevelTooLow { needed: 4, .. })), "{refused:?}");
 }
 
 #[test]

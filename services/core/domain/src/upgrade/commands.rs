@@ -1,14 +1,20 @@
 //! Decisions about upgrades.
 
-use crate::cluster::ClusterPhase;
+use super::Upgrade;
+use super::reactions::ORDER;
 use crate::cluster::spec::check_version;
-use crate::guards::{known, settled};
+use crate::cluster::{Cluster, ClusterPhase};
+use crate::feature_level::SAFE_UPGRADES;
+use crate::guards::{known, next_generation, settled};
 use crate::rejection::Rejection;
 use crate::state::State;
 use oi_events::{
-    ChangeUpgradeV1, Component, Event, UpgradeChange, UpgradeChangedV1, UpgradeClusterV1,
-    UpgradeCommand, UpgradeStartedV1,
+    ChangeUpgradeV1, ClusterName, Component, ComponentVersionChangedV1, Event, Generation,
+    NodeName, UpgradeChange, UpgradeChangedV1, UpgradeClusterV1, UpgradeCommand, UpgradeStartedV1,
 };
+
+/// How often images are looked for on a hypervisor before the upgrade is taken back.
+const IMAGE_TRIES: u32 = 6;
 
 /// Decides a command.
 pub(crate) fn decide(state: &State, command: &UpgradeCommand) -> Result<Vec<Event>, Rejection> {
@@ -64,17 +70,8 @@ fn change(state: &State, c: &ChangeUpgradeV1) -> Result<Vec<Event>, Rejection> {
         UpgradeChange::Resume => (false, upgrade.back),
         UpgradeChange::RollBack => (false, true),
     };
-    // Once no API server of the older minor release is left, objects may be stored in
-    // forms that it cannot read.
-    let of_before = |v: &oi_events::KubernetesVersion| v.minor() == upgrade.from.minor();
-    if back
-        && !upgrade.back
-        && upgrade.to.minor() != upgrade.from.minor()
-        && !cluster
-            .carriers(Component::ApiServer)
-            .iter()
-            .any(|(_, n)| of_before(&n.versions.api_server))
-    {
+    let safe = state.level() >= SAFE_UPGRADES;
+    if back && !upgrade.back && is_behind_all(cluster, upgrade, safe) {
         return Err(Rejection::UpgradeImpossible {
             cluster: c.name.clone(),
             from: upgrade.to.clone(),
@@ -82,8 +79,72 @@ fn change(state: &State, c: &ChangeUpgradeV1) -> Result<Vec<Event>, Rejection> {
             problem: "all API servers run the new minor release, and objects may be stored in its form: let the upgrade finish",
         });
     }
-    if (paused, back) == (upgrade.paused, upgrade.back) {
-        return Ok(Vec::new());
+    let mut events = Vec::new();
+    if (paused, back) != (upgrade.paused, upgrade.back) {
+        events.push(UpgradeChangedV1 { name: c.name.clone(), paused, back }.into());
     }
-    Ok(vec![UpgradeChangedV1 { name: c.name.clone(), paused, back }.into()])
+    if c.change == UpgradeChange::RollBack && safe {
+        events.extend(begun_undone(cluster, &c.name, upgrade, next_generation(state)));
+    }
+    Ok(events)
+}
+
+/// Whether the older minor release is behind all API servers: once none of it is left, objects
+/// may be stored in forms that it cannot read. One that has not become ready proves nothing; once
+/// another component was replaced, all of them had.
+fn is_behind_all(cluster: &Cluster, upgrade: &Upgrade, unless_unready: bool) -> bool {
+    let servers = cluster.carriers(Component::ApiServer);
+    let mut versions = servers.iter().map(|(_, n)| n.versions.api_server.minor());
+    let are_first = || {
+        let others = ORDER.into_iter().filter(|c| *c != Component::ApiServer);
+        others
+            .flat_map(|c| {
+                cluster.carriers(c).into_iter().map(move |(_, n)| n.versions.of(c).clone())
+            })
+            .all(|version| version == upgrade.from)
+    };
+    let proves_nothing = || servers.iter().all(|(_, n)| !n.is_ready()) && are_first();
+    upgrade.to.minor() != upgrade.from.minor()
+        && !versions.any(|minor| minor == upgrade.from.minor())
+        && !(unless_unready && proves_nothing())
+}
+
+/// Of each node that is not ready, the component that was replaced last goes back at once: it may
+/// be what cannot start, and nothing else would ever follow.
+fn begun_undone(
+    cluster: &Cluster,
+    name: &ClusterName,
+    upgrade: &Upgrade,
+    generation: Generation,
+) -> Vec<Event> {
+    let unready = cluster.staying(|n| !n.is_ready()).into_iter();
+    let undone = unready.filter_map(|(node, n)| {
+        let is_new =
+            |c: &&Component| n.components.contains(*c) && *n.versions.of(**c) != upgrade.from;
+        let component = *ORDER.iter().rev().find(is_new)?;
+        let (cluster, node, version) = (name.clone(), node.clone(), upgrade.from.clone());
+        let changed = ComponentVersionChangedV1 { cluster, node, component, version, generation };
+        Some(changed.into())
+    });
+    undone.collect()
+}
+
+/// What follows when images were not found on the hypervisor of a node: after some tries, or where
+/// there is no hope, the upgrade is taken back. Nothing was replaced yet, or only what has its
+/// images. A hypervisor that is away says nothing about images.
+pub(crate) fn images_missing(
+    state: &State,
+    name: &ClusterName,
+    node: &NodeName,
+    tries: u32,
+    hopeless: bool,
+) -> Option<Event> {
+    let cluster = state.clusters.get(name)?;
+    let upgrade = cluster.upgrade.as_ref()?;
+    let hypervisor = cluster.nodes.get(node).and_then(|n| state.hypervisors.get(&n.hypervisor));
+    let may_come = hypervisor.is_none_or(|h| h.is_away()) || tries < IMAGE_TRIES;
+    if may_come && !hopeless || upgrade.back || is_behind_all(cluster, upgrade, true) {
+        return None;
+    }
+    Some(UpgradeChangedV1 { name: name.clone(), paused: false, back: true }.into())
 }

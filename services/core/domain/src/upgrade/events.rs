@@ -1,23 +1,30 @@
 //! What events about upgrades change.
 
-use crate::job::events::forget_node_failures;
+use crate::feature_level::SAFE_UPGRADES;
+use crate::job::events::{forget_failures, forget_node_failures};
 use crate::state::State;
-use crate::upgrade::Upgrade;
-use oi_events::{JobKind, UpgradeEvent};
+use crate::upgrade::{Images, Upgrade};
+use oi_events::{ClusterName, JobKind, JobTarget, NodeName, UpgradeEvent};
+use std::collections::BTreeSet;
 
 /// Folds an event into the state.
 pub(crate) fn fold(state: &mut State, event: &UpgradeEvent) {
     match event {
         UpgradeEvent::UpgradeStarted(e) => {
+            let safe = state.level() >= SAFE_UPGRADES;
+            let images = if safe { Images::On(BTreeSet::new()) } else { Images::NotWanted };
             if let Some(c) = state.cluster_mut(&e.name) {
                 let (from, to) = (e.from.clone(), e.to.clone());
-                c.upgrade = Some(Upgrade { from, to, paused: false, back: false });
+                c.upgrade = Some(Upgrade { from, to, paused: false, back: false, images });
             }
         }
         UpgradeEvent::UpgradeChanged(e) => {
             let upgrade = state.cluster_mut(&e.name).and_then(|c| c.upgrade.as_mut());
             if let Some(upgrade) = upgrade {
                 (upgrade.paused, upgrade.back) = (e.paused, e.back);
+            }
+            if e.back {
+                forget_images(state, &e.name);
             }
         }
         UpgradeEvent::ComponentVersionChanged(e) => {
@@ -33,7 +40,25 @@ pub(crate) fn fold(state: &mut State, event: &UpgradeEvent) {
                 c.spec.kubernetes_version = e.version.clone();
                 c.upgrade = None;
             }
+            forget_images(state, &e.name);
         }
+    }
+}
+
+/// Nobody looks for images any more.
+fn forget_images(state: &mut State, cluster: &ClusterName) {
+    let about = |target| match target {
+        JobTarget::Node { cluster: c, step: JobKind::PullImages, .. } => c == *cluster,
+        _ => false,
+    };
+    forget_failures(state, about);
+}
+
+/// The images of an upgrade are on the hypervisor of a node.
+pub(crate) fn images_found(state: &mut State, cluster: &ClusterName, node: &NodeName) {
+    let upgrade = state.cluster_mut(cluster).and_then(|c| c.upgrade.as_mut());
+    if let Some(Images::On(found)) = upgrade.map(|u| &mut u.images) {
+        found.insert(node.clone());
     }
 }
 

@@ -7,13 +7,16 @@ use oi_events::{
 };
 
 /// No component may be newer than the API servers: they go first, and back last.
-const ORDER: [Component; 3] =
+pub(super) const ORDER: [Component; 3] =
     [Component::ApiServer, Component::ControllerManager, Component::Scheduler];
 
 /// The next component, once all that runs is ready; the end, when there is none.
 pub(crate) fn step(cluster: &Cluster, name: &ClusterName, generation: Generation) -> Option<Event> {
     let upgrade = cluster.upgrade.as_ref()?;
     if upgrade.paused || !cluster.is_settled() {
+        return None;
+    }
+    if cluster.nodes.keys().any(|node| cluster.owes_images(node)) {
         return None;
     }
     let target = upgrade.target();

@@ -1,7 +1,9 @@
 //! What is known of an upgrade.
 
-use oi_events::KubernetesVersion;
+use crate::cluster::Cluster;
+use oi_events::{KubernetesVersion, NodeName};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// An upgrade on its way, component by component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,11 +16,33 @@ pub struct Upgrade {
     pub paused: bool,
     /// It goes back to where it came from.
     pub back: bool,
+    /// The nodes on whose hypervisors the images are still to be looked for, before the first
+    /// component is replaced.
+    pub images: Images,
+}
+
+/// Where the images of an upgrade were looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Images {
+    /// Nowhere, and nobody waits for it.
+    NotWanted,
+    /// On the hypervisors of these nodes.
+    On(BTreeSet<NodeName>),
 }
 
 impl Upgrade {
     /// The release that all components are to run.
     pub fn target(&self) -> &KubernetesVersion {
         if self.back { &self.from } else { &self.to }
+    }
+}
+
+impl Cluster {
+    /// Whether an upgrade waits until the images were looked for on a node's hypervisor.
+    pub fn owes_images(&self, name: &NodeName) -> bool {
+        let upgrade = self.upgrade.as_ref().filter(|u| !u.back && !u.paused);
+        let Some(Images::On(found)) = upgrade.map(|u| &u.images) else { return false };
+        let node = self.nodes.get(name).filter(|n| !n.removing && !n.components.is_empty());
+        node.is_some() && !found.contains(name)
     }
 }

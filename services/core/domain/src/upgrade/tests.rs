@@ -1,6 +1,7 @@
 //! Upgrades: their order, their pauses, the way back.
 #![allow(clippy::unwrap_used)]
 
+use crate::FEATURE_LEVEL;
 use crate::support::*;
 use crate::tests::scenario::*;
 use oi_events::*;
@@ -81,6 +82,130 @@ fn an_upgrade_is_paused_resumed_and_rolled_back() {
     let back: Vec<_> = (1..=3).map(|n| format!("kube-apiserver@cp-{n} v1.36.3")).collect();
     assert_eq!(order, back);
     assert_eq!(world.cluster("test").spec.kubernetes_version, name("v1.36.3"));
+}
+
+fn safe(mut world: World) -> World {
+    world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
+    world
+}
+
+fn failed(class: FailureClass) -> JobResult {
+    JobResult::Failed { message: "v1.36.99: not found".to_owned(), class }
+}
+
+#[test]
+fn an_upgrade_begins_only_where_its_images_are() {
+    let mut world = safe(three());
+    assert_eq!(kinds(&world.run(upgrade("v1.36.4"))), ["UpgradeStarted"]);
+    let images = world.owed();
+    assert_eq!(images.len(), 3, "{images:?}");
+    assert_eq!(kinds(&world.succeed(&images[0])), ["JobSucceeded"]);
+    assert_eq!(kinds(&world.succeed(&images[1])), ["JobSucceeded"]);
+    let events = world.succeed(&images[2]);
+    assert_eq!(kinds(&events), ["JobSucceeded", "ComponentVersionChanged"]);
+    assert_eq!(replaced(&mut world, events).len(), 9);
+    assert_eq!(world.cluster("test").spec.kubernetes_version, name("v1.36.4"));
+}
+
+#[test]
+fn an_upgrade_to_images_that_are_not_there_ends_by_itself() {
+    for class in [FailureClass::Permanent, FailureClass::Transient] {
+        let mut world = safe(three());
+        world.run(upgrade("v1.36.99"));
+        let job = world.owed().remove(1);
+        let mut events = world.report(&job, failed(class));
+        while class == FailureClass::Transient && world.cluster("test").upgrade.is_some() {
+            assert_eq!(kinds(&events), ["JobFailed"]);
+            world.run(RetryJobV1 { job: JobId(job.clone()) });
+            events = world.report(&job, failed(class));
+        }
+        assert_eq!(kinds(&events)[1..], ["UpgradeChanged", "UpgradeEnded"], "{class:?}");
+        assert_eq!(world.cluster("test").spec.kubernetes_version, name("v1.36.3"));
+        assert_eq!(world.owed(), [] as [String; 0]);
+        assert!(world.state.failures.is_empty(), "{:?}", world.state.failures);
+        world.run(upgrade("v1.36.4"));
+    }
+}
+
+#[test]
+fn a_component_that_cannot_start_goes_back_at_once() {
+    let mut world = safe(three());
+    world.run(upgrade("v1.36.4"));
+    for _ in 0..3 {
+        let job = world.owed().remove(0);
+        world.succeed(&job);
+    }
+    let first = world.owed().remove(0);
+    world.succeed(&first);
+    let stuck = world.owed().remove(0);
+    world.report(&stuck, failed(FailureClass::Transient));
+    let change = |change| ChangeUpgradeV1 { name: name("test"), change };
+    let events = world.run(change(UpgradeChange::RollBack));
+    assert_eq!(kinds(&events), ["UpgradeChanged", "ComponentVersionChanged"]);
+    assert_eq!(world.node("test", "cp-2").versions.api_server, name("v1.36.3"));
+    assert_eq!(replaced(&mut world, Vec::new()), ["kube-apiserver@cp-1 v1.36.3"]);
+    assert_eq!(world.cluster("test").upgrade, None);
+    world.run(HibernateClusterV1 { name: name("test"), hibernated: true });
+}
+
+#[test]
+fn an_upgrade_goes_back_before_anything_was_replaced() {
+    let mut world = safe(three());
+    world.run(upgrade("v1.36.99"));
+    let back = ChangeUpgradeV1 { name: name("test"), change: UpgradeChange::RollBack };
+    assert_eq!(kinds(&world.run(back)), ["UpgradeChanged", "UpgradeEnded"]);
+    assert_eq!(world.owed(), [] as [String; 0]);
+}
+
+#[test]
+fn a_minor_upgrade_whose_only_api_server_never_became_ready_goes_back() {
+    let mut world = World::with_hypervisors();
+    world.run(cluster_of("test", "v1.35.4"));
+    world.run(node("test", "cp-1", Role::ControlPlane));
+    world.run(node("test", "lb-1", Role::ControlPlaneIngress));
+    world.finish_all();
+    let mut world = safe(world);
+    world.run(upgrade("v1.36.3"));
+    let images = world.owed().remove(0);
+    world.succeed(&images);
+    let back = ChangeUpgradeV1 { name: name("test"), change: UpgradeChange::RollBack };
+    assert_eq!(kinds(&world.run(back)), ["UpgradeChanged", "ComponentVersionChanged"]);
+    world.finish_all();
+    assert_eq!(world.cluster("test").spec.kubernetes_version, name("v1.35.4"));
+}
+
+#[test]
+fn a_minor_upgrade_whose_api_server_was_ready_does_not_go_back_because_of_another_component() {
+    let mut world = World::with_hypervisors();
+    world.run(cluster_of("test", "v1.35.4"));
+    world.run(node("test", "cp-1", Role::ControlPlane));
+    world.run(node("test", "lb-1", Role::ControlPlaneIngress));
+    world.finish_all();
+    let mut world = safe(world);
+    world.run(upgrade("v1.36.3"));
+    let images = world.owed().remove(0);
+    world.succeed(&images);
+    let api_server = world.owed().remove(0);
+    world.succeed(&api_server);
+    assert_eq!(world.node("test", "cp-1").versions.controller_manager, name("v1.36.3"));
+    assert!(!world.node("test", "cp-1").is_ready());
+    let back = ChangeUpgradeV1 { name: name("test"), change: UpgradeChange::RollBack };
+    assert_eq!(world.rejection(back), "upgrade-impossible");
+}
+
+#[test]
+fn a_hypervisor_that_is_away_says_nothing_about_images() {
+    let mut world = safe(three());
+    world.run(upgrade("v1.36.4"));
+    let job = world.owed().remove(1);
+    let hypervisor = world.node("test", "cp-2").hypervisor.clone();
+    let reason = "gone".to_owned();
+    let observation = Observation::HypervisorUnreachable { name: hypervisor, reason };
+    world.run(ReportObservationV1 { observation });
+    for _ in 0..20 {
+        assert_eq!(kinds(&world.report(&job, failed(FailureClass::Transient))), ["JobFailed"]);
+        world.run(RetryJobV1 { job: JobId(job.clone()) });
+    }
 }
 
 #[test]

@@ -75,7 +75,7 @@ pub fn name<T: FromStr<Err = IdError>>(text: &str) -> T {
 }
 
 /// A log and its state.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct World {
     pub state: State,
     pub log: Vec<RecordedCommit>,

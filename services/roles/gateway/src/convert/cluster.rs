@@ -123,6 +123,7 @@ pub fn cluster(state: &State, name: &ClusterName, c: &Cluster) -> v1::Cluster {
         addons: c.addons.as_ref().map(addons::shown),
         configured: c.addons.as_ref().is_some_and(|i| i.done),
         tunnel: tunnel::shown(state, c),
+        needs_tunnel: c.needs_tunnel.clone(),
         rotation: rotation::shown(c),
         tenant: state.tenants.of(name).map(ToString::to_string).unwrap_or_default(),
     }

@@ -99,6 +99,12 @@ pub fn hypervisor(state: &State, h: &Hypervisor) -> v1::Hypervisor {
         orphans: count(h.orphans.len()),
         shared_ports: h.shared_ports.iter().map(|p| u32::from(*p)).collect(),
         routes: state.routes(&h.spec.name).iter().map(route).collect(),
+        orphaned_nodes: h.orphans.iter().map(|o| format!("{}/{}", o.cluster, o.node)).collect(),
+        strays: Some(v1::Strays {
+            pods: h.strays.pods.clone(),
+            directories: h.strays.directories.clone(),
+            ports: h.strays.ports.iter().map(|p| u32::from(*p)).collect(),
+        }),
     }
 }
 

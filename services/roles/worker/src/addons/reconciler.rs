@@ -2,11 +2,11 @@
 
 use super::serving::ServingCertificates;
 use super::{ClusterContext, Lookup, Trigger};
+use crate::keyed_tasks::KeyedTasks;
 use crate::reporter::Reporter;
 use crate::steps::Steps;
-use crate::tunnel::PeerRequests;
+use crate::tunnel::{PeerRequests, TunnelNeed};
 use oi_events::{ClusterName, ClusterUid, Generation, Observation, chain};
-use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -18,7 +18,8 @@ const SETTLED: Duration = Duration::from_secs(2);
 const SCALED: &str = "Deployment kube-system/coredns";
 
 /// Looks after every cluster with add-ons: repairs drift, approves serving certificates of
-/// kubelets, and answers requests for peers of the tunnel.
+/// kubelets, answers requests for peers of the tunnel, and tells what needs a tunnel where there
+/// is none.
 ///
 /// # Guarantees
 ///
@@ -64,8 +65,7 @@ impl AddonReconciler {
     }
 
     async fn look_after_all(&self) {
-        let mut tasks = tokio::task::JoinSet::new();
-        let mut known = BTreeSet::new();
+        let mut tasks = KeyedTasks::default();
         let mut positions = self.steps.view.positions();
         loop {
             let clusters = self.steps.view.read(|s| {
@@ -73,14 +73,13 @@ impl AddonReconciler {
                 with_addons.map(|(name, c)| (name.clone(), c.uid)).collect::<Vec<_>>()
             });
             for (name, uid) in clusters {
-                if known.insert((name.clone(), uid)) {
-                    let one = AddonReconciler::new(self.steps.clone(), self.every);
-                    tasks.spawn(async move { one.look_after(&name, uid).await });
-                }
+                let one = AddonReconciler::new(self.steps.clone(), self.every);
+                tasks.start((name.clone(), uid), async move { one.look_after(&name, uid).await });
             }
-            while tasks.try_join_next().is_some() {}
-            if positions.changed().await.is_err() {
-                return;
+            tokio::select! {
+                changed = positions.changed() => if changed.is_err() { return },
+                // One that has a defect is not started again at once.
+                () = tasks.ended() => tokio::time::sleep(RETRY).await,
             }
         }
     }
@@ -89,10 +88,12 @@ impl AddonReconciler {
     async fn look_after(&self, name: &ClusterName, uid: ClusterUid) {
         let certificates = ServingCertificates::new(self.steps.clone());
         let requests = PeerRequests::new(self.steps.clone());
+        let need = TunnelNeed::new(self.steps.clone(), self.every);
         tokio::select! {
             () = self.repair(name, uid) => {}
             () = certificates.run(name, uid, &self.joined) => {}
             () = requests.run(name, uid) => {}
+            () = need.run(name, uid) => {}
         }
     }
 

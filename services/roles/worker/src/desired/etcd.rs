@@ -13,8 +13,9 @@ pub const POD: &str = "etcd";
 /// Ports in the pod.
 const CLIENT_PORT: u16 = 2379;
 const PEER_PORT: u16 = 2380;
-/// The pod that unpacks a snapshot, and where it does so.
-const RESTORE: &str = "restore";
+/// The pod that unpacks a snapshot.
+pub const RESTORE: &str = "restore";
+/// Where it does so.
 const UNPACK: &str = "/restore";
 const PKI: &str = "/etc/kubernetes/pki/etcd";
 const DATA: &str = "/var/lib/etcd";
@@ -125,9 +126,11 @@ pub fn restore_name(data: &str) -> String {
     format!("{data}/oi-restore")
 }
 
-/// Removes what restores leave beside the data: once none is on its way.
+/// Removes what restores leave beside the data, once none is on its way. What a later one leaves
+/// stays, also where a worker wakes up late.
 pub fn without_restores(ctx: &NodeContext) -> [FileOp; 2] {
-    [restores_dir(ctx), before_dir(ctx)].map(|path| FileOp::Remove { path })
+    let generation = ctx.node.generation.0;
+    [restores_dir(ctx), before_dir(ctx)].map(|path| FileOp::RemoveUntil { path, generation })
 }
 
 fn restores_dir(ctx: &NodeContext) -> String {
@@ -198,7 +201,7 @@ fn files(ctx: &NodeContext, secrets: &Secrets<'_>) -> Result<Files, DesiredError
 
 fn command(ctx: &NodeContext) -> Result<Vec<String>, DesiredError> {
     let (client, peer) = (ctx.address(PortUse::EtcdClient)?, ctx.address(PortUse::EtcdPeer)?);
-    Ok(vec![
+    let mut command = vec![
         "etcd".to_owned(),
         format!("--advertise-client-urls=https://{client}"),
         format!("--cert-file={PKI}/server.crt"),
@@ -221,5 +224,12 @@ fn command(ctx: &NodeContext) -> Result<Vec<String>, DesiredError> {
         "--snapshot-count=10000".to_owned(),
         format!("--trusted-ca-file={PKI}/ca.crt"),
         "--watch-progress-notify-interval=5s".to_owned(),
-    ])
+    ];
+    // An API server's certificate is of the same authority. Under members whose certificates do
+    // not have the name yet, the flag would cut them off from each other.
+    if ctx.cluster.named_peers {
+        let name = oi_domain::etcd_peer_name(ctx.cluster.uid);
+        command.push(format!("--peer-cert-allowed-hostname={name}"));
+    }
+    Ok(command)
 }

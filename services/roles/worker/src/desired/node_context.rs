@@ -86,6 +86,7 @@ impl NodeContext {
             identity: names::pod_labels(self.cluster.uid, &self.name, pod),
             labels: names::extra_labels(&self.cluster_name),
             generation: self.node.generation.0,
+            directory: self.dir(),
             log_directory: format!("{}/log/{pod}", self.dir()),
             ..PodSpec::default()
         }

@@ -1,7 +1,7 @@
 //! A node to work on.
 
-use super::Place;
-use crate::desired::{NodeContext, Secrets};
+use super::{Place, PlaceError};
+use crate::desired::{FileOp, NodeContext, Secrets};
 use oi_pki::DataKey;
 
 /// A node, the key of its cluster, and the place where it runs.
@@ -18,5 +18,12 @@ impl NodeSession {
     /// The node's credentials.
     pub fn secrets(&self) -> Secrets<'_> {
         Secrets { ctx: &self.ctx, key: &self.key }
+    }
+
+    /// Changes files of the node, unless a later generation changed them.
+    pub async fn put(&self, files: &[FileOp]) -> Result<Vec<String>, PlaceError> {
+        let (path, generation) = (self.ctx.dir(), self.ctx.node.generation.0);
+        let fence = FileOp::Fence { path, generation };
+        self.place.put(&[std::slice::from_ref(&fence), files].concat()).await
     }
 }

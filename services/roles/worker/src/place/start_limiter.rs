@@ -19,6 +19,8 @@ pub enum StartKind {
     ControlPlane,
     /// haproxy.
     Ingress,
+    /// What died. It does not wait for what is new.
+    Again,
 }
 
 type Key = (HypervisorName, Generation, StartKind);
@@ -55,7 +57,10 @@ impl StartLimiter {
         let permits = match known {
             Some(permits) => permits,
             None => {
-                let permits = Arc::new(Semaphore::new(place.cpus().await?.max(1)));
+                let cpus = place.cpus().await?.max(1);
+                // Some of what died waits for other machines.
+                let count = if kind == StartKind::Again { cpus * 2 } else { cpus };
+                let permits = Arc::new(Semaphore::new(count));
                 let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
                 all.entry(key).or_insert(permits).clone()
             }

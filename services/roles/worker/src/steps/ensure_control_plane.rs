@@ -6,12 +6,15 @@ use crate::desired::control_plane::{self, API_SERVER};
 use crate::desired::{FileOp, PodSpec};
 use crate::place::{GRACE, NodeSession, Sandbox, StartKind};
 use futures::future::join_all;
-use oi_events::{Job, PortUse};
+use oi_events::{Job, PortUse, chain};
 use serde::Deserialize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Long, because many may start at once on a machine.
 const READY: Duration = Duration::from_secs(180);
+/// After how long an API server that is not ready is looked at again, at first and at most.
+const LOOK_FIRST: Duration = Duration::from_secs(4);
+const LOOK_LONGEST: Duration = Duration::from_secs(16);
 /// How long a component must run after its start to count as running.
 const SETTLED: Duration = Duration::from_secs(2);
 
@@ -19,6 +22,14 @@ const SETTLED: Duration = Duration::from_secs(2);
 struct Version {
     #[serde(rename = "gitVersion")]
     git_version: String,
+}
+
+/// A control plane whose API server was started. The others follow once it is ready.
+pub struct Begun {
+    pod: PodSpec,
+    sandbox: Sandbox,
+    /// Whether it started just now.
+    pub started: bool,
 }
 
 impl Steps {
@@ -66,7 +77,8 @@ impl Steps {
         // A failure is not lost: the start of that container fails again.
         let others = pod.containers.iter().filter(|c| c.name != API_SERVER);
         let ahead = others.map(|c| place.prepare_container(&sandbox, pod, c));
-        let (ready, _) = tokio::join!(self.wait_for(session, "/readyz"), join_all(ahead));
+        let (ready, _) =
+            tokio::join!(self.run_until_ready(session, pod, &sandbox), join_all(ahead));
         // The controller manager would exit while the API does not answer.
         ready?;
         // A job that was cut off may have drained what stood here before.
@@ -75,6 +87,28 @@ impl Steps {
             self.set_traffic(&session.ctx, Traffic::Ready).await;
         }
         Ok(Sandbox { fresh: false, ..sandbox })
+    }
+
+    /// Waits until the API server is ready, and starts it again when it ends meanwhile: a stop that
+    /// was taken back may still have told it to end.
+    async fn run_until_ready(
+        &self,
+        session: &NodeSession,
+        pod: &PodSpec,
+        sandbox: &Sandbox,
+    ) -> Result<(), StepError> {
+        let standing = Sandbox { fresh: false, ..sandbox.clone() };
+        let end = Instant::now() + READY;
+        let mut pause = LOOK_FIRST;
+        loop {
+            match self.wait_until_ready(session, pause).await {
+                Err(error) if Instant::now() >= end => return Err(error),
+                Err(error) => tracing::debug!(pod = pod.name, error = chain(&error), "not ready"),
+                Ok(()) => return Ok(()),
+            }
+            session.place.ensure_container(&standing, pod, &pod.containers[0]).await?;
+            pause = (pause * 2).min(LOOK_LONGEST);
+        }
     }
 
     /// Removes the pod of a node that runs no component.
@@ -88,36 +122,56 @@ impl Steps {
         if !place.containers(&pod.identity).await?.is_empty() {
             self.drain(&session.ctx).await;
         }
-        place.end_pods(&pod.identity, GRACE).await?;
-        place.put(files).await?;
+        place.end_pods_until(&pod.identity, session.ctx.node.generation, GRACE).await?;
+        place.put_for(pod, files).await?;
         Ok(())
     }
 
-    /// Starts every component that does not run. Returns how many started.
-    pub async fn restart_control_plane(&self, session: &NodeSession) -> Result<usize, StepError> {
+    /// Starts the API server unless it runs. None if the node runs no component.
+    pub async fn begin_control_plane(
+        &self,
+        session: &NodeSession,
+    ) -> Result<Option<Begun>, StepError> {
         let (pod, files) = control_plane::pod(&session.ctx, &session.secrets())?;
-        if pod.containers.is_empty() {
-            return Ok(0);
-        }
-        let place = &session.place;
-        let sandbox = place.prepare(&pod, &files).await?;
-        let started = place.ensure_container(&sandbox, &pod, &pod.containers[0]).await?;
-        if started {
-            self.wait_for(session, "/readyz").await?;
-        }
-        Ok(usize::from(started) + start_others(session, &pod, &sandbox).await?)
+        let Some(first) = pod.containers.first() else { return Ok(None) };
+        let sandbox = session.place.prepare(&pod, &files).await?;
+        let started = session.place.ensure_container(&sandbox, &pod, first).await?;
+        Ok(Some(Begun { pod, sandbox: Sandbox { fresh: false, ..sandbox }, started }))
+    }
+
+    /// Waits until the API server is ready.
+    pub async fn wait_until_ready(
+        &self,
+        session: &NodeSession,
+        limit: Duration,
+    ) -> Result<(), StepError> {
+        self.ask(session, "/readyz", limit).await.map(drop)
+    }
+
+    /// Starts what waited for the API server. Returns how many started.
+    pub async fn finish_control_plane(
+        &self,
+        session: &NodeSession,
+        begun: &Begun,
+    ) -> Result<usize, StepError> {
+        start_others(session, &begun.pod, &begun.sandbox).await
     }
 
     /// Waits until the API server answers 200, and returns the body.
-    async fn wait_for(&self, session: &NodeSession, path: &str) -> Result<String, StepError> {
+    async fn ask(
+        &self,
+        session: &NodeSession,
+        path: &str,
+        limit: Duration,
+    ) -> Result<String, StepError> {
         let address = session.ctx.address(PortUse::ApiServer)?;
         let ca = format!("{}/pki/ca.crt", control_plane::api_server_dir(&session.ctx));
-        Ok(session.place.probe(address, path, &ca, None, READY).await?)
+        Ok(session.place.probe(address, path, &ca, None, limit).await?)
     }
 
     /// Checks that the wanted version answers.
     async fn check_version(&self, session: &NodeSession) -> Result<(), StepError> {
-        let seen = self.wait_for(session, "/version").await?;
+        let seen = self.ask(session, "/version", READY).await?;
         let seen: Version = serde_json::from_str(&seen).map_err(StepError::Version)?;
         let wanted = session.ctx.node.versions.api_server.to_string();
         if seen.git_version == wanted {

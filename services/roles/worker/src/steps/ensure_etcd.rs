@@ -1,12 +1,14 @@
 //! The node's etcd member runs, is healthy, and votes.
 
 use super::{StepError, Steps};
-use crate::desired::{control_plane, etcd, names};
+use crate::desired::{FileOp, PodSpec, control_plane, etcd, names};
 use crate::place::{GRACE, NodeSession, StartKind};
-use oi_events::{Job, PortUse};
-use std::time::Duration;
+use oi_events::{Job, PortUse, chain};
+use std::time::{Duration, Instant};
 
 const HEALTHY: Duration = Duration::from_secs(30);
+/// After how long a member that is not healthy is looked at again.
+const LOOK: Duration = Duration::from_secs(5);
 
 impl Steps {
     pub(super) async fn ensure_etcd(&self, job: &Job) -> Result<(), StepError> {
@@ -18,25 +20,47 @@ impl Steps {
     async fn make_member(&self, session: &NodeSession) -> Result<(), StepError> {
         let (ctx, place) = (&session.ctx, &session.place);
         let joining = self.join(ctx).await?;
-        let (pod, mut files) = etcd::pod(ctx, &session.secrets(), &joining)?;
-        if ctx.cluster.restore.is_none() {
-            files.extend(etcd::without_restores(ctx));
-        }
+        let (pod, files) = etcd::pod(ctx, &session.secrets(), &joining)?;
         if place.is_outdated(&pod, &pod.containers[0]).await? {
             self.stop_api_server(session).await?;
         }
-        place.start(&pod, &files).await?;
-        self.wait_for_health(session).await?;
+        self.start_healthy(session, &pod, &files).await?;
+        // Not before: where a later restore has begun meanwhile, this member does not start.
+        if ctx.cluster.restore.is_none() {
+            session.put(&etcd::without_restores(ctx)).await?;
+        }
         self.promote(ctx).await
     }
 
-    async fn wait_for_health(&self, session: &NodeSession) -> Result<(), StepError> {
+    async fn start_healthy(
+        &self,
+        session: &NodeSession,
+        pod: &PodSpec,
+        files: &[FileOp],
+    ) -> Result<(), StepError> {
+        let end = Instant::now() + HEALTHY;
+        loop {
+            // A stop that was taken back may still have told it to end.
+            session.place.start(pod, files).await?;
+            match self.wait_for_health(session, LOOK).await {
+                Ok(()) => return Ok(()),
+                Err(error) if Instant::now() >= end => return Err(error),
+                Err(error) => tracing::debug!(pod = pod.name, error = chain(&error), "not healthy"),
+            }
+        }
+    }
+
+    async fn wait_for_health(
+        &self,
+        session: &NodeSession,
+        limit: Duration,
+    ) -> Result<(), StepError> {
         let address = session.ctx.address(PortUse::EtcdClient)?;
         let pki = etcd::pki_dir(&session.ctx);
         let ca = format!("{pki}/ca.crt");
         let client =
             (format!("{pki}/healthcheck-client.crt"), format!("{pki}/healthcheck-client.key"));
-        session.place.probe(address, "/health", &ca, Some(&client), HEALTHY).await?;
+        session.place.probe(address, "/health", &ca, Some(&client), limit).await?;
         Ok(())
     }
 

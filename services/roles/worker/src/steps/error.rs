@@ -80,6 +80,16 @@ pub enum StepError {
     /// Another worker has acted on a later position of the log.
     #[error("another worker has seen the log up to position {0}, and this one has not yet")]
     Behind(u64),
+    /// Pods are of a later decision than those that this worker knows.
+    #[error(
+        "pods of node {node} are of a later decision than position {known}, up to which this worker knows the log"
+    )]
+    Later {
+        /// The node.
+        node: String,
+        /// The position.
+        known: u64,
+    },
     /// A job holds the node.
     #[error("a job is at node {0}")]
     Busy(String),
@@ -116,6 +126,12 @@ pub enum StepError {
     /// An observation is not stored: the broker does not answer.
     #[error("what was seen cannot be reported: the broker does not answer")]
     NotReported,
+    /// Something else was decided meanwhile.
+    #[error("job {0} is no longer owed")]
+    NotOwed(String),
+    /// The step panicked.
+    #[error("the worker has a defect, which its log tells at job {0}: report it")]
+    Defect(String),
     /// The job lacks a part that its kind requires.
     #[error("job {0} names nothing to work on")]
     Malformed(String),
@@ -160,7 +176,7 @@ impl StepError {
             // Among other things, the disk may have been full.
             StepError::Restore { .. } | StepError::RestoreSlow(_) => Transient,
             // The view catches up.
-            StepError::Behind(_) => Transient,
+            StepError::Behind(_) | StepError::Later { .. } => Transient,
             // The job ends.
             StepError::Busy(_) => Transient,
             // API servers come back.
@@ -176,6 +192,10 @@ impl StepError {
             StepError::Template(_) => Permanent,
             // The broker comes back.
             StepError::NotReported => Transient,
+            // Its outcome changes nothing.
+            StepError::NotOwed(_) => Transient,
+            // Another release may not have it.
+            StepError::Defect(_) => Transient,
             // A job's content never changes.
             StepError::Malformed(_) => Permanent,
         }

@@ -13,6 +13,7 @@ impl Steps {
         // Its API server cannot answer without a member: requests in progress end before.
         self.drain_for_removal(&ctx).await;
         let url = format!("https://{}", ctx.address(PortUse::EtcdPeer)?);
-        voter.remove_member(&url).await
+        self.still_owed(job)?;
+        voter.remove_member(ctx.name.as_str(), &url).await
     }
 }

@@ -31,6 +31,7 @@ mod ensure_ingress;
 mod error;
 mod leave_cluster;
 mod probe_hypervisor;
+mod pull_images;
 mod reconcile_addons;
 mod remove_node;
 mod remove_orphan;
@@ -43,16 +44,17 @@ mod take_backup;
 
 pub use error::StepError;
 
-use crate::desired::{DesiredError, NodeContext};
+use crate::desired::{DesiredError, NodeContext, names};
 use crate::locks::{KeyedMutex, NodeGuard, NodeLocks};
 use crate::place::{NodeSession, Place, Places, StartKind, StartLimiter, Turn};
 use crate::reporter::Reporter;
 use oi_backup_store::Store;
-use oi_domain::Hypervisor;
-use oi_events::{ClusterUid, HypervisorName, Job, JobKind, JobOutput, NodeName};
+use oi_domain::{Hypervisor, is_owed};
+use oi_events::{ClusterUid, Generation, HypervisorName, Job, JobKind, JobOutput, NodeName};
 use oi_keyring::{KeyShredder, Keyring};
 use oi_view::View;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What steps work with. Clones share everything.
 #[derive(Clone)]
@@ -78,6 +80,8 @@ impl Steps {
             (Some(uid), Some(node)) => Some(self.lock(job.kind, uid, node).await),
             _ => None,
         };
+        // The lock may have been waited for.
+        self.still_owed(job)?;
         match job.kind {
             JobKind::TakeBackup => return self.take_backup(job).await,
             JobKind::ProbeHypervisor => self.probe_hypervisor(job).await,
@@ -93,6 +97,7 @@ impl Steps {
             JobKind::DropBackup => self.drop_backup(job).await,
             JobKind::ShredKey => self.shred_key(job).await,
             JobKind::ReconcileAddons => self.reconcile_addons(job).await,
+            JobKind::PullImages => self.pull_images(job).await,
         }?;
         Ok(JobOutput::None)
     }
@@ -104,9 +109,7 @@ impl Steps {
             | JobKind::RestoreEtcd
             | JobKind::LeaveCluster
             | JobKind::RemoveNode
-            | JobKind::RemoveOrphan => {
-                NodeGuard::Alone(self.node_locks.for_removal(uid, node).await)
-            }
+            | JobKind::RemoveOrphan => self.node_locks.for_removal(uid, node).await,
             JobKind::ProbeHypervisor
             | JobKind::EnsureEtcd
             | JobKind::EnsureControlPlane
@@ -115,10 +118,34 @@ impl Steps {
             | JobKind::TakeBackup
             | JobKind::DropBackup
             | JobKind::ShredKey
-            | JobKind::ReconcileAddons => {
-                NodeGuard::Shared(self.node_locks.for_job(uid, node).await)
-            }
+            | JobKind::ReconcileAddons
+            | JobKind::PullImages => self.node_locks.for_job(kind, uid, node).await,
         }
+    }
+
+    /// Refuses to go on where the view knows that a job is not owed any more: it is asked again
+    /// right before what cannot be undone. Returns up to which generation it is: all decisions up
+    /// to there are known. What a worker that slept does not know yet is of a later one, and the
+    /// hypervisor refuses to touch that.
+    fn still_owed(&self, job: &Job) -> Result<Generation, StepError> {
+        let known = self.view.read(|s| is_owed(s, &job.id).then_some(Generation(s.position)));
+        known.ok_or_else(|| StepError::NotOwed(job.id.to_string()))
+    }
+
+    /// Ends all pods of the node of a job that is to have none: each that is not of a later
+    /// decision than those that are known.
+    async fn end_node(
+        &self,
+        job: &Job,
+        ctx: &NodeContext,
+        grace: Duration,
+    ) -> Result<(), StepError> {
+        let labels = names::node_labels(ctx.cluster.uid, &ctx.name);
+        let known = self.still_owed(job)?;
+        if self.place_of(ctx).end_pods_until(&labels, known, grace).await? {
+            return Err(StepError::Later { node: ctx.name.to_string(), known: known.0 });
+        }
+        Ok(())
     }
 
     /// The node of a job.

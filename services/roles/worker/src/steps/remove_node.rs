@@ -1,7 +1,6 @@
 //! Nothing of the node is left on its hypervisor.
 
 use super::{StepError, Steps};
-use crate::desired::names;
 use crate::place::GRACE;
 use oi_domain::ClusterPhase;
 use oi_events::Job;
@@ -13,9 +12,9 @@ impl Steps {
         let deleted = ctx.cluster.phase == ClusterPhase::Deleting;
         let grace = if deleted { Duration::ZERO } else { GRACE };
         self.drain_for_removal(&ctx).await;
-        let labels = names::node_labels(ctx.cluster.uid, &ctx.name);
-        self.place_of(&ctx).end_pods(&labels, grace).await?;
+        self.end_node(job, &ctx, grace).await?;
         self.close_shared_port(&ctx).await?;
-        self.remove_files(&self.place_of(&ctx), ctx.cluster.uid, &ctx.name).await
+        let known = self.still_owed(job)?;
+        self.remove_files(&self.place_of(&ctx), ctx.cluster.uid, &ctx.name, known).await
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{StepError, Steps, required};
 use crate::desired::names;
-use oi_events::Job;
+use oi_events::{ClusterUid, Generation, Job, NodeName};
 use std::time::Duration;
 
 impl Steps {
@@ -11,11 +11,35 @@ impl Steps {
         let uid = required(job, job.cluster_uid)?;
         let hypervisor = self.hypervisor(job)?;
         let place = self.places.at(&hypervisor);
-        place.end_pods(&names::node_labels(uid, node), Duration::ZERO).await?;
+        let labels = names::node_labels(uid, node);
+        let (_, until) = self.orphan(job, uid, node)?;
+        place.end_pods_until(&labels, until, Duration::ZERO).await?;
         if hypervisor.spec.public {
             // It may have been an ingress.
             self.reconcile_shared_ports(&hypervisor, None).await?;
         }
-        self.remove_files(&place, uid, node).await
+        let (is_anothers, known) = self.orphan(job, uid, node)?;
+        if is_anothers {
+            // A later node of that name has taken over the directory.
+            return Ok(());
+        }
+        self.remove_files(&place, uid, node, known).await
+    }
+
+    /// Whether a later node of that name is on the hypervisor of an orphan, and up to which
+    /// generation what stands there is the orphan's.
+    fn orphan(
+        &self,
+        job: &Job,
+        uid: ClusterUid,
+        node: &NodeName,
+    ) -> Result<(bool, Generation), StepError> {
+        let known = self.still_owed(job)?;
+        let is_anothers = self.view.read(|s| {
+            let cluster = s.clusters.values().find(|c| c.uid == uid);
+            let named = cluster.and_then(|c| c.nodes.get(node));
+            named.is_some_and(|n| Some(&n.hypervisor) == job.hypervisor.as_ref())
+        });
+        Ok((is_anothers, if is_anothers { job.generation } else { known }))
     }
 }

@@ -28,7 +28,8 @@ impl Steps {
         session: &NodeSession,
         restore: &Restore,
     ) -> Result<(), StepError> {
-        let attempt = etcd::restore_attempt(&session.ctx, &Uuid::now_v7().to_string())?;
+        let name = format!("{}-{}", restore.generation, Uuid::now_v7());
+        let attempt = etcd::restore_attempt(&session.ctx, &name)?;
         let unpacked = self.unpack(session, restore, &attempt).await;
         // After a failure, nothing stays; after a success, the snapshot does not.
         let removed = session.place.put(&[FileOp::Remove { path: attempt.dir }]).await;
@@ -46,11 +47,12 @@ impl Steps {
         let (place, pod) = (&session.place, &attempt.pod);
         self.download(session, restore, &attempt.snapshot).await?;
         // An earlier attempt may have been cut off.
-        place.end_pods(&pod.identity, Duration::ZERO).await?;
+        let generation = session.ctx.node.generation;
+        place.end_pods_until(&pod.identity, generation, Duration::ZERO).await?;
         let logs = FileOp::MakeDir { path: pod.log_directory.clone(), mode: 0o700 };
-        place.put(&[logs]).await?;
+        session.put(&[logs]).await?;
         let ended = place.run_to_end(pod, LIMIT).await;
-        place.end_pods(&pod.identity, Duration::ZERO).await?;
+        place.end_pods_until(&pod.identity, generation, Duration::ZERO).await?;
         match ended? {
             Some(0) => {}
             Some(code) => {
@@ -65,7 +67,7 @@ impl Steps {
             content: restore.generation.to_string().into_bytes(),
         };
         let by = attempt.data.clone();
-        place.put(&[name, FileOp::Replace { path: staged, by, keep: None }]).await?;
+        session.put(&[name, FileOp::Replace { path: staged, by, keep: None }]).await?;
         Ok(())
     }
 
@@ -92,7 +94,7 @@ impl Steps {
             let content = frame.to_vec();
             let length = content.len() as u64;
             let path = path.to_owned();
-            session.place.put(&[FileOp::Extend { path, offset, content }]).await?;
+            session.put(&[FileOp::Extend { path, offset, content }]).await?;
             offset += length;
         }
         let (seen, recorded) = (Hash(hash.finalize().into()), restore.snapshot.sha256);

@@ -104,7 +104,7 @@ impl Steps {
         let place = self.place_of(ctx);
         let (mut offset, mut sum) = (0, SnapshotSum::default());
         loop {
-            let piece = place.read(path, offset, PIECE).await?;
+            let piece = place.read(path, offset, PIECE).await?.ok_or(StepError::TornSnapshot)?;
             offset += piece.len() as u64;
             sum.update(&piece);
             writer.push(&piece).await?;

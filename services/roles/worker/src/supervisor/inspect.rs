@@ -1,12 +1,12 @@
 //! One look at a hypervisor: what runs is compared with what must run.
 
-use super::Supervisor;
-use super::backoff::Backoffs;
-use super::expected::{ReadyNode, ReadyNodes};
+use super::expected::{ReadyNode, ReadyNodes, Running};
+use super::{Errand, Supervisor, Watch};
 use crate::desired::{Labels, etcd, label, shared_port};
+use crate::locks::Part;
 use crate::place::{Container, GRACE, ListedSandbox, Place};
 use crate::steps::StepError;
-use oi_events::parsed;
+use oi_events::{chain, parsed};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is on a hypervisor.
@@ -43,42 +43,46 @@ impl Present {
 }
 
 impl Supervisor {
-    /// Removes what must not run of ready nodes, and restarts what must.
-    pub(super) async fn inspect(
-        &self,
-        place: &Place,
-        backoffs: &mut Backoffs,
-    ) -> Result<(), StepError> {
+    /// Looks once, and has errands removed what must not run of ready nodes, and restarted what
+    /// must. It waits for none of them: nobody's container waits for another's.
+    pub(super) async fn inspect(&self, place: &Place, watch: &mut Watch) -> Result<(), StepError> {
         let name = &place.hypervisor.spec.name;
         // A node must be ready, and the same, before and after the list of containers was read:
         // what is missing has died then, and was not just started or stopped by a job.
         let mut ready = self.steps.view.read(|s| ReadyNode::all_on(s, name));
         let sandboxes = place.sandboxes(&Labels::new()).await?;
-        self.sweep(place, &sandboxes).await;
+        let dead = dead_sandboxes(&ready, &sandboxes);
+        let (supervisor, there) = (self.clone(), place.clone());
+        watch.errands.start(Errand::Sweep, async move {
+            supervisor.sweep(&there, &sandboxes).await;
+            remove_dead_sandboxes(&there, dead).await;
+        });
         if ready.is_empty() {
             return Ok(());
         }
         let mut present = Present::of(place.containers(&Labels::new()).await?);
         ready.retain(|_, node| self.is_current(node));
-        if let Err(error) = remove_dead_sandboxes(place, &ready, &sandboxes).await {
-            tracing::debug!(hypervisor = %name, %error, "dead sandboxes stay");
-        }
-        for (key, node) in ready {
-            let containers = present.containers.remove(&key).unwrap_or_default();
+        for (labels, node) in ready {
+            let containers = present.containers.remove(&labels).unwrap_or_default();
             let (expected, surplus): (Vec<_>, Vec<_>) = containers
                 .into_iter()
-                .partition(|c| node.must_run.contains(&(pod_of(c), c.name.as_str())));
+                .filter(|c| node.covers(pod_of(c)))
+                .partition(|c| node.must_run.iter().any(|must| *must == (pod_of(c), &*c.name)));
             for container in surplus {
-                self.remove_surplus(place, &node, &container).await?;
+                self.remove_surplus(place, &node, container, watch);
             }
-            let running: Vec<_> = expected.into_iter().filter(|c| c.runs).collect();
-            let is_reached =
-                node.shared_port.is_none_or(|port| present.shared_ports.contains(&port));
-            if running.len() >= node.must_run.len() && is_reached {
-                backoffs.runs(&node.cluster, &node.name);
+            let runs = |must: &&Running| {
+                expected.iter().any(|c| c.runs && **must == (pod_of(c), &*c.name))
+            };
+            let missing: BTreeSet<Running> =
+                node.must_run.iter().filter(|must| !runs(must)).copied().collect();
+            let port = node.shared_port.filter(|port| !present.shared_ports.contains(port));
+            if missing.is_empty() && port.is_none() {
+                watch.backoffs.runs(&(node.uid, node.name.clone()));
             } else {
-                let no_etcd = node.is_member() && !running.iter().any(|c| pod_of(c) == etcd::POD);
-                self.restart(node, no_etcd, backoffs).await;
+                let late = port.is_none() && missing.iter().all(|m| node.is_late(m));
+                let member_runs = !missing.contains(&(etcd::POD, etcd::POD));
+                self.restart(place, node, late, member_runs, watch);
             }
         }
         Ok(())
@@ -90,36 +94,45 @@ impl Supervisor {
 
     /// Removes a container that must not run: the supervisor of another worker may have restarted
     /// it at the very moment at which a job stopped it.
-    async fn remove_surplus(
+    fn remove_surplus(
         &self,
         place: &Place,
         node: &ReadyNode,
-        surplus: &Container,
-    ) -> Result<(), StepError> {
-        let held = self.steps.node_locks.for_supervisor(node.uid, &node.name);
-        if held.is_some() && self.is_current(node) {
+        surplus: Container,
+        watch: &mut Watch,
+    ) {
+        let (supervisor, place, node) = (self.clone(), place.clone(), node.clone());
+        watch.errands.start(Errand::Remove(surplus.id.clone()), async move {
+            let locks = &supervisor.steps.node_locks;
+            let held = locks.for_supervisor(node.uid, &node.name, Part::ALL);
+            if held.is_none() || !supervisor.is_current(&node) {
+                return;
+            }
             let (cluster, node, container) = (&node.cluster, &node.name, &surplus.name);
             tracing::warn!(%cluster, %node, container, "must not run: removing it");
-            place.remove_container(&surplus.id, GRACE).await?;
-        }
-        Ok(())
+            if let Err(error) = place.remove_container(&surplus.id, GRACE).await {
+                tracing::warn!(%cluster, %node, container, error = chain(&error), "not removed");
+            }
+        });
     }
 }
 
-/// Removes sandboxes that are not ready: a call that was cut off can leave one beside the ready
-/// one.
-async fn remove_dead_sandboxes(
-    place: &Place,
-    ready: &ReadyNodes,
-    sandboxes: &[ListedSandbox],
-) -> Result<(), StepError> {
-    for sandbox in sandboxes {
+/// Sandboxes of ready nodes that are not ready: a call that was cut off can leave one beside the
+/// ready one.
+fn dead_sandboxes(ready: &ReadyNodes, sandboxes: &[ListedSandbox]) -> Vec<String> {
+    let is_dead = |sandbox: &&ListedSandbox| {
         let label = |label| sandbox.labels.get(label).cloned().unwrap_or_default();
-        let node = (label(label::CLUSTER_UID), label(label::NODE));
-        if !sandbox.ready && ready.contains_key(&node) {
-            tracing::warn!(sandbox = sandbox.id, "removing a sandbox that is not ready");
-            place.remove_sandbox(&sandbox.id).await?;
+        let node = ready.get(&(label(label::CLUSTER_UID), label(label::NODE)));
+        !sandbox.ready && node.is_some_and(|node| node.covers(&label(label::POD)))
+    };
+    sandboxes.iter().filter(is_dead).map(|sandbox| sandbox.id.clone()).collect()
+}
+
+async fn remove_dead_sandboxes(place: &Place, dead: Vec<String>) {
+    for sandbox in dead {
+        tracing::warn!(sandbox, "removing a sandbox that is not ready");
+        if let Err(error) = place.remove_sandbox(&sandbox).await {
+            tracing::warn!(sandbox, error = chain(&error), "not removed");
         }
     }
-    Ok(())
 }

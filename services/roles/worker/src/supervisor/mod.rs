@@ -5,18 +5,21 @@ mod expected;
 mod inspect;
 mod reach;
 mod restart;
+mod strays;
 mod sweep;
 
+use crate::keyed_tasks::KeyedTasks;
 use crate::metrics::Metrics;
 use crate::place::Place;
 use crate::steps::Steps;
-use backoff::Backoffs;
+use backoff::{Backoffs, NodeKey};
+use oi_clock::Pulse;
 use oi_domain::Hypervisor;
 use oi_events::{Generation, HypervisorName, chain};
 use reach::Reachability;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use strays::SeenBefore;
 use tokio::sync::Notify;
 
 /// The interval between looks without an event.
@@ -31,6 +34,37 @@ const GATHER_MAX: Duration = Duration::from_millis(500);
 const SUBSCRIBE_AGAIN: Duration = Duration::from_secs(1);
 /// The interval between comparisons of shared ports with the state.
 const COMPARE_PORTS: Duration = Duration::from_secs(60);
+/// The interval between looks for what belongs to nobody.
+const LOOK_FOR_STRAYS: Duration = Duration::from_secs(10);
+/// The interval of the pulse.
+const BEAT: Duration = Duration::from_secs(5);
+/// The pause before what ended is supervised again.
+const SUPERVISE_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a look leaves to others, so that it goes on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Errand {
+    /// Remove what belongs to nobody.
+    Sweep,
+    /// Compare the shared ports with the state.
+    Ports,
+    /// Look for what belongs to nobody.
+    Strays,
+    /// Remove a container.
+    Remove(String),
+    /// Start what died of a node.
+    Start(NodeKey),
+    /// Start what waits for the API server of a node.
+    Complete(NodeKey),
+}
+
+/// What is remembered of a hypervisor between two looks.
+#[derive(Default)]
+struct Watch {
+    errands: KeyedTasks<Errand>,
+    backoffs: Backoffs,
+    strays: SeenBefore,
+}
 
 /// Supervises the containers of ready nodes on all hypervisors.
 ///
@@ -41,8 +75,12 @@ const COMPARE_PORTS: Duration = Duration::from_secs(60);
 ///   a minute.
 /// - A container or sandbox of a ready node that must not run is removed, and so is a sandbox of a
 ///   node that is gone.
-/// - It never works on a node together with a job of this worker ([`locks`](crate::locks)), and
-///   gives up a restart as soon as the state wants something else of the node.
+/// - Nodes start beside each other, the etcd members of all clusters first, and then a few
+///   API servers at a time. A node that does not become ready holds up no other, and
+///   neither does one that cannot be started.
+/// - It never works on a part of a node together with a job of this worker
+///   ([`locks`](crate::locks)), and gives up a restart as soon as the state wants something else of
+///   the node.
 /// - What it changes follows from the state: it starts what [`desired`](crate::desired)
 ///   describes, and restarts nothing that runs as it must.
 /// - It reports a hypervisor that has been silent for ten seconds, one that answers again, each
@@ -51,8 +89,8 @@ const COMPARE_PORTS: Duration = Duration::from_secs(60);
 ///
 /// # Assumptions
 ///
-/// - A node is ready in the state only after a job has started all of it: what is missing then
-///   has died.
+/// - A step of a node is done in the state only after a job has started all that it is about: what
+///   is missing then has died.
 /// - Where several workers run, each of them supervises each hypervisor. Their restarts are
 ///   idempotent, and meet in the same pods.
 #[derive(Clone)]
@@ -68,22 +106,25 @@ impl Supervisor {
     }
 
     /// Supervises each hypervisor, until it is dropped.
-    pub async fn run(&self) {
-        let mut tasks = tokio::task::JoinSet::new();
-        let mut supervised = BTreeSet::new();
+    pub async fn run(&self, pulse: &Pulse) {
+        let mut tasks = KeyedTasks::default();
         let mut positions = self.steps.view.positions();
+        let mut beat = tokio::time::interval(BEAT);
         loop {
+            pulse.beat();
             let known = self.steps.view.read(|s| {
                 s.hypervisors.iter().map(|(n, h)| (n.clone(), h.generation)).collect::<Vec<_>>()
             });
             for (name, generation) in known {
-                if supervised.insert((name.clone(), generation)) {
-                    let supervisor = self.clone();
-                    tasks.spawn(async move { supervisor.supervise(name, generation).await });
-                }
+                let supervisor = self.clone();
+                tasks.start((name.clone(), generation), async move {
+                    supervisor.supervise(name, generation).await;
+                });
             }
-            if positions.changed().await.is_err() {
-                return;
+            tokio::select! {
+                changed = positions.changed() => if changed.is_err() { return },
+                _ = beat.tick() => {}
+                () = tasks.ended() => tokio::time::sleep(SUPERVISE_AGAIN).await,
             }
         }
     }
@@ -99,21 +140,30 @@ impl Supervisor {
 
     /// Looks after each event, and now and then without one.
     async fn look_repeatedly(&self, name: &HypervisorName, generation: Generation, event: &Notify) {
-        let mut backoffs = Backoffs::default();
+        let mut watch = Watch::default();
         let mut reachability = Reachability::default();
-        let mut compared = Instant::now();
+        let (mut compared, mut looked) = (Instant::now(), Instant::now());
         while let Some(h) = self.registered(name, generation) {
             let place = self.steps.places.at(&h);
             let began = Instant::now();
             if compared.elapsed() >= COMPARE_PORTS && is_public_and_up(&h) {
                 compared = began;
-                self.compare_shared_ports(&h).await;
+                let (supervisor, h) = (self.clone(), h.clone());
+                let compare = async move { supervisor.compare_shared_ports(&h).await };
+                watch.errands.start(Errand::Ports, compare);
+            }
+            if looked.elapsed() >= LOOK_FOR_STRAYS && h.prepared && !h.is_away() {
+                looked = began;
+                let (supervisor, there, before) =
+                    (self.clone(), place.clone(), watch.strays.clone());
+                let look = async move { supervisor.look_for_strays(&there, &before).await };
+                watch.errands.start(Errand::Strays, look);
             }
             if h.prepared {
                 let seen = reachability.check(&place).await;
-                seen.into_iter().for_each(|seen| self.steps.reporter.observe_later(seen));
+                seen.into_iter().for_each(|seen| self.steps.reporter.observe_now(seen));
             }
-            if let Err(error) = self.inspect(&place, &mut backoffs).await {
+            if let Err(error) = self.inspect(&place, &mut watch).await {
                 tracing::debug!(hypervisor = %name, %error, "not looked at");
             }
             let took = began.elapsed();

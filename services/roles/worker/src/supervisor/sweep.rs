@@ -3,15 +3,16 @@
 
 use super::Supervisor;
 use crate::desired::label;
+use crate::locks::Part;
 use crate::place::{ListedSandbox, Place};
 use crate::steps::StepError;
 use oi_domain::{Orphan, State};
-use oi_events::{ClusterUid, CommandId, HypervisorName, NodeName};
+use oi_events::{ClusterUid, CommandId, Generation, HypervisorName, NodeName, chain};
 
 /// Which node a sandbox is of.
-struct Owner {
-    uid: ClusterUid,
-    node: NodeName,
+pub struct Owner {
+    pub uid: ClusterUid,
+    pub node: NodeName,
     generation: u64,
 }
 
@@ -28,7 +29,7 @@ enum Dead {
 
 impl Owner {
     /// None where the sandbox is of no node.
-    fn of(sandbox: &ListedSandbox) -> Option<Owner> {
+    pub fn of(sandbox: &ListedSandbox) -> Option<Owner> {
         let label = |name: &str| sandbox.labels.get(name);
         let uid = label(label::CLUSTER_UID)?.parse();
         let node = label(label::NODE)?.parse();
@@ -42,49 +43,69 @@ impl Owner {
     /// Why it must not stand on this hypervisor; none where it may, or where that is not known:
     /// it is of a later state than this one, or of another log.
     fn dead(&self, state: &State, hypervisor: &HypervisorName) -> Option<Dead> {
-        if self.generation > state.position {
+        if self.generation > state.position || self.is_known(state, hypervisor) {
             return None;
         }
         let cluster = state.clusters.values().find(|c| c.uid == self.uid);
         let here = cluster.and_then(|c| c.nodes.get(&self.node));
-        // One that is of its node's present life may stand at another endpoint of the same machine.
-        if here.is_some_and(|n| self.generation >= n.added.0) {
-            return None;
-        }
         if here.is_some_and(|n| n.hypervisor == *hypervisor) {
             return Some(Dead::Earlier);
         }
-        let left = |l: &Orphan| l.cluster_uid == self.uid && l.node == self.node;
-        let owed = state.hypervisors.get(hypervisor).is_some_and(|h| h.orphans.iter().any(left));
-        // A cluster is named by the command that created it.
-        let created = || state.processed.position(&CommandId(self.uid.0)).is_some();
         match cluster {
-            _ if owed => None,
             Some(_) => Some(Dead::Node),
-            None => created().then_some(Dead::Cluster),
+            None => is_gone(state, self.uid).then_some(Dead::Cluster),
         }
     }
+
+    /// Whether the state knows the present life of its node, or owes its removal.
+    pub fn is_known(&self, state: &State, hypervisor: &HypervisorName) -> bool {
+        let cluster = state.clusters.values().find(|c| c.uid == self.uid);
+        let node = cluster.and_then(|c| c.nodes.get(&self.node));
+        // It may stand at another endpoint of the same machine.
+        node.is_some_and(|n| self.generation >= n.added.0)
+            || node.is_none_or(|n| n.hypervisor != *hypervisor)
+                && is_owed(state, hypervisor, self.uid, &self.node)
+    }
+}
+
+/// Whether a cluster was, and is no more: it is named by the command that created it.
+pub fn is_gone(state: &State, uid: ClusterUid) -> bool {
+    state.processed.position(&CommandId(uid.0)).is_some()
+        && !state.clusters.values().any(|c| c.uid == uid)
+}
+
+/// Whether what is left of a node is to be removed by a job.
+pub fn is_owed(
+    state: &State,
+    hypervisor: &HypervisorName,
+    uid: ClusterUid,
+    node: &NodeName,
+) -> bool {
+    let left = |l: &Orphan| l.cluster_uid == uid && l.node == *node;
+    state.hypervisors.get(hypervisor).is_some_and(|h| h.orphans.iter().any(left))
 }
 
 impl Supervisor {
     /// Removes them. A job that was cut off, or a worker that woke up late, can have started
-    /// them after their node was removed.
+    /// them after their node was removed. One that stays keeps none of the others.
     pub(super) async fn sweep(&self, place: &Place, all: &[ListedSandbox]) {
         let name = &place.hypervisor.spec.name;
         for sandbox in all {
             let Some(owner) = Owner::of(sandbox) else { continue };
-            let Some(dead) = self.steps.view.read(|s| owner.dead(s, name)) else { continue };
+            let judged = self.steps.view.read(|s| Some((owner.dead(s, name)?, s.position)));
+            let Some((dead, position)) = judged else { continue };
             // A job may be about to remove it.
             let locks = &self.steps.node_locks;
-            let Some(_held) = locks.for_supervisor(owner.uid, &owner.node) else { continue };
-            let (uid, node, sandbox) = (owner.uid, &owner.node, &sandbox.id);
-            tracing::warn!(hypervisor = %name, cluster_uid = %uid, %node, sandbox, ?dead, "belongs to nobody: removing it");
-            match self.clear(place, &owner, sandbox, dead).await {
+            let held = locks.for_supervisor(owner.uid, &owner.node, Part::ALL);
+            if held.is_none() {
+                continue;
+            }
+            let (uid, node, id) = (owner.uid, &owner.node, &sandbox.id);
+            tracing::warn!(hypervisor = %name, cluster_uid = %uid, %node, sandbox = id, ?dead, "belongs to nobody: removing it");
+            match self.clear(place, sandbox, &owner, dead, Generation(position)).await {
                 Ok(()) => self.metrics.orphans.with_label_values(&[name.as_str()]).inc(),
-                // The others go all the same; this one is tried again at the next look.
                 Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(hypervisor = %name, sandbox, error, "it is not removed");
+                    tracing::warn!(hypervisor = %name, sandbox = id, error = chain(&error), "it stays");
                 }
             }
         }
@@ -93,15 +114,17 @@ impl Supervisor {
     async fn clear(
         &self,
         place: &Place,
+        sandbox: &ListedSandbox,
         owner: &Owner,
-        sandbox: &str,
         dead: Dead,
+        known: Generation,
     ) -> Result<(), StepError> {
-        place.remove_sandbox(sandbox).await?;
+        place.remove_sandbox(&sandbox.id).await?;
         // Meanwhile a node of that name may have been added to a cluster that is there: its
         // directory is left to the jobs of its nodes.
         if dead == Dead::Cluster {
-            self.steps.remove_files(place, owner.uid, &owner.node).await?;
+            // What is known is as good as a decision of that moment.
+            self.steps.remove_files(place, owner.uid, &owner.node, known).await?;
         }
         Ok(())
     }

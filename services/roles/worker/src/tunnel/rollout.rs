@@ -7,7 +7,7 @@ use crate::desired::{NodeContext, Secrets};
 use crate::steps::{StepError, Steps};
 use ipnet::Ipv4Net;
 use oi_domain::Node;
-use oi_events::{NodeName, PortUse, chain, parsed};
+use oi_events::{JobKind, NodeName, PortUse, chain, parsed};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -53,7 +53,11 @@ impl Steps {
         pods: &PodNets,
     ) -> Result<(), StepError> {
         let uid = cluster.cluster.uid;
-        let held = tokio::time::timeout(LOCK, self.node_locks.for_job(uid, name)).await;
+        let held = tokio::time::timeout(
+            LOCK,
+            self.node_locks.for_job(JobKind::EnsureControlPlane, uid, name),
+        )
+        .await;
         let Ok(_held) = held else { return Err(StepError::Busy(name.to_string())) };
         let found = self.view.read(|s| NodeContext::find(s, &cluster.name, name));
         let ready = found.filter(|ctx| ctx.cluster.uid == uid && ctx.node.is_ready());

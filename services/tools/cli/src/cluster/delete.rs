@@ -51,7 +51,7 @@ impl Delete {
     }
 }
 
-/// Says which backups a deletion makes unreadable, before there is nobody left to ask.
+/// Which backups a deletion makes unreadable, before there is nobody left to ask.
 async fn lost(client: &Client, name: &str) -> Option<String> {
     let command = v1::DeleteCluster { name: name.to_owned(), forget_orphans: false };
     // What may not even be planned is refused, with its reason, when it is asked for.
@@ -59,7 +59,7 @@ async fn lost(client: &Client, name: &str) -> Option<String> {
     let ids: Vec<String> = plan.unreadable_backups.into_iter().map(|b| b.id).collect();
     (!ids.is_empty()).then(|| {
         format!(
-            "cluster {name}: {} backup(s) become unreadable: {}; `--keep-backups 30d` keeps them",
+            "{} backup(s) become unreadable: {}; `oi cluster delete {name} --keep-backups 30d` keeps them",
             ids.len(),
             ids.join(", ")
         )
@@ -76,7 +76,7 @@ async fn schedule(
     let grace_ms = duration::milliseconds(grace);
     client.submit(v1::ScheduleDeletion { name: name.clone(), grace_ms }).await?;
     eprintln!("cluster {name}: stops, and is deleted in {} s", grace.as_secs());
-    lost.iter().for_each(|lost| eprintln!("{lost}, then"));
+    lost.iter().for_each(|lost| eprintln!("cluster {name}: with that, {lost}"));
     wait::for_cluster(client, &name, limit, wait::is_stopped).await
 }
 
@@ -88,8 +88,8 @@ pub async fn delete(
     lost: Option<String>,
 ) -> Result<(), Failure> {
     let name = &command.name.clone();
+    lost.iter().for_each(|lost| eprintln!("cluster {name}: {lost}"));
     let mut next = client.submit(command).await?.position;
-    lost.iter().for_each(|lost| eprintln!("{lost}"));
     let Some(limit) = limit.filter(|_| !client.is_planning()) else {
         eprintln!("cluster {name}: deletion started");
         return Ok(());

@@ -67,7 +67,13 @@ pub async fn run(client: &Client, verb: ClusterVerb) -> Result<(), Failure> {
         }
         ClusterVerb::Create(flags) => flags.create(client).await,
         ClusterVerb::List { output } => output.list(client.clusters("").await?.iter().map(row)),
-        ClusterVerb::Get { name, output } => output.one(row(&client.cluster(&name).await?)),
+        ClusterVerb::Get { name, output } => {
+            let cluster = client.cluster(&name).await?;
+            if let Some(warning) = tunnel::needed(&cluster) {
+                eprintln!("{warning}");
+            }
+            output.one(row(&cluster))
+        }
         ClusterVerb::Delete(verb) => verb.run(client).await,
         ClusterVerb::Restore(verb) => verb.run(client).await,
         ClusterVerb::Scale(verb) => verb.run(client).await,
@@ -98,6 +104,7 @@ pub fn row(c: &v1::Cluster) -> Value {
         "backupsUntil": moment(c.backups_until_ms),
         "uid": c.uid, "caCertificate": c.ca_certificate,
         "tunnelCidr": c.tunnel.as_ref().map(|tunnel| tunnel.cidr.clone()).unwrap_or_default(),
+        "needsTunnel": c.needs_tunnel,
         "tenant": c.tenant,
         "rotation": c.rotation.as_ref().map(rotation).unwrap_or_default(),
     })

@@ -4,6 +4,7 @@ use super::create::nodes;
 use crate::backup::newest;
 use crate::client::Client;
 use crate::error::Failure;
+use crate::query::events_from;
 use crate::wait::{self, Wait};
 use clap::Args;
 use oi_proto::v1;
@@ -49,18 +50,34 @@ impl Restore {
             return wait::for_cluster(client, &self.name, self.wait.limit(), is_restored).await;
         }
         let backup = newest(client, &self.name, self.backup).await?;
-        let restored = match self.new_name {
-            None => {
-                client.submit(v1::RestoreCluster { name: self.name.clone(), backup }).await?;
-                self.name
-            }
-            Some(new) => {
-                clone(client, &self.name, &new, &backup, self.replicas).await?;
-                new
-            }
-        };
-        wait::for_cluster(client, &restored, self.wait.limit(), is_restored).await
+        let (name, limit) = (self.name, self.wait.limit());
+        if let Some(new) = self.new_name {
+            clone(client, &name, &new, &backup, self.replicas).await?;
+            return wait::for_cluster(client, &new, limit, is_restored).await;
+        }
+        let asked = client.submit(v1::RestoreCluster { name: name.clone(), backup }).await?;
+        wait::for_cluster(client, &name, limit, is_restored).await?;
+        let Some(limit) = limit.filter(|_| !client.is_planning()) else { return Ok(()) };
+        let end = tokio::time::timeout(limit, check_end(client, &name, asked.position)).await;
+        end.unwrap_or_else(|_| Err(Failure::TimedOut(format!("cluster {name} is not there yet"))))
     }
+}
+
+/// Whether the restore that was on its way at a position came to its end: one whose backup cannot
+/// be read is given up, and the cluster runs as before.
+async fn check_end(client: &Client, name: &str, position: u64) -> Result<(), Failure> {
+    let mut request = events_from(position + 1, name);
+    request.events = ["RestoreEnded", "RestoreAborted", "JobDeadLettered"].map(String::from).into();
+    let mut events = client.watch(request).await?;
+    let mut why = "it was aborted".to_owned();
+    while let Some(event) = events.message().await.map_err(|s| Failure::Call(Box::new(s)))? {
+        match event.event.as_str() {
+            "RestoreEnded" => return Ok(()),
+            "JobDeadLettered" => why = format!("{}: {}", event.job, event.summary),
+            _ => break,
+        }
+    }
+    Err(Failure::NotDone(format!("cluster {name} was not restored, and is what it was: {why}")))
 }
 
 /// Asks for a new cluster of a backup, and for its nodes.

@@ -41,10 +41,37 @@ impl Tunnel {
     }
 }
 
+/// A warning of what does not work in a cluster without a tunnel.
+pub fn needed(c: &v1::Cluster) -> Option<String> {
+    let objects = c.needs_tunnel.join(", ");
+    (!objects.is_empty()).then(|| {
+        format!(
+            "warning: the API servers of cluster {0} reach no Services without a tunnel, so these do not work, and no namespace is deleted to its end while an APIService does not: {objects}; `oi cluster tunnel {0} --cidr 10.254.0.0/16` makes one (at creation: --vpn-enabled)",
+            c.name
+        )
+    })
+}
+
 fn row(cluster: &str, tunnel: &v1::Tunnel, link: &v1::TunnelLink) -> Value {
     let kind = if link.control_plane { "control-plane" } else { "worker" };
     json!({
         "name": link.name, "kind": kind, "address": link.address, "since": moment(link.since_ms),
         "cluster": cluster, "cidr": tunnel.cidr, "hub": tunnel.hub,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_needs_a_tunnel_is_told_with_the_way_to_one() {
+        let mut cluster = v1::Cluster { name: "test".to_owned(), ..Default::default() };
+        assert_eq!(needed(&cluster), None);
+        cluster.needs_tunnel = vec!["APIService v1beta1.metrics.k8s.io".to_owned()];
+        let warning = needed(&cluster).unwrap();
+        assert!(warning.contains("APIService v1beta1.metrics.k8s.io"), "{warning}");
+        assert!(warning.contains("`oi cluster tunnel test --cidr 10.254.0.0/16`"), "{warning}");
+    }
 }

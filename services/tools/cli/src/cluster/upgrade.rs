@@ -33,7 +33,24 @@ impl Upgrade {
     pub async fn run(self, client: &Client) -> Result<(), Failure> {
         client.submit(self.command()).await?;
         let done = |c: &v1::Cluster, _: &[v1::Node]| c.upgrade_to.is_empty();
-        wait::for_cluster(client, &self.name, self.wait.limit(), done).await
+        wait::for_cluster(client, &self.name, self.wait.limit(), done).await?;
+        match (&self.to, self.wait.limit()) {
+            (Some(to), Some(_)) if !client.is_planning() => self.check(client, to).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// An upgrade can end where it began: the images were not there, or somebody took it back.
+    async fn check(&self, client: &Client, to: &str) -> Result<(), Failure> {
+        let spec = client.cluster(&self.name).await?.spec.unwrap_or_default();
+        let runs = spec.kubernetes_version;
+        if runs == to {
+            return Ok(());
+        }
+        let name = &self.name;
+        Err(Failure::NotDone(format!(
+            "cluster {name} runs {runs}, and not {to}: the upgrade was taken back, because the images were not there, for example (`oi audit log --cluster {name}` says why)"
+        )))
     }
 
     fn command(&self) -> Command {

@@ -47,6 +47,14 @@ pub enum HypervisorVerb {
         #[arg(long, conflicts_with = "port")]
         none: bool,
     },
+    /// What stands on hypervisors and belongs to nobody. Nodes that went while theirs was away, and
+    /// pods and directories of clusters that are gone, are cleared by themselves.
+    Orphans {
+        /// Only of this one.
+        name: Option<String>,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Forget what is left on one that is gone for good.
     ForgetOrphans {
         /// Its name.
@@ -73,6 +81,13 @@ pub async fn run(client: &Client, verb: HypervisorVerb) -> Result<(), Failure> {
         HypervisorVerb::Share { name, port, none: _ } => {
             client.submit(v1::SharePorts { name, ports: sorted_ports(&port) }).await.map(drop)
         }
+        HypervisorVerb::Orphans { name, output } => {
+            let found = match &name {
+                Some(name) => vec![client.hypervisor(name).await?],
+                None => client.hypervisors().await?,
+            };
+            output.list(found.iter().flat_map(orphans))
+        }
         HypervisorVerb::ForgetOrphans { name } => {
             client.submit(v1::ForgetOrphans { name }).await.map(drop)
         }
@@ -96,7 +111,40 @@ fn row(h: &v1::Hypervisor) -> Value {
     })
 }
 
+/// A line for each thing that belongs to nobody.
+fn orphans(h: &v1::Hypervisor) -> Vec<Value> {
+    let name = h.spec.clone().unwrap_or_default().name;
+    let strays = h.strays.clone().unwrap_or_default();
+    let line = |kind: &str, what: &str| json!({"hypervisor": name, "kind": kind, "what": what});
+    let nodes = h.orphaned_nodes.iter().map(|what| line("node", what));
+    let pods = strays.pods.iter().map(|what| line("pod", what));
+    let directories = strays.directories.iter().map(|what| line("directory", what));
+    let ports = strays.ports.iter().map(|port| line("port", &port.to_string()));
+    nodes.chain(pods).chain(directories).chain(ports).collect()
+}
+
 /// A way through a port that clusters share.
 fn route(r: &v1::Route) -> String {
     format!("{}:{} → {}/{}", r.name, r.port, r.cluster, r.node)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_belongs_to_nobody_has_a_line() {
+        let strays = v1::Strays {
+            pods: vec!["u/cp-1/etcd".to_owned()],
+            directories: vec!["u/cp-1".to_owned()],
+            ports: vec![30_001],
+        };
+        let h = v1::Hypervisor {
+            orphaned_nodes: vec!["test/cp-2".to_owned()],
+            strays: Some(strays),
+            ..v1::Hypervisor::default()
+        };
+        let all: Vec<String> = orphans(&h).iter().map(|l| format!("{}", l["what"])).collect();
+        assert_eq!(all, ["\"test/cp-2\"", "\"u/cp-1/etcd\"", "\"u/cp-1\"", "\"30001\""]);
+    }
 }

@@ -136,7 +136,7 @@ fn register(
     if *have == want {
         return None;
     }
-    let (before, after) = difference(have, &want);
+    let (before, after) = difference(&fields_of_hypervisor(have), &fields_of_hypervisor(&want));
     let done = format!("hypervisor {}: {before} became {after}", want.name);
     Some(Step { done, command: v1::UpdateHypervisor { spec: Some(want) }.into() })
 }
@@ -151,7 +151,7 @@ fn create(
     let want = want.spec.clone().unwrap_or_default();
     let named = v1::ClusterSpec { extra_sans: want.extra_sans.clone(), ..have.clone() };
     if named != want {
-        let (have, want) = difference(&named, &want);
+        let (have, want) = difference(&fields_of_cluster(&named), &fields_of_cluster(&want));
         let what = format!("cluster {name}");
         let instead = "bring it to another release with `oi cluster upgrade`, and create it anew with other ranges";
         return Err(differs(&what, &have, &want, instead));
@@ -191,15 +191,55 @@ fn differs(what: &str, have: &str, want: &str, instead: &str) -> Failure {
     ))
 }
 
-/// The fields in which two messages of a kind differ, of the one and of the other.
-fn difference(have: &impl std::fmt::Debug, want: &impl std::fmt::Debug) -> (String, String) {
-    let (have, want) = (format!("{have:#?}"), format!("{want:#?}"));
-    let fields = |a: &str, b: &str| {
-        let other: BTreeSet<&str> = b.lines().collect();
-        let own = a.lines().filter(|line| !other.contains(line));
-        own.map(|line| line.trim().trim_end_matches(',')).collect::<Vec<_>>().join(", ")
+/// A field as documents have it, with its value.
+type Field = (&'static str, String);
+
+/// The fields of a hypervisor's document.
+fn fields_of_hypervisor(h: &v1::RegisterHypervisor) -> Vec<Field> {
+    let v1::RegisterHypervisor {
+        name: _,
+        cri_endpoint,
+        tls,
+        public,
+        address,
+        port_low,
+        port_high,
+        data_dir,
+        max_nodes,
+    } = h;
+    let tls =
+        tls.as_ref().map(|t| [&t.ca_file, &t.certificate_file, &t.key_file].map(String::as_str));
+    let none = || "none".to_owned();
+    vec![
+        ("criEndpoint", cri_endpoint.clone()),
+        ("tls", tls.map_or_else(none, |files| files.join(" "))),
+        ("public", public.to_string()),
+        ("address", address.clone()),
+        ("portRange", format!("{port_low} to {port_high}")),
+        ("dataDir", data_dir.clone()),
+        ("maxNodes", if *max_nodes == 0 { none() } else { max_nodes.to_string() }),
+    ]
+}
+
+/// The fields of a cluster's document that no command changes.
+fn fields_of_cluster(spec: &v1::ClusterSpec) -> Vec<Field> {
+    let v1::ClusterSpec { kubernetes_version, pod_cidr, service_cidr, dns_domain, extra_sans: _ } =
+        spec;
+    vec![
+        ("kubernetesVersion", kubernetes_version.clone()),
+        ("networking.podCidr", pod_cidr.clone()),
+        ("networking.serviceCidr", service_cidr.clone()),
+        ("networking.dnsDomain", dns_domain.clone()),
+    ]
+}
+
+/// The fields in which two of a kind differ, of the one and of the other.
+fn difference(have: &[Field], want: &[Field]) -> (String, String) {
+    let own = |a: &[Field], b: &[Field]| {
+        let own = a.iter().filter(|field| !b.contains(field));
+        own.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
     };
-    (fields(&have, &want), fields(&want, &have))
+    (own(have, want), own(want, have))
 }
 
 /// Issuers whose certificates are reduced to their content: comments and line ends do not

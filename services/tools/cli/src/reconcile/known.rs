@@ -3,8 +3,9 @@
 use crate::client::Client;
 use crate::error::Failure;
 use crate::node;
+use crate::output::moment;
 use oi_events::Code;
-use oi_proto::manifest::Document;
+use oi_proto::manifest::{Document, NodeRole};
 use oi_proto::v1;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,7 +69,8 @@ impl Known {
     }
 
     /// Nodes of declared clusters that no document asks for: neither under their own name nor
-    /// under that of one whose place they took. Members come last.
+    /// under that of one whose place they took. Members come last. How many API servers without a
+    /// member there are is a matter of `oi cluster scale`, unless a document declares one.
     pub fn surplus(&self, documents: &[Document]) -> Vec<v1::Node> {
         let clusters: BTreeSet<&str> = documents.iter().filter_map(cluster_name).collect();
         let is_asked_for = |n: &v1::Node| {
@@ -76,6 +78,12 @@ impl Known {
             names.any(|name| self.declared.contains(&(n.cluster.clone(), name.clone())))
         };
         let of_clusters = self.nodes.values().filter(|n| clusters.contains(n.cluster.as_str()));
+        let declares_servers = |cluster: &str| {
+            let is_server = |d: &Document| matches!(d, Document::Node(_, s) if s.cluster == cluster && s.role == NodeRole::ApiServer);
+            documents.iter().any(is_server)
+        };
+        let of_clusters =
+            of_clusters.filter(|n| n.role() != v1::Role::ApiServer || declares_servers(&n.cluster));
         let staying = of_clusters.filter(|n| n.phase() != v1::NodePhase::Removing);
         let mut surplus: Vec<_> = staying.filter(|n| !is_asked_for(n)).cloned().collect();
         surplus.sort_by_key(|n| n.role() == v1::Role::ControlPlane);
@@ -145,6 +153,13 @@ pub fn is_asleep(cluster: &v1::Cluster) -> bool {
 pub fn check_stays(cluster: &v1::Cluster) -> Result<(), Failure> {
     let name = &cluster.name;
     let (code, message) = match cluster.phase() {
+        v1::ClusterPhase::Deleting if cluster.backups_until_ms > 0 => (
+            Code::BackupsKept,
+            format!(
+                "cluster {name} is deleted, and its name is taken until {}, when its backups go: make another cluster of them (`oi cluster restore {name} --as NAME`), give them up (`oi cluster delete {name} --keep-backups 0s`), or take its documents away",
+                moment(cluster.backups_until_ms)
+            ),
+        ),
         v1::ClusterPhase::Deleting => (
             Code::ClusterDeleting,
             format!("cluster {name} is being deleted: wait until it is gone, then reconcile again"),

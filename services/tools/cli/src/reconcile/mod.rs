@@ -73,7 +73,8 @@ impl Reconcile {
         let named = clusters.clone();
         clusters.retain(|name| !asleep.contains(name));
         if !self.no_wait && !client.is_planning() {
-            wait::for_clusters(client, &clusters, position, limit, &progress).await?;
+            let to_go = if self.prune { surplus.as_slice() } else { &[] };
+            wait::for_clusters(client, &clusters, to_go, position, limit, &progress).await?;
         }
         if self.prune {
             prune::remove(client, &surplus, limit, &progress).await?;

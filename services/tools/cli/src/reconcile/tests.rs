@@ -234,7 +234,7 @@ fn further_names_change_by_document_and_other_ranges_do_not() {
     let turned = DOCUMENTS.replace("[a.test, b.test]", "[b.test, a.test]");
     assert_eq!(there.todo(&turned), Ok(vec![]), "their order says nothing");
     let refused = there.todo(&DOCUMENTS.replace("v1.36.3", "v1.36.4")).unwrap_err();
-    assert!(refused.contains("the document says kubernetes_version: \"v1.36.4\""), "{refused}");
+    assert!(refused.contains("the document says kubernetesVersion v1.36.4:"), "{refused}");
     assert!(refused.contains("oi cluster upgrade"), "{refused}");
 }
 
@@ -242,7 +242,7 @@ fn further_names_change_by_document_and_other_ranges_do_not() {
 fn a_hypervisor_becomes_what_its_document_says() {
     let there = there();
     let wider = DOCUMENTS.replace("high: 9}", "high: 90}, maxNodes: 3");
-    let done = "hypervisor h: port_high: 9, max_nodes: 0 became port_high: 90, max_nodes: 3";
+    let done = "hypervisor h: portRange 1 to 9, maxNodes none became portRange 1 to 90, maxNodes 3";
     assert_eq!(there.todo(&wider), Ok(vec![done.to_owned()]));
     let v6 = DOCUMENTS.replace("10.0.0.1", "'fd00:0::1'");
     let mut other = there;
@@ -285,6 +285,11 @@ fn what_no_document_has_is_left_or_pruned_members_last() {
     assert!(prune::check(&documents, &surplus).is_ok());
     let refused = prune::check(&documents[..3], &surplus).unwrap_err().to_string();
     assert!(refused.contains("would leave cluster a without any ingress"), "{refused}");
+    // API servers that `oi cluster scale` has made are its business, until one is declared.
+    there.nodes.push(node("api-1", Role::ApiServer, &[]));
+    assert_eq!(there.surplus(DOCUMENTS), ["lb-2", "cp-0"]);
+    let server = "---\napiVersion: oi/v1\nkind: Node\nmetadata: {name: api-2}\nspec: {cluster: a, role: apiserver}\n";
+    assert_eq!(there.surplus(&format!("{DOCUMENTS}{server}")), ["api-1", "lb-2", "cp-0"]);
     // Two members are left where nothing is pruned.
     assert_eq!(members(&documents, &surplus)["a"], 2);
     assert_eq!(members(&documents, &[])["a"], 1);

@@ -36,13 +36,15 @@ pub async fn for_hypervisors(client: &Client, progress: &Progress) -> Result<(),
     }
 }
 
-/// Waits until all nodes of clusters are ready; prints their events after a position.
+/// Waits until all nodes of clusters are ready, but for those that are to go; prints their events
+/// after a position.
 ///
 /// # Errors
 /// Where it takes longer, or a cluster is deleted or put to sleep meanwhile.
 pub async fn for_clusters(
     client: &Client,
     clusters: &BTreeSet<&str>,
+    to_go: &[v1::Node],
     from: u64,
     limit: Duration,
     progress: &Progress,
@@ -51,7 +53,7 @@ pub async fn for_clusters(
     // Up to where events are printed; what the answer does not hold yet is watched for.
     let mut said = from;
     loop {
-        let (ready, position) = all_ready(client, clusters, progress).await?;
+        let (ready, position) = all_ready(client, clusters, to_go, progress).await?;
         if ready {
             return Ok(());
         }
@@ -89,9 +91,11 @@ pub async fn for_clusters(
 async fn all_ready(
     client: &Client,
     clusters: &BTreeSet<&str>,
+    to_go: &[v1::Node],
     progress: &Progress,
 ) -> Result<(bool, u64), Failure> {
     let answer = client.clusters_at("").await?;
+    let nodes = if to_go.is_empty() { Vec::new() } else { client.nodes("").await? };
     let mut ready = true;
     for name in clusters {
         let cluster = answer.clusters.iter().find(|c| c.name == *name);
@@ -110,7 +114,15 @@ async fn all_ready(
             "cluster {name}: {} of {} nodes ready",
             cluster.ready_nodes, cluster.nodes
         ));
-        ready &= cluster.phase() == v1::ClusterPhase::Ready && cluster.ready_nodes == cluster.nodes;
+        let goes =
+            |n: &v1::Node| to_go.iter().any(|t| (&t.cluster, &t.name) == (&n.cluster, &n.name));
+        ready &= if to_go.iter().any(|n| n.cluster == *name) {
+            // One that is broken may keep the cluster from being ready.
+            let stays = nodes.iter().filter(|n| n.cluster == *name && !goes(n));
+            stays.into_iter().all(|n| n.phase() == v1::NodePhase::Ready)
+        } else {
+            cluster.phase() == v1::ClusterPhase::Ready && cluster.ready_nodes == cluster.nodes
+        };
     }
     Ok((ready, answer.position))
 }

@@ -18,6 +18,15 @@ pub enum CriPlaceError {
     /// The helper failed.
     #[error(transparent)]
     Helper(#[from] HelperError),
+    /// The registry does not have an image.
+    #[error("{image} is not there")]
+    NoImage {
+        /// Its name.
+        image: String,
+        /// What the runtime says.
+        #[source]
+        source: CriError,
+    },
     /// The container runtime is not ready.
     #[error("the container runtime is not ready: {0}")]
     NotReady(String),
@@ -31,6 +40,8 @@ impl CriPlaceError {
             CriPlaceError::Cri(error) => cri(error),
             CriPlaceError::Pod(error) => pod(error),
             CriPlaceError::Helper(error) => helper(error),
+            // Whoever asked for it is told, and may ask again.
+            CriPlaceError::NoImage { .. } => Permanent,
             // Its network plugin may still be starting.
             CriPlaceError::NotReady(_) => Transient,
         }

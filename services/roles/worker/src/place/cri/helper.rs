@@ -3,6 +3,7 @@
 use super::{CriPlace, CriPlaceError};
 use crate::desired::FileOp;
 use oi_cri::{HelperError, Reply, Request, Server};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -38,14 +39,27 @@ impl CriPlace {
         self.plain(cpus)
     }
 
+    /// The directories of clusters' nodes, as `CLUSTER/NODE`, and of clusters without any.
+    pub async fn directories(&self) -> Result<Vec<String>> {
+        let found = self.helper().await?.directories(&self.hypervisor.spec.data_dir).await;
+        self.plain(found)
+    }
+
+    /// The TCP ports on which something listens at the hypervisor's address.
+    pub async fn listening(&self) -> Result<BTreeSet<u16>> {
+        let found = self.helper().await?.listening(self.hypervisor.spec.address).await;
+        self.plain(found)
+    }
+
     /// Changes files. Returns the paths that changed.
     pub async fn put(&self, files: &[FileOp]) -> Result<Vec<String>> {
         let changed = self.helper().await?.put(files).await;
         self.sealed(changed)
     }
 
-    /// Reads a piece of a file. It is shorter than `length` only at the end of the file.
-    pub async fn read(&self, path: &str, offset: u64, length: u64) -> Result<Vec<u8>> {
+    /// Reads a piece of a file. It is shorter than `length` only at the end of the file. None
+    /// where there is no such file.
+    pub async fn read(&self, path: &str, offset: u64, length: u64) -> Result<Option<Vec<u8>>> {
         let piece = self.helper().await?.read(path, offset, length).await;
         self.sealed(piece)
     }

@@ -4,9 +4,10 @@ use super::{CriPlace, CriPlaceError};
 use crate::desired::{ContainerSpec, FileOp, Labels, PodSpec};
 use futures::future::{try_join_all, try_join3};
 use oi_cri::{
-    CONTAINER_RUNNING, ExecOutput, PodError, SANDBOX_READY, Sandbox, ensure_container,
-    ensure_sandbox, is_outdated, prepare_container, remove_others, remove_pods,
+    CONTAINER_RUNNING, CriError, ExecOutput, PodError, SANDBOX_READY, Sandbox, ensure_container,
+    ensure_sandbox, is_outdated, prepare_container, remove_others, remove_pods_until,
 };
+use oi_events::Generation;
 use std::time::{Duration, Instant};
 
 /// How many containers of a node may need a kill before the runtime can remove them.
@@ -48,11 +49,21 @@ impl CriPlace {
         let all = try_join3(
             async { Ok(ensure_sandbox(&client, pod).await?) },
             async { Ok(images.await?) },
-            self.put(files),
+            self.put_for(pod, files),
         );
         let (sandbox, _, changed) = all.await?;
         tracing::debug!(pod = pod.name, changed = changed.len(), "prepared");
         Ok(sandbox)
+    }
+
+    /// Pulls an image unless it is there.
+    pub async fn pull(&self, image: &str) -> Result<()> {
+        match self.client()?.ensure_image(image).await {
+            Err(error) if error.is_not_found() => {
+                Err(CriPlaceError::NoImage { image: image.to_owned(), source: error })
+            }
+            pulled => Ok(pulled?),
+        }
     }
 
     /// Prepares a pod and starts its first container. Returns whether it started just now.
@@ -108,15 +119,36 @@ impl CriPlace {
         }
     }
 
+    /// Changes files for a pod, unless a later generation changed them.
+    pub async fn put_for(&self, pod: &PodSpec, files: &[FileOp]) -> Result<Vec<String>> {
+        if pod.directory.is_empty() {
+            return self.put(files).await;
+        }
+        let (path, generation) = (pod.directory.clone(), pod.generation);
+        let fence = FileOp::Fence { path, generation };
+        self.put(&[std::slice::from_ref(&fence), files].concat()).await
+    }
+
     /// Removes all pods with these labels. A container may take `grace` to end.
     pub async fn end_pods(&self, labels: &Labels, grace: Duration) -> Result<()> {
+        self.end_pods_until(labels, Generation(u64::MAX), grace).await.map(drop)
+    }
+
+    /// The same for a generation, which leaves alone what is of a later one. Returns whether there
+    /// is something of a later one.
+    pub async fn end_pods_until(
+        &self,
+        labels: &Labels,
+        generation: Generation,
+        grace: Duration,
+    ) -> Result<bool> {
         let client = self.client()?;
-        let mut removed = remove_pods(&client, labels, grace).await;
+        let mut removed = remove_pods_until(&client, labels, generation.0, grace).await;
         for _ in 0..KILLS {
             let Err(PodError::Stuck { id, .. }) = &removed else { break };
             tracing::warn!(id, "killing processes that the runtime lost track of");
             self.kill(id).await?;
-            removed = remove_pods(&client, labels, grace).await;
+            removed = remove_pods_until(&client, labels, generation.0, grace).await;
         }
         Ok(removed?)
     }
@@ -149,9 +181,22 @@ impl CriPlace {
         Ok(all.collect())
     }
 
-    /// Removes a sandbox with its containers.
+    /// Removes a sandbox with its containers. Where the runtime cannot, their processes are killed
+    /// first.
     pub async fn remove_sandbox(&self, id: &str) -> Result<()> {
-        Ok(self.client()?.remove_sandbox(id).await?)
+        let client = self.client()?;
+        match client.remove_sandbox(id).await {
+            Err(CriError::Call { .. }) => {}
+            removed => return Ok(removed?),
+        }
+        tracing::warn!(id, "killing processes that the runtime lost track of");
+        for container in client.containers(&Labels::new()).await? {
+            if container.pod_sandbox_id == id {
+                self.kill(&container.id).await?;
+            }
+        }
+        self.kill(id).await?;
+        Ok(client.remove_sandbox(id).await?)
     }
 
     /// Runs a command in a container. Its arguments are visible on the hypervisor.

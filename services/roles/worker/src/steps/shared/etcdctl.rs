@@ -91,9 +91,11 @@ impl RunningMember {
         self.run(&["member", "promote", &id], LIMIT).await.map(drop)
     }
 
-    /// Removes the member at a peer URL, if there is one.
-    pub async fn remove_member(&self, url: &str) -> Result<(), StepError> {
-        match self.members().await?.iter().find(|m| m.is_at(url)) {
+    /// Removes the member of a node at its peer URL, if there is one. The same URL may be another
+    /// node's by now, whose member has another name; one that never started has none.
+    pub async fn remove_member(&self, name: &str, url: &str) -> Result<(), StepError> {
+        let is_it = |m: &&Member| m.is_at(url) && (m.name == name || m.name.is_empty());
+        match self.members().await?.iter().find(is_it) {
             None => Ok(()),
             Some(m) => {
                 self.run(&["member", "remove", &format!("{:x}", m.id)], LIMIT).await.map(drop)

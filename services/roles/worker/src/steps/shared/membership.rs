@@ -32,7 +32,7 @@ impl Steps {
             && let Some(node) = cluster.nodes.get(broken).filter(|n| n.broken)
         {
             let url = ctx.address_of(broken, node, PortUse::EtcdPeer)?;
-            voter.remove_member(&format!("https://{url}")).await?;
+            voter.remove_member(broken.as_str(), &format!("https://{url}")).await?;
         }
         voter.add_learner(ctx.name.as_str(), &url).await?;
         let mut entries = Vec::new();

@@ -4,18 +4,22 @@ use crate::desired::{FileOp, names};
 use crate::place::Place;
 use crate::steps::{StepError, Steps};
 use oi_domain::{Node, Orphan};
-use oi_events::{ClusterUid, NodeName};
+use oi_events::{ClusterUid, Generation, NodeName};
 
 impl Steps {
-    /// Removes the node's directory, and the cluster's when no other node of it is there.
+    /// Removes the node's directory, unless a later generation changed it, and the cluster's when
+    /// no other node of it is there.
     pub async fn remove_files(
         &self,
         place: &Place,
         uid: ClusterUid,
         node: &NodeName,
+        generation: Generation,
     ) -> Result<(), StepError> {
         let h = &place.hypervisor;
-        let mut operations = vec![FileOp::Remove { path: names::node_dir(h, uid, node) }];
+        let path = names::node_dir(h, uid, node);
+        let fence = FileOp::Fence { path: path.clone(), generation: generation.0 };
+        let mut operations = vec![fence, FileOp::Remove { path }];
         if !self.has_others(place, uid, node) {
             operations.push(FileOp::Remove { path: names::cluster_dir(h, uid) });
         }

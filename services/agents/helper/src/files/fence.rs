@@ -1,0 +1,32 @@
+//! Which generation changed a directory last.
+
+use super::FilesError;
+use super::changes::write;
+use super::replace::last_generation;
+use std::path::{Path, PathBuf};
+
+/// The file that tells the generation: beside the directory, so that it outlives it.
+fn mark(dir: &Path) -> PathBuf {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    dir.with_file_name(format!(".{name}.generation"))
+}
+
+/// The newest generation that changed a directory.
+fn newest(root: &Path, mark: &Path) -> Result<u64, FilesError> {
+    match last_generation(root, mark) {
+        Ok(found) => Ok(found.unwrap_or_default()),
+        // It was cut off by a full disk: whoever comes next writes it anew.
+        Err(FilesError::Generation { .. }) => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// Lets a generation change a directory, unless a later one did. Returns whether it is a new one.
+pub fn pass(root: &Path, dir: &Path, ours: u64) -> Result<bool, FilesError> {
+    let mark = mark(dir);
+    let found = newest(root, &mark)?;
+    if found > ours {
+        return Err(FilesError::Stale { path: dir.display().to_string(), found, ours });
+    }
+    write(root, &mark, 0o600, ours.to_string().as_bytes())
+}
