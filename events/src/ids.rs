@@ -1,7 +1,9 @@
 //! Typed ids. A name that is not valid cannot be constructed or decoded.
 
 use crate::hash::Hash;
+use crate::limit::Limit;
 use crate::parsed::parsed;
+use crate::text::quoted;
 use serde::{Deserialize, Serialize};
 use smol_str::{SmolStr, ToSmolStr};
 use std::fmt;
@@ -12,9 +14,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     /// Not an RFC 1123 label.
-    #[error(
-        "{kind} {value:?} is not a DNS label: use 1 to 40 of a-z, 0-9 and '-', starting and ending with a letter or digit"
-    )]
+    #[error("{kind} {} is not a DNS label: {}", quoted(.value), Limit::Name.problem())]
     Label {
         /// What was to be named.
         kind: &'static str,
@@ -23,25 +23,28 @@ pub enum IdError {
     },
     /// Not a Kubernetes release.
     #[error(
-        "Kubernetes version {0:?} is malformed: write it as vMAJOR.MINOR.PATCH, for example v1.36.3"
+        "Kubernetes version {} is malformed: write it as vMAJOR.MINOR.PATCH, for example v1.36.3",
+        quoted(.0)
     )]
     Version(String),
     /// Not an id.
-    #[error("{0:?} is not a UUID")]
+    #[error("{} is not a UUID", quoted(.0))]
     Uuid(String),
     /// Not the id of a token.
-    #[error("{0:?} is not the id of a join token: six of a-z and 0-9, what stands before the dot")]
+    #[error(
+        "{} is not the id of a join token: six of a-z and 0-9, what stands before the dot",
+        quoted(.0)
+    )]
     Token(String),
     /// Not a peer of a tunnel.
-    #[error("{0:?} is not a peer of a tunnel: write controlplane/NODE or worker/NAME")]
+    #[error("{} is not a peer of a tunnel: write controlplane/NODE or worker/NAME", quoted(.0))]
     Peer(String),
 }
 
 fn is_label(s: &str) -> bool {
     let edge = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
     let bytes = s.as_bytes();
-    // 40, not 63: names are joined into host names, job ids and sandbox names.
-    (1..=40).contains(&bytes.len())
+    (1..=Limit::Name.bound()).contains(&bytes.len())
         && bytes.iter().all(|&c| edge(c) || c == b'-')
         && edge(bytes[0])
         && edge(bytes[bytes.len() - 1])

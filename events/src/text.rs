@@ -16,9 +16,27 @@ pub fn shorten(text: String) -> String {
     format!("{}{rest}", &text[..end])
 }
 
+/// The most characters of a text that a message quotes: what is wrong with it comes after them.
+const QUOTED: usize = 80;
+
+/// A text as a message quotes it. Of a longer one the beginning, and how long it is.
+pub fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTED) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}… ({} bytes)", &text[..end], text.len()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST_TEXT, shorten};
+    use super::{LONGEST_TEXT, quoted, shorten};
+
+    #[test]
+    fn a_long_text_is_quoted_in_part() {
+        assert_eq!(quoted("a\nb"), "\"a\\nb\"");
+        let long = quoted(&"ж".repeat(81));
+        assert!(long.starts_with("\"жж") && long.ends_with("ж\"… (162 bytes)"), "{long}");
+    }
 
     #[test]
     fn a_long_text_is_cut_between_characters() {

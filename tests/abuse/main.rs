@@ -1,12 +1,16 @@
 //! `oi-abuse`: requests that cannot be, over gRPC and as messages. Each must be refused with
-//! its code, change nothing, and be recorded. Started by `tests/e2e/abuse`; who may ask for what
-//! by `tests/e2e/security`.
+//! its code, change nothing, and be recorded; and each limit: as much as may be, and more. Started
+//! by `tests/e2e/abuse`; who may ask for what by `tests/e2e/security`.
 
 mod access;
 mod clusters;
+mod doors;
 mod grpc;
+mod large;
+mod limits;
 mod messages;
 mod settings;
+mod table;
 
 use oi_events::Command;
 use oi_proto::v1::{self, oi_client::OiClient, submit_request::Command as Asked};
@@ -145,12 +149,13 @@ async fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["access", server, broker, pki] => access::run(server, broker, pki.as_ref()).await,
+        ["limits", server, broker] => limits::run(server, broker).await,
         [server, broker, rounds] => {
             run((*server).to_owned(), broker, rounds.parse().unwrap_or(1)).await
         }
         _ => {
             eprintln!(
-                "usage: oi-abuse SERVER BROKER ROUNDS\n       oi-abuse access SERVER BROKER PKI"
+                "usage: oi-abuse SERVER BROKER ROUNDS\n       oi-abuse limits SERVER BROKER\n       oi-abuse access SERVER BROKER PKI"
             );
             return ExitCode::from(2);
         }

@@ -1,7 +1,8 @@
 //! Bad messages of producers.
 
+use crate::doors::Answer;
 use crate::grpc::commands;
-use crate::{Error, HYPERVISOR, Row, cluster, postcard, submit};
+use crate::{Error, NOWHERE, Row, cluster, postcard, submit};
 use async_nats::{Client, HeaderMap};
 use futures::StreamExt;
 use oi_events::{Command, JobCommand, JobId, JobOutput, JobResult, ReportJobV2};
@@ -135,7 +136,7 @@ pub async fn publish(
     subject: String,
     headers: &[(&'static str, String)],
     payload: Vec<u8>,
-) -> Result<String, Error> {
+) -> Result<Answer, Error> {
     let inbox = client.new_inbox();
     let mut answers = client.subscribe(inbox.clone()).await?;
     let mut map = HeaderMap::new();
@@ -146,16 +147,21 @@ pub async fn publish(
     let context = async_nats::jetstream::new(client.clone());
     context.publish_with_headers(subject, map, payload.into()).await?.await?;
     let answer = tokio::time::timeout(LIMIT, answers.next()).await?.ok_or("no answer")?;
-    Ok(match v1::CommandOutcome::decode(answer.payload)?.outcome {
-        Some(Outcome::Rejected(rejected)) => rejected.code,
-        Some(Outcome::Decided(decided)) if decided.duplicate => "duplicate".to_owned(),
-        Some(Outcome::Decided(_)) => "accepted".to_owned(),
-        None => "nothing".to_owned(),
-    })
+    let (code, message) = match v1::CommandOutcome::decode(answer.payload)?.outcome {
+        Some(Outcome::Rejected(rejected)) => (rejected.code, rejected.message),
+        Some(Outcome::Decided(decided)) if decided.duplicate => {
+            ("duplicate".to_owned(), String::new())
+        }
+        Some(Outcome::Decided(_)) => ("accepted".to_owned(), String::new()),
+        None => ("nothing".to_owned(), String::new()),
+    };
+    Ok(Answer { code, message })
 }
 
 async fn outcome(client: &Client, sent: &Sent) -> Result<String, Error> {
-    publish(client, "oi.submit.admin.abuse".to_owned(), &sent.headers, sent.payload.clone()).await
+    let subject = "oi.submit.admin.abuse".to_owned();
+    let answer = publish(client, subject, &sent.headers, sent.payload.clone()).await?;
+    Ok(answer.code)
 }
 
 pub async fn rows(client: &Client, decided: &v1::SubmitRequest) -> Result<Vec<Row>, Error> {
@@ -179,22 +185,33 @@ pub async fn rows(client: &Client, decided: &v1::SubmitRequest) -> Result<Vec<Ro
     let what = format!("as a message: {}", again.what);
     rows.push(Row { what, want: again.want, got, recorded: true });
     // Where an outcome may not go, nothing is told, and it is recorded all the same.
-    for reply in ["oi.events.x", "oi.decide", "_INBOX.*", "$JS.API.STREAM.DELETE.OI_EVENTS"] {
-        let mut heard = client.subscribe("oi.events.x").await?;
-        let mut headers = HeaderMap::new();
-        headers.insert("Oi-Reply-To", reply);
-        let context = async_nats::jetstream::new(client.clone());
-        let cordon = v1::CordonHypervisor { name: HYPERVISOR.to_owned(), cordoned: true };
-        let payload = submit(Asked::CordonHypervisor(cordon)).encode_to_vec().into();
-        context.publish_with_headers("oi.submit.admin.abuse", headers, payload).await?.await?;
-        let told = tokio::time::timeout(Duration::from_millis(100), heard.next()).await.is_ok();
-        let got = if told { "told" } else { "not told" }.to_owned();
-        rows.push(Row {
-            what: format!("an outcome to {reply}"),
-            want: "not told",
-            got,
-            recorded: true,
-        });
+    let short = Duration::from_millis(100);
+    for reply in ["oi.decide", "_INBOX.*", "$JS.API.STREAM.DELETE.OI_EVENTS"] {
+        let got = told(client, "oi.events.x", reply, short).await?;
+        let what = format!("an outcome to {reply}");
+        rows.push(Row { what, want: "not told", got, recorded: true });
+    }
+    let long = |bytes: usize| format!("{:a<bytes$}", format!("_INBOX.{}.", uuid::Uuid::now_v7()));
+    for (want, reply, patience) in [
+        ("not told", "oi.events.x".to_owned(), short),
+        ("told", long(200), LIMIT),
+        ("not told", long(201), short),
+    ] {
+        let got = told(client, &reply, &reply, patience).await?;
+        rows.push(Row { what: format!("an outcome to {reply}"), want, got, recorded: true });
     }
     Ok(rows)
+}
+
+/// Whether somebody at a subject hears what is to be told to another.
+async fn told(client: &Client, at: &str, reply: &str, patience: Duration) -> Result<String, Error> {
+    let mut heard = client.subscribe(at.to_owned()).await?;
+    let mut headers = HeaderMap::new();
+    headers.insert("Oi-Reply-To", reply);
+    let context = async_nats::jetstream::new(client.clone());
+    let cordon = v1::CordonHypervisor { name: NOWHERE.to_owned(), cordoned: true };
+    let payload = submit(Asked::CordonHypervisor(cordon)).encode_to_vec().into();
+    context.publish_with_headers("oi.submit.admin.abuse", headers, payload).await?.await?;
+    let told = tokio::time::timeout(patience, heard.next()).await.is_ok();
+    Ok(if told { "told" } else { "not told" }.to_owned())
 }

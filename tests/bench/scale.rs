@@ -59,6 +59,7 @@ impl Platform {
             helper_image: "oi-helper".to_owned(),
             concurrency: 32,
             addons_every: Duration::from_secs(60),
+            tidy_every: Duration::from_secs(3600),
             backups: None,
             times: 1,
         };

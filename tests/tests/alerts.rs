@@ -6,14 +6,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// The metrics that deciders and workers serve.
+/// The metrics that deciders, gateways and workers serve.
 fn served() -> BTreeSet<String> {
     let registry = Registry::new();
     let decider = oi_decider::Metrics::new(&registry).unwrap();
+    let gateway = oi_gateway::Metrics::new(&registry).unwrap();
     let worker = oi_worker::Metrics::new(&registry).unwrap();
     // One with labels is served once it has a value.
     decider.commands.with_label_values(&["x", "x"]);
     decider.dead_letters.with_label_values(&["x"]);
+    gateway.unusable_files(oi_gateway::Protocol::Http2);
     worker.jobs.with_label_values(&["x", "x"]);
     worker.job_seconds.with_label_values(&["x"]);
     worker.restarts.with_label_values(&["x"]);

@@ -107,6 +107,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "oi-decider",
             "oi-domain",
             "oi-events",
+            "oi-gateway",
             "oi-helper",
             "oi-journal",
             "oi-keyring",

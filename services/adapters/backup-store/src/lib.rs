@@ -89,6 +89,15 @@ pub enum StoreError {
     /// It ends within a frame, or has none.
     #[error("backup {0} is cut off")]
     CutOff(String),
+    /// An upload failed, and could not be taken back.
+    #[error("{after}; and parts of the upload stay in the store")]
+    Left {
+        /// Why it failed.
+        after: Box<StoreError>,
+        /// Why it was not taken back.
+        #[source]
+        source: Box<StoreError>,
+    },
 }
 
 /// A store. Clones share it.

@@ -119,14 +119,74 @@ impl Writer {
     /// The object is in the store.
     ///
     /// # Errors
-    /// Where the store does not take it.
+    /// Where the store does not take it. Then nothing of it stays there, if the store answers.
     pub async fn finish(mut self) -> Result<Written, StoreError> {
+        match self.complete().await {
+            Ok(()) => Ok(Written { bytes: self.bytes, sha256: self.hash.finalize().into() }),
+            Err(error) => match self.abort().await {
+                Ok(()) => Err(error),
+                Err(source) => {
+                    Err(StoreError::Left { after: Box::new(error), source: Box::new(source) })
+                }
+            },
+        }
+    }
+
+    async fn complete(&mut self) -> Result<(), StoreError> {
         self.seal(true)?;
         self.send().await?;
         let failed = self.failed();
-        if let Some(mut upload) = self.upload.take() {
-            upload.complete().await.map_err(failed)?;
+        match &mut self.upload {
+            Some(upload) => upload.complete().await.map(drop).map_err(failed),
+            None => Ok(()),
         }
-        Ok(Written { bytes: self.bytes, sha256: self.hash.finalize().into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use object_store::memory::InMemory;
+    use object_store::{Error, PutResult, Result, UploadPart};
+    use std::pin::Pin;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// An upload that cannot be completed. Remembers whether it was taken back.
+    #[derive(Debug, Default)]
+    struct Refused(Arc<AtomicBool>);
+
+    type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+    impl MultipartUpload for Refused {
+        fn put_part(&mut self, _: PutPayload) -> UploadPart {
+            Box::pin(async { Ok(()) })
+        }
+        fn complete<'a, 'b>(&'a mut self) -> Later<'b, PutResult>
+        where
+            'a: 'b,
+            Self: 'b,
+        {
+            Box::pin(async { Err(Error::Generic { store: "test", source: "no".into() }) })
+        }
+        fn abort<'a, 'b>(&'a mut self) -> Later<'b, ()>
+        where
+            'a: 'b,
+            Self: 'b,
+        {
+            self.0.store(true, Ordering::Relaxed);
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_cannot_be_completed_is_taken_back() {
+        let key = DataKey::generate().unwrap();
+        let mut writer = Writer::new(Arc::new(InMemory::new()), "a/b", key);
+        let taken_back = Arc::new(AtomicBool::new(false));
+        writer.upload = Some(Box::new(Refused(taken_back.clone())));
+        writer.push(b"content").await.unwrap();
+        assert!(matches!(writer.finish().await, Err(StoreError::Call { .. })));
+        assert!(taken_back.load(Ordering::Relaxed));
     }
 }

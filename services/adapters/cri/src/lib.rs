@@ -22,8 +22,8 @@ pub use helper::{Helper, HelperError, HelperSettings};
 pub use oi_helper::FileOp;
 pub use oi_kube::{Identity, KubeError, Reply, Request, Server, Verb, items};
 pub use pod::{
-    GRACE, PodError, Sandbox, ensure_container, ensure_sandbox, is_outdated, prepare_container,
-    remove_others, remove_pods, remove_pods_until,
+    GRACE, PodError, Sandbox, ensure_container, ensure_sandbox, generation_of, is_outdated,
+    prepare_container, remove_others, remove_pods, remove_pods_until,
 };
 pub use spec::{ContainerSpec, HashError, Labels, Mount, PodSpec, PortMapping, label};
 

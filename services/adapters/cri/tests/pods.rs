@@ -129,6 +129,53 @@ async fn a_lower_generation_is_refused() {
     assert!(matches!(error, PodError::StaleGeneration { found: 5, ours: 4, .. }), "{error}");
 }
 
+/// The pod of a generation, with its image.
+fn of_release(generation: u64, image: &str) -> PodSpec {
+    let mut pod = PodSpec { generation, ..pod() };
+    pod.containers[0].image = image.to_owned();
+    pod
+}
+
+#[tokio::test]
+async fn a_late_caller_does_not_go_back_to_an_earlier_release_in_the_same_sandbox() {
+    let lab = lab();
+    let (before, late, new) =
+        (of_release(5, "api:1"), of_release(10, "api:1"), of_release(20, "api:2"));
+    ensure(&lab.client, &before).await.unwrap();
+    // Whoever is late has its sandbox already.
+    let sandbox = ensure_sandbox(&lab.client, &late).await.unwrap();
+    let (id, started) = ensure(&lab.client, &new).await.unwrap();
+    assert!(started && lab.fake.sandboxes()[0].id == sandbox.id, "it is the same sandbox");
+
+    let stale = |e: PodError| matches!(e, PodError::StaleGeneration { found: 20, ours: 10, .. });
+    let container = &late.containers[0];
+    let went_back = ensure_container(&lab.client, &sandbox, &late, container).await;
+    assert!(stale(went_back.unwrap_err()));
+    assert!(stale(is_outdated(&lab.client, &late, container).await.unwrap_err()));
+    let other = ContainerSpec { name: "scheduler".to_owned(), ..container.clone() };
+    let added = ensure_container(&lab.client, &sandbox, &late, &other).await;
+    assert!(stale(added.unwrap_err()), "nothing is added to it");
+    let none = PodSpec { containers: Vec::new(), ..late.clone() };
+    assert!(stale(remove_others(&lab.client, &none).await.unwrap_err()));
+    let until = remove_pods_until(&lab.client, &late.identity, 10, Duration::ZERO).await;
+    assert!(until.unwrap(), "something of a later generation stays");
+
+    assert_one(&lab.fake);
+    assert_eq!(lab.fake.containers()[0].id, id);
+    assert!(is_outdated(&lab.client, &of_release(21, "api:3"), container).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_container_without_a_generation_is_older_than_any_and_runs_on() {
+    let lab = lab();
+    let first = ensure(&lab.client, &pod()).await.unwrap().0;
+    lab.fake.unlabel_containers(label::GENERATION);
+    assert_eq!(ensure(&lab.client, &pod()).await.unwrap(), (first.clone(), false));
+    let (second, started) = ensure(&lab.client, &of_release(5, "etcd:other")).await.unwrap();
+    assert!(started && second != first);
+    assert_one(&lab.fake);
+}
+
 #[tokio::test]
 async fn many_at_once_make_one() {
     let lab = lab();

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 /// How often a log is looked at, second by second, that does not seem to be the one that is known:
 /// a broker that begins, or leads since a moment, may not know all of it yet.
-const CHECKS: u32 = 15;
+pub const CHECKS: u32 = 15;
 
 /// A reader that never ends: first the commits that are there, then each new one.
 pub struct Follower {

@@ -107,23 +107,6 @@ impl KeyStore {
 }
 
 impl KeyStore {
-    /// Whether nothing was ever stored here, or nothing is left.
-    ///
-    /// # Errors
-    /// When the broker does not answer.
-    pub async fn is_empty(&self) -> Result<bool, KeyStoreError> {
-        Ok(self.0.key_message(subjects::KEYS).await?.is_none())
-    }
-
-    /// The newest wrapped key with its cluster.
-    ///
-    /// # Errors
-    /// When the broker does not answer.
-    pub async fn newest(&self) -> Result<Option<(ClusterUid, Vec<u8>)>, KeyStoreError> {
-        let message = self.0.key_message(subjects::KEYS).await?;
-        Ok(message.and_then(|m| Some((subjects::key_uid(&m.subject)?, m.payload.to_vec()))))
-    }
-
     /// The id of the key that wraps all others; none where none is recorded.
     ///
     /// # Errors

@@ -74,7 +74,7 @@ pub use command_outbox::{CommandOutbox, SubmitError};
 pub use connect::{ConnectError, JournalConfig};
 pub use credentials::{Credentials, CredentialsError, make_nkey};
 pub use feed::{CLOUD_EVENT_ID, Feed, FeedEnd, FeedError, FeedMessage};
-pub use follower::Follower;
+pub use follower::{CHECKS, Follower};
 pub use importer::{ImportError, Importer};
 pub use job_inbox::JobInbox;
 pub use job_queue::{DeadLettered, Enqueued, JobQueue, JobQueueError};

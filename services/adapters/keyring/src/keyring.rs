@@ -1,6 +1,6 @@
 //! Opening data keys, and what is sealed under them.
 
-use oi_events::{ClusterUid, Credential};
+use oi_events::{ClusterName, ClusterUid, Credential};
 use oi_journal::{KeyStore, KeyStoreError};
 use oi_pki::{DataKey, KeyError, KeyWrapper, Zeroizing};
 use std::collections::BTreeMap;
@@ -38,6 +38,17 @@ pub enum KeyringError {
         #[source]
         source: KeyError,
     },
+    /// It is that of some clusters only.
+    #[error(
+        "this log has keys of several key-encryption keys: {own} does not open those of {}; see docs/upgrading.md",
+        listed(.clusters)
+    )]
+    SeveralWrappers {
+        /// The id of this process's.
+        own: String,
+        /// Whose it does not open.
+        clusters: Vec<ClusterName>,
+    },
     /// Key material does not open, or cannot be sealed.
     #[error("key material of cluster {cluster} ({what})")]
     Key {
@@ -49,6 +60,13 @@ pub enum KeyringError {
         #[source]
         source: KeyError,
     },
+}
+
+/// The clusters of a log. Keys of others are left from commands that were refused.
+pub type Clusters = BTreeMap<ClusterUid, ClusterName>;
+
+fn listed(clusters: &[ClusterName]) -> String {
+    clusters.iter().map(ClusterName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Fetches and unwraps data keys, and remembers them. Clones share what is remembered.
@@ -88,27 +106,52 @@ impl Keyring {
         Ok(keys.entry(cluster).or_insert(key).clone())
     }
 
-    /// Compares the key-encryption key with the one whose id is recorded, and with the keys that
-    /// are there where none is. False where there is nothing to compare with, and nothing
-    /// is recorded.
-    pub(crate) async fn check(&self, record: bool) -> Result<bool, KeyringError> {
+    /// Whether the id of a key-encryption key is recorded, and it is this one.
+    pub(crate) async fn is_recorded(&self) -> Result<bool, KeyringError> {
         let own = self.wrapper.id();
-        let mut recorded = self.store.wrapper().await?;
-        if recorded.is_none() {
-            if let Some((uid, wrapped)) = self.store.newest().await? {
-                let opened = self.wrapper.unwrap(&wrapped, &data_key(uid));
-                opened
-                    .map_err(|source| KeyringError::NotItsWrapper { own: own.clone(), source })?;
-            }
-            if record {
-                recorded = Some(self.store.record_wrapper(&own).await?);
-            }
-        }
-        match recorded {
+        match self.store.wrapper().await? {
             None => Ok(false),
             Some(recorded) if recorded == own => Ok(true),
             Some(recorded) => Err(KeyringError::OtherWrapper { own, recorded }),
         }
+    }
+
+    /// Opens the keys of all clusters with the key-encryption key.
+    async fn try_all(&self, clusters: &Clusters) -> Result<(), KeyringError> {
+        let (mut opened, mut strange, mut last) = (0, Vec::new(), None);
+        for (uid, name) in clusters {
+            let Some(wrapped) = self.store.get(*uid).await? else { continue };
+            match self.wrapper.unwrap(&wrapped, &data_key(*uid)) {
+                Ok(_) => opened += 1,
+                Err(error) => {
+                    strange.push(name.clone());
+                    last = Some(error);
+                }
+            }
+        }
+        let own = self.wrapper.id();
+        match last {
+            None => Ok(()),
+            Some(source) if opened == 0 => Err(KeyringError::NotItsWrapper { own, source }),
+            Some(_) => Err(KeyringError::SeveralWrappers { own, clusters: strange }),
+        }
+    }
+
+    /// Compares the key-encryption key with the one whose id is recorded, and with the keys of
+    /// clusters where none is. False where nothing is recorded.
+    pub(crate) async fn check(
+        &self,
+        clusters: &Clusters,
+        record: bool,
+    ) -> Result<bool, KeyringError> {
+        if self.is_recorded().await? {
+            return Ok(true);
+        }
+        self.try_all(clusters).await?;
+        if record {
+            self.store.record_wrapper(&self.wrapper.id()).await?;
+        }
+        self.is_recorded().await
     }
 
     /// The key of a cluster that exists.

@@ -6,12 +6,23 @@
 
 mod keyring;
 
-pub use keyring::{Keyring, KeyringError};
+pub use keyring::{Clusters, Keyring, KeyringError};
 
 use oi_events::ClusterUid;
 use oi_journal::KeyStore;
 use oi_pki::{DataKey, KeyWrapper};
 use std::sync::Arc;
+
+/// What there is of a log's keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// Neither keys nor the id of the key-encryption key.
+    Nothing,
+    /// The id only.
+    Record,
+    /// Keys of clusters.
+    Keys,
+}
 
 /// The data keys of clusters, for composition roots.
 pub struct Keys(Keyring);
@@ -22,21 +33,35 @@ impl Keys {
         Keys(Keyring::new(store, wrapper))
     }
 
-    /// Whether something in a store is wrapped already: a new key-encryption key would not open it.
+    /// What there is of a log's keys: a new key-encryption key would open none of them.
     ///
     /// # Errors
     /// When the key store does not answer.
-    pub async fn are_in(store: &KeyStore) -> Result<bool, KeyringError> {
-        Ok(!store.is_empty().await?)
+    pub async fn held(store: &KeyStore, clusters: &Clusters) -> Result<Held, KeyringError> {
+        for uid in clusters.keys() {
+            if store.get(*uid).await?.is_some() {
+                return Ok(Held::Keys);
+            }
+        }
+        Ok(if store.wrapper().await?.is_some() { Held::Record } else { Held::Nothing })
     }
 
     /// Compares the key-encryption key with the log's. Whoever makes keys records its id where
-    /// there is none. True once it was compared.
+    /// there is none. True once it is recorded.
     ///
     /// # Errors
-    /// [`KeyringError::OtherWrapper`] or [`KeyringError::NotItsWrapper`] where it is another one.
-    pub async fn check(&self, record: bool) -> Result<bool, KeyringError> {
-        self.0.check(record).await
+    /// [`KeyringError::OtherWrapper`] or [`KeyringError::NotItsWrapper`] where it is another one,
+    /// [`KeyringError::SeveralWrappers`] where it is not the only one.
+    pub async fn check(&self, clusters: &Clusters, record: bool) -> Result<bool, KeyringError> {
+        self.0.check(clusters, record).await
+    }
+
+    /// Whether the id of the log's key-encryption key is recorded, and it is this one.
+    ///
+    /// # Errors
+    /// [`KeyringError::OtherWrapper`] where it is another one.
+    pub async fn is_recorded(&self) -> Result<bool, KeyringError> {
+        self.0.is_recorded().await
     }
 
     /// Opens key material.

@@ -10,6 +10,8 @@ use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConf
 
 /// The longest answer that is read, bytes.
 const LONGEST: u64 = 8 * 1024 * 1024;
+/// A list of which only the metadata of its objects is wanted.
+const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// A client of one API server. It keeps its connections.
@@ -54,7 +56,7 @@ impl Client {
 
     fn send(&self, request: &Request) -> Result<http::Response<ureq::Body>, KubeError> {
         let (method, content) = match request.verb {
-            Verb::Get | Verb::First => ("GET", None),
+            Verb::Get | Verb::First | Verb::Metadata => ("GET", None),
             Verb::Post => ("POST", Some("application/json")),
             Verb::Put => ("PUT", Some("application/json")),
             // JSON is YAML.
@@ -62,10 +64,14 @@ impl Client {
             Verb::Merge => ("PATCH", Some("application/merge-patch+json")),
             Verb::Delete => ("DELETE", Some("application/json")),
         };
+        let accept = match request.verb {
+            Verb::Metadata => METADATA,
+            _ => "application/json",
+        };
         let mut builder = http::Request::builder()
             .method(method)
             .uri(format!("https://{}{}", self.address, request.path))
-            .header("Accept", "application/json");
+            .header("Accept", accept);
         if let Some(bearer) = &self.bearer {
             builder = builder.header("Authorization", bearer);
         }

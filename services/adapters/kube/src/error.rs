@@ -27,8 +27,8 @@ pub enum KubeError {
         #[source]
         source: std::io::Error,
     },
-    /// The answer is too long.
-    #[error("the answer from https://{0} is longer than 8 MiB")]
+    /// The answer is too long, or all that are asked for at once.
+    #[error("answers from https://{0} are longer than 8 MiB")]
     TooLong(String),
     /// The path is malformed.
     #[error("{0:?} is not a path of the API")]

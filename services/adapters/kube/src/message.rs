@@ -21,6 +21,8 @@ pub enum Verb {
     Merge,
     /// Deletes.
     Delete,
+    /// Reads a list without the contents of its objects.
+    Metadata,
 }
 
 /// A request. Its body may be secret, and is never printed.
@@ -57,7 +59,20 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
+/// Content too large.
+const TOO_LONG: u16 = 413;
+
 impl Reply {
+    /// Stands for an answer that is longer than anybody reads.
+    pub fn too_long(error: &KubeError) -> Reply {
+        Reply { status: TOO_LONG, body: error.to_string().into_bytes() }
+    }
+
+    /// Whether the answer, or the request, was too long.
+    pub fn is_too_long(&self) -> bool {
+        self.status == TOO_LONG
+    }
+
     /// Whether the request succeeded.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)

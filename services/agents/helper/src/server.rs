@@ -4,10 +4,11 @@
 use crate::files::{FilesError, apply, read_piece};
 use crate::kube::do_calls;
 use crate::sealed::{Opener, SealError, seal_bytes};
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// So many requests are in hand at most: some for each node, of which most wait for API servers.
@@ -33,6 +34,15 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// Files cannot be kept to one request.
+    #[error("directory {path} cannot be locked: is the data directory of the hypervisor there?")]
+    Lock {
+        /// The directory.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
     /// The daemon rejected it.
     #[error("{0}")]
     Rejected(String),
@@ -50,16 +60,28 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// The right to look at files below `root`, and to change them, until it is dropped: requests do so
+/// one after the other, and those of the helpers of other releases beside this one, too. The
+/// directory itself is locked: that needs no room on a full disk.
+fn turn(root: &Path) -> Result<File, ServeError> {
+    let locked = File::open(root).and_then(|dir| dir.lock().map(|()| dir));
+    locked.map_err(|source| ServeError::Lock { path: root.to_owned(), source })
+}
+
 fn answer(opener: &Opener, root: &Path, request: &str) -> Result<String, String> {
     match request.split_once(' ').unwrap_or((request, "")) {
         ("public-key", _) => Ok(opener.public_key()),
         ("put", sealed) => {
             let operations = opener.open(sealed).map_err(|e| chain(&e))?;
+            let _held = turn(root).map_err(|e| chain(&e))?;
             let changed = apply(root, &operations).map_err(|e| chain(&e))?;
             Ok(changed.join("\n"))
         }
         ("kube", sealed) => do_calls(opener, sealed).map_err(|e| chain(&e)),
-        ("read", rest) => read_sealed(root, rest).map_err(|e| chain(&e)),
+        ("read", rest) => {
+            let _held = turn(root).map_err(|e| chain(&e))?;
+            read_sealed(root, rest).map_err(|e| chain(&e))
+        }
         _ => Err("unknown request".to_owned()),
     }
 }
@@ -153,19 +175,11 @@ fn serve_one(mut stream: UnixStream, opener: &Opener, root: &Path) {
         eprintln!("a request cannot be read: {error}");
         return;
     }
-    // Requests change files one after the other.
-    static FILES: Mutex<()> = Mutex::new(());
-    let _held = (!request.starts_with("kube "))
-        .then(|| FILES.lock().unwrap_or_else(PoisonError::into_inner));
-    reply(&mut stream, &answer(opener, root, &request));
-}
-
-fn reply(stream: &mut UnixStream, answer: &Result<String, String>) {
-    let text = match answer {
+    let reply = match answer(opener, root, &request) {
         Ok(text) => format!("+{text}"),
         Err(text) => format!("-{text}"),
     };
-    if let Err(error) = stream.write_all(text.as_bytes()) {
+    if let Err(error) = stream.write_all(reply.as_bytes()) {
         eprintln!("the command that asked is gone: {error}");
     }
 }
@@ -219,23 +233,59 @@ pub fn ask_read(socket: &Path, request: &str) -> Result<String, ServeError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::files::FileOp;
+    use crate::sealed::seal;
     use std::sync::mpsc;
 
     /// A daemon, and where connections to it are put.
     fn daemon(most: usize) -> mpsc::Sender<std::io::Result<UnixStream>> {
+        daemon_of(Path::new("/nowhere"), most)
+    }
+
+    fn daemon_of(root: &Path, most: usize) -> mpsc::Sender<std::io::Result<UnixStream>> {
         let (sender, incoming) = mpsc::channel();
-        std::thread::spawn(move || serve_all(incoming.into_iter(), Path::new("/nowhere"), most));
+        let root = root.to_owned();
+        std::thread::spawn(move || serve_all(incoming.into_iter(), &root, most));
         sender
     }
 
-    fn asked(daemon: &mpsc::Sender<std::io::Result<UnixStream>>) -> String {
+    /// Sends a request. The answer is to be read.
+    fn sent(daemon: &mpsc::Sender<std::io::Result<UnixStream>>, request: &str) -> UnixStream {
         let (mut ours, theirs) = UnixStream::pair().unwrap();
-        ours.write_all(b"public-key").unwrap();
+        ours.write_all(request.as_bytes()).unwrap();
         ours.shutdown(std::net::Shutdown::Write).unwrap();
         daemon.send(Ok(theirs)).unwrap();
+        ours
+    }
+
+    fn asked(daemon: &mpsc::Sender<std::io::Result<UnixStream>>) -> String {
         let mut answer = String::new();
-        ours.read_to_string(&mut answer).unwrap();
+        sent(daemon, "public-key").read_to_string(&mut answer).unwrap();
         answer
+    }
+
+    #[test]
+    fn files_wait_for_the_helper_of_another_release() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let daemon = daemon_of(dir.path(), 8);
+        let key = asked(&daemon).trim_start_matches('+').to_owned();
+        let content = b"ours".to_vec();
+        let write = FileOp::Write { path: path.display().to_string(), mode: 0o600, content };
+        // The other one has looked at the fence, and is about to change what is behind it.
+        let other = File::open(dir.path()).unwrap();
+        other.lock().unwrap();
+        let sealed = seal(&key, &[write]).unwrap().concat();
+        let mut ours = sent(&daemon, &format!("put {sealed}"));
+        ours.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        let mut answer = String::new();
+        ours.read_to_string(&mut answer).unwrap_err();
+        assert!(!path.exists());
+        assert!(asked(&daemon).starts_with('+'), "what needs no file does not wait");
+        drop(other);
+        ours.set_read_timeout(None).unwrap();
+        ours.read_to_string(&mut answer).unwrap();
+        assert_eq!((answer.chars().next(), path.exists()), (Some('+'), true), "{answer}");
     }
 
     #[test]

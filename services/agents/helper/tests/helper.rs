@@ -42,6 +42,59 @@ fn an_earlier_generation_changes_nothing_of_a_later_one() {
     assert!(!std::path::Path::new(&node).exists());
 }
 
+/// A file system of a few pages that goes with the test; none where none may be mounted.
+struct Small(tempfile::TempDir);
+
+impl Small {
+    fn mount() -> Option<Small> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(dir.path());
+        mount.status().is_ok_and(|status| status.success()).then(|| Small(dir))
+    }
+
+    fn fill(&self) {
+        let filled = std::fs::write(self.0.path().join("fill"), vec![0; 128 * 1024]);
+        assert_eq!(filled.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        std::process::Command::new("umount").arg("-l").arg(self.0.path()).status().unwrap();
+    }
+}
+
+#[test]
+fn a_full_disk_keeps_nothing_from_being_removed_and_no_generation_from_being_remembered() {
+    let Some(small) = Small::mount() else {
+        eprintln!("not tested: no file system may be mounted here");
+        return;
+    };
+    let root = small.0.path();
+    let at = |name: &str| format!("{}/cluster/{name}", root.display());
+    let fence = |name: &str, generation| FileOp::Fence { path: at(name), generation };
+    let remove = |name: &str| FileOp::Remove { path: at(name) };
+    let there = |name: &str| root.join("cluster").join(name).exists();
+    apply(root, &[fence("cp-1", 7), write(at("cp-1/data"), b"one")]).unwrap();
+    // As an earlier release has left it.
+    apply(root, &[write(at("cp-2/data"), b"two")]).unwrap();
+    small.fill();
+    // What is there is written over.
+    apply(root, &[fence("cp-1", 12)]).unwrap();
+    apply(root, &[fence("cp-1", 11), remove("cp-1")]).unwrap_err();
+    assert!(there("cp-1"));
+    // What is not there yet waits for the room.
+    apply(root, &[fence("cp-2", 12), write(at("cp-2/more"), b"")]).unwrap_err();
+    apply(root, &[fence("cp-2", 12), remove("cp-2")]).unwrap();
+    apply(root, &[fence("cp-1", 13), remove("cp-1")]).unwrap();
+    assert!(!there("cp-1") && !there("cp-2"));
+    for name in ["cp-1", "cp-2"] {
+        let late = apply(root, &[fence(name, 11), remove(name)]).unwrap_err().to_string();
+        assert!(late.contains("already"), "{late}");
+    }
+}
+
 #[test]
 fn a_list_with_one_path_outside_is_refused_whole() {
     let dir = tempfile::tempdir().unwrap();
@@ -179,4 +232,46 @@ fn nothing_leads_out_through_a_link() {
     // The link itself may go.
     apply(&root, &[FileOp::Remove { path: link }]).unwrap();
     assert!(elsewhere.join("x").exists() && !root.join("run").exists());
+}
+
+#[test]
+fn what_has_not_changed_for_long_goes_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join("audit").join(name);
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    let age =
+        |path: &std::path::Path| std::fs::File::open(path).unwrap().set_modified(old).unwrap();
+    for name in ["a/1.log", "a/2.log", "b/1.log", "b/1.txt", "c/1.log", "top.log", "top.txt"] {
+        std::fs::create_dir_all(at(name).parent().unwrap()).unwrap();
+        std::fs::write(at(name), "").unwrap();
+        if name != "a/2.log" {
+            age(&at(name));
+        }
+    }
+    std::fs::create_dir_all(at("empty/old")).unwrap();
+    age(&at("empty/old"));
+    std::fs::create_dir_all(at("new")).unwrap();
+    // Not even through a link.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let theirs = elsewhere.path().join("x.log");
+    std::fs::write(&theirs, "").unwrap();
+    age(&theirs);
+    std::os::unix::fs::symlink(elsewhere.path(), at("link")).unwrap();
+    let expire = |path: &str, ending: Option<&str>| {
+        let path = dir.path().join(path).display().to_string();
+        let ending = ending.map(str::to_owned);
+        apply(dir.path(), &[FileOp::Expire { path, ending, seconds: 1800 }]).unwrap();
+    };
+    let there = |names: &[&str]| names.iter().map(|name| at(name).exists()).collect::<Vec<_>>();
+    expire("audit", Some(".log"));
+    assert_eq!(there(&["top.log", "top.txt", "a/1.log", "b/1.log"]), [false, true, true, true]);
+    expire("audit", None);
+    expire("nowhere", None);
+    expire("audit/link", None);
+    assert_eq!(
+        there(&["a/1.log", "a/2.log", "b", "c", "top.txt"]),
+        [false, true, false, false, false]
+    );
+    assert_eq!(there(&["empty", "new"]), [false, true]);
+    assert!(theirs.exists());
 }

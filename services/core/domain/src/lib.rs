@@ -61,7 +61,7 @@ pub use authentication::commands::own_issuer;
 pub use backup::{Backup, BackupSchedule, Before, Restore, RestoreStage};
 pub use clock::{ClockError, HOLD_MS, Timeline};
 pub use cluster::spec::SUPPORTED_MINORS;
-pub use cluster::{Cluster, ClusterPhase, Kubeconfig};
+pub use cluster::{Cluster, ClusterPhase, DELETED_HORIZON, DeletedClusters, Kubeconfig};
 pub use decide::{Context, decide};
 pub use describe::{Description, describe};
 pub use feature_level::FEATURE_LEVEL;

@@ -191,16 +191,16 @@ pub fn place(
     role: Role,
     wanted: Option<&HypervisorName>,
 ) -> Result<(HypervisorName, Vec<PortV1>), Rejection> {
-    place_except(state, cluster, role, wanted, None)
+    place_except(state, cluster, role, wanted, &[])
 }
 
-/// The same, anywhere but on one hypervisor.
+/// The same, anywhere but on some hypervisors.
 pub(crate) fn place_except(
     state: &State,
     cluster: &ClusterName,
     role: Role,
     wanted: Option<&HypervisorName>,
-    except: Option<&HypervisorName>,
+    except: &[&HypervisorName],
 ) -> Result<(HypervisorName, Vec<PortV1>), Rejection> {
     if let Some(name) = wanted
         && !state.hypervisors.contains_key(name)
@@ -214,7 +214,7 @@ pub(crate) fn place_except(
         .hypervisors
         .iter()
         .filter(|(name, h)| h.spec.public == public && wanted.is_none_or(|w| w == *name))
-        .filter(|(name, _)| except != Some(*name))
+        .filter(|(name, _)| !except.contains(name))
         .collect();
     if of_kind.is_empty() {
         return Err(refuse(match wanted {

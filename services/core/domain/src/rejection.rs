@@ -4,7 +4,7 @@
 use crate::mint::MintError;
 use oi_events::{
     BackupId, ClusterName, Code, CommandId, HypervisorName, JobId, KubernetesVersion, NodeName,
-    TokenId,
+    TokenId, quoted,
 };
 
 /// A rejection. Nothing has changed.
@@ -82,6 +82,10 @@ pub enum Rejection {
         "on hypervisor {name} something is left of {orphans} node(s), to be removed when it is back: if it is gone for good, forget them first (`oi hypervisor forget-orphans`)"
     )]
     HypervisorHasOrphans { name: HypervisorName, orphans: usize },
+    #[error(
+        "hypervisor {hypervisor} still has what is left of an earlier node {node} of cluster {cluster}: wait until it is removed, choose another name or hypervisor, or clear it by hand and forget it (`oi hypervisor forget-orphans`)"
+    )]
+    NodeLeft { cluster: ClusterName, node: NodeName, hypervisor: HypervisorName },
     #[error("node {node} exists already in cluster {cluster}: choose another name")]
     NodeExists { cluster: ClusterName, node: NodeName },
     #[error("node {node} is not known in cluster {cluster}")]
@@ -140,10 +144,10 @@ pub enum Rejection {
     PortShared { hypervisor: HypervisorName, port: u16 },
     #[error("Kubernetes version {version} is not supported: use {supported}")]
     VersionUnsupported { version: KubernetesVersion, supported: String },
-    #[error("{field} {value:?} is not usable: {problem}")]
+    #[error("{field} {} is not usable: {problem}", quoted(.value))]
     Invalid { field: &'static str, value: String, problem: String },
     /// A limit that came with level 4.
-    #[error("{field} {value:?} is not usable: {problem}")]
+    #[error("{field} {} is not usable: {problem}", quoted(.value))]
     Limit { field: &'static str, value: String, problem: String },
     #[error("{a_field} {a} and {b_field} {b} overlap: choose ranges that are apart")]
     Overlap { a_field: &'static str, a: String, b_field: String, b: String },
@@ -210,6 +214,7 @@ impl Rejection {
             | Rejection::CaRetired(_)
             | Rejection::QuorumLost { .. }
             | Rejection::HypervisorHasOrphans { .. }
+            | Rejection::NodeLeft { .. }
             | Rejection::NodeExists { .. }
             | Rejection::NodeUnknown { .. }
             | Rejection::LastControlPlane { .. }
@@ -265,7 +270,9 @@ impl Rejection {
             Rejection::RotationUnfinished { .. } => Code::RotationUnfinished,
             Rejection::CaRetired(_) => Code::CaRetired,
             Rejection::QuorumLost { .. } => Code::QuorumLost,
-            Rejection::HypervisorHasOrphans { .. } => Code::HypervisorHasOrphans,
+            Rejection::HypervisorHasOrphans { .. } | Rejection::NodeLeft { .. } => {
+                Code::HypervisorHasOrphans
+            }
             Rejection::NodeExists { .. } => Code::NodeExists,
             Rejection::NodeUnknown { .. } => Code::NodeUnknown,
             Rejection::LastControlPlane { .. } => Code::LastControlPlane,

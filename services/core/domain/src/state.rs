@@ -1,6 +1,6 @@
 //! The state: what the events so far amount to. Each feature has its own part.
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, DeletedClusters};
 use crate::hypervisor::Hypervisor;
 use crate::job::JobFailure;
 use crate::node::Node;
@@ -28,6 +28,8 @@ pub struct State {
     pub hypervisors: BTreeMap<HypervisorName, Arc<Hypervisor>>,
     /// Clusters by name, deleted ones no longer.
     pub clusters: BTreeMap<ClusterName, Arc<Cluster>>,
+    /// The deleted ones.
+    pub deleted: Arc<DeletedClusters>,
     /// Jobs that have failed and are not done yet.
     pub failures: BTreeMap<JobId, JobFailure>,
     /// Commands that were decided.

@@ -2,6 +2,7 @@
 
 use crate::rejection::Rejection;
 use ipnet::IpNet;
+use oi_events::Limit;
 use std::net::IpAddr;
 
 pub(crate) fn parse_cidr(field: &'static str, value: &str) -> Result<IpNet, Rejection> {
@@ -52,5 +53,5 @@ pub fn is_dns_name(name: &str) -> bool {
             && !l.ends_with('-')
             && l.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
     };
-    name.len() <= 253 && name.split('.').all(label)
+    name.len() <= Limit::HostName.bound() && name.split('.').all(label)
 }

@@ -66,13 +66,15 @@ fn tidy(value: Value) -> Value {
 /// # Errors
 /// [`RenderError::Json`].
 pub fn render(state: &State) -> Result<Value, RenderError> {
-    // A copy shares all but the ids of commands, which are many and not shown.
-    let state = State { processed: Default::default(), ..state.clone() };
+    // A copy shares all but the ids of commands and deleted clusters: they are many and not shown.
+    let (processed, deleted) = Default::default();
+    let state = State { processed, deleted, ..state.clone() };
     let position = state.position;
     let mut value =
         serde_json::to_value(state).map_err(|source| RenderError::Json { position, source })?;
     if let Value::Object(fields) = &mut value {
         fields.remove("processed");
+        fields.remove("deleted");
     }
     Ok(tidy(value))
 }

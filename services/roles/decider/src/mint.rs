@@ -122,3 +122,54 @@ impl Mint for SealingMint {
         self.material(cluster, name, made)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use oi_events::{CertificateReplacedV1, Event, Generation, Limit};
+    use std::net::{IpAddr, Ipv4Addr};
+
+    /// All that a control-plane node has, with as many names as a cluster can have.
+    fn leaves() -> Vec<Leaf> {
+        let names = Limit::ExtraSans.bound();
+        let mut dns = vec!["a".repeat(Limit::ExtraSansText.bound() / names); names];
+        dns.push(format!("kubernetes.default.svc.{}", "a".repeat(Limit::DnsDomain.bound())));
+        let ips = vec![IpAddr::V4(Ipv4Addr::LOCALHOST); 50];
+        let member = "a".repeat(Limit::Name.bound());
+        let peer_name = oi_domain::etcd_peer_name(ClusterUid(uuid::Uuid::nil()));
+        vec![
+            Leaf::ApiServer { dns, ips: ips.clone() },
+            Leaf::ApiServerKubeletClient,
+            Leaf::ApiServerEtcdClient,
+            Leaf::EtcdServer { member: member.clone(), ips: ips[..2].to_vec() },
+            Leaf::EtcdPeer { member, peer_name, ips: ips[..2].to_vec() },
+            Leaf::EtcdHealthcheckClient,
+            Leaf::FrontProxyClient,
+            Leaf::ControllerManager,
+            Leaf::Scheduler,
+        ]
+    }
+
+    #[test]
+    fn all_certificates_of_the_largest_cluster_are_renewed_in_one_decision() {
+        let uid = ClusterUid(uuid::Uuid::nil());
+        let key = Some(DataKey::generate().unwrap());
+        let now_ms = 1_790_000_000_000;
+        let mint = SealingMint { key, source: None, now_ms, leaf_life_ms: 365 * DAY_MS };
+        let mut bytes = 0;
+        for leaf in leaves() {
+            let issuer = mint.ca(uid, leaf.ca()).unwrap();
+            let credential = mint.leaf(uid, &issuer, &leaf).unwrap();
+            let name = "a".repeat(Limit::Name.bound());
+            let (cluster, node) = (name.parse().unwrap(), name.parse().unwrap());
+            let generation = Generation(1_000_000_000);
+            let event: Event =
+                CertificateReplacedV1 { cluster, node, generation, credential }.into();
+            // With the frame around it.
+            bytes += event.encode().unwrap().len() + 16;
+        }
+        let all = bytes * Limit::Nodes.bound();
+        assert!(all < oi_journal::Entry::LARGEST, "{all} bytes");
+    }
+}

@@ -26,22 +26,18 @@ pub(crate) fn command_span(envelope: &CommandEnvelope) -> tracing::Span {
 }
 
 impl Gateway {
-    /// What somebody asks for, if they may. A tenant's cluster may have been created a moment ago
-    /// at another gateway: before a tenant is refused, this one is as current as the log.
+    /// What somebody asks for, if they may. Whose a cluster is may have changed a moment ago
+    /// at another gateway: where a tenant asks, this one is as current as the log.
     pub(crate) async fn asked(
         &self,
         who: &Identity,
         envelope: CommandEnvelope,
     ) -> Result<CommandEnvelope, Rejected> {
-        let asked = self.view.read(|s| who.asks(s, envelope.clone()));
-        if !who.is_tenant() || asked.is_ok() {
-            return asked;
+        if !who.is_tenant() {
+            return self.view.read(|s| who.asks(s, envelope));
         }
         let end = self.handles.log.last_position().await;
         let end = end.map_err(|e| Rejected::unavailable(&e))?;
-        if end <= self.view.position() {
-            return asked;
-        }
         let seen = tokio::time::timeout(DECISION, self.view.wait_for(end)).await;
         if !matches!(seen, Ok(Ok(()))) {
             return Err(Rejected::new(Code::Unavailable, "the view does not keep up with the log"));

@@ -16,6 +16,7 @@ use oi_events::{
 };
 use oi_journal::Submission;
 use std::collections::BTreeSet;
+use std::fmt::{self, Display, Formatter};
 use tonic::Request;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -37,6 +38,32 @@ impl AccessRole {
             "operator" => Some(AccessRole::Operator),
             "admin" => Some(AccessRole::Admin),
             _ => None,
+        }
+    }
+}
+
+/// Whether those who connect are asked who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// By mutual TLS.
+    ForCertificates,
+    /// Whoever reaches the API may do everything.
+    Nobody,
+}
+
+/// Who counts as one where somebody may take a share only: the same name in two tenants is two.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Account {
+    tenant: Option<TenantName>,
+    name: Option<String>,
+}
+
+impl Display for Account {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match (&self.name, &self.tenant) {
+            (None, _) => write!(f, "everybody together"),
+            (Some(name), None) => write!(f, "{name}"),
+            (Some(name), Some(tenant)) => write!(f, "{name} of tenant {tenant}"),
         }
     }
 }
@@ -70,13 +97,16 @@ impl Identity {
     /// Reads the certificate of a request's connection.
     ///
     /// # Errors
-    /// Where it names nobody, or no role.
-    pub fn of<T>(request: &Request<T>) -> Result<Identity, Rejected> {
-        let Some(certificates) = request.peer_certs() else {
-            return Ok(Identity { name: None, role: AccessRole::Admin, tenant: None });
-        };
-        let unreadable = || forbidden("the client certificate cannot be read");
-        Identity::of_certificate(certificates.first().ok_or_else(unreadable)?)
+    /// Where it names nobody, or no role; and where there is none, unless everybody may ask.
+    pub fn of<T>(request: &Request<T>, asks: Asks) -> Result<Identity, Rejected> {
+        let certificates = request.peer_certs();
+        match (certificates.as_ref().and_then(|all| all.first()), asks) {
+            (Some(certificate), _) => Identity::of_certificate(certificate),
+            (None, Asks::Nobody) => {
+                Ok(Identity { name: None, role: AccessRole::Admin, tenant: None })
+            }
+            (None, Asks::ForCertificates) => Err(forbidden("there is no client certificate")),
+        }
     }
 
     /// Reads a certificate.
@@ -113,7 +143,11 @@ impl Identity {
         Ok(Identity { name: Some(name), role, tenant })
     }
 
-    fn named<'a>(
+    /// Who has a name and organizations.
+    ///
+    /// # Errors
+    /// Where they name nobody, or no role.
+    pub(crate) fn named<'a>(
         name: &str,
         organizations: impl Iterator<Item = &'a str>,
     ) -> Result<Identity, Rejected> {
@@ -136,6 +170,11 @@ impl Identity {
             ))
         })?;
         Ok(Identity { name: Some(name), role, tenant: whose })
+    }
+
+    /// As whom it takes its share.
+    pub fn account(&self) -> Account {
+        Account { tenant: self.tenant.clone(), name: self.name.clone() }
     }
 
     /// Whether it is a tenant's.
@@ -210,6 +249,16 @@ impl Identity {
         state: &State,
         envelope: CommandEnvelope,
     ) -> Result<CommandEnvelope, Rejected> {
+        self.asks_beside(state, &BTreeSet::new(), envelope)
+    }
+
+    /// The same, where it has just created clusters.
+    fn asks_beside(
+        &self,
+        state: &State,
+        created: &BTreeSet<ClusterName>,
+        envelope: CommandEnvelope,
+    ) -> Result<CommandEnvelope, Rejected> {
         let command = match (&self.tenant, envelope.command) {
             (Some(own), Command::Cluster(ClusterCommand::CreateCluster(c))) => {
                 let tenant = own.clone();
@@ -217,7 +266,7 @@ impl Identity {
             }
             (_, command) => command,
         };
-        self.may(state, &command)?;
+        self.may(state, created, &command)?;
         Ok(CommandEnvelope { command, ..envelope })
     }
 
@@ -235,19 +284,20 @@ impl Identity {
         for envelope in commands {
             let CommandFacts { about, keys, .. } = envelope.command.facts();
             let cluster = about.cluster.clone();
-            if about.clusters().any(|c| created.contains(c)) {
-                self.needs(AccessRole::Operator)?;
-                asked.push(envelope);
-                continue;
-            }
-            asked.push(self.asks(state, envelope)?);
+            asked.push(self.asks_beside(state, &created, envelope)?);
             created.extend(cluster.filter(|_| keys == Keys::New));
         }
         Ok(asked)
     }
 
-    /// Whether it may ask for a command: of what it is about, a tenant must see all.
-    fn may(&self, state: &State, command: &Command) -> Result<(), Rejected> {
+    /// Whether it may ask for a command: of what it is about, a tenant must see all, or have created
+    /// it just now.
+    fn may(
+        &self,
+        state: &State,
+        created: &BTreeSet<ClusterName>,
+        command: &Command,
+    ) -> Result<(), Rejected> {
         let CommandFacts { about, asked_by, keys, .. } = command.facts();
         let role = match asked_by {
             AskedBy::Operator => AccessRole::Operator,
@@ -268,6 +318,8 @@ impl Identity {
         clusters.try_for_each(|c| {
             if Some(c) == new {
                 self.may_name(c)?;
+            } else if created.contains(c) {
+                return self.needs(role);
             } else if !state.clusters.contains_key(c) && self.tenant.is_some() {
                 // It is told here: by the time of a decision it may be somebody else's.
                 self.may_name(c)?;
@@ -323,164 +375,4 @@ impl Connection {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use oi_events::*;
-
-    fn identity(organizations: &[&str]) -> Result<Identity, Rejected> {
-        Identity::named("alice", organizations.iter().copied())
-    }
-
-    #[test]
-    fn a_certificate_without_a_role_or_a_name_may_nothing() {
-        assert!(identity(&[]).is_err());
-        assert!(identity(&["admin", "system:masters"]).is_err());
-        assert!(Identity::named("", ["oi:admin"].into_iter()).is_err());
-        assert!(Identity::named("system:worker", ["oi:admin"].into_iter()).is_err());
-    }
-
-    /// Clusters and whose they are.
-    fn state(clusters: &[(&str, Option<&str>)]) -> State {
-        let mut state = State::default();
-        for (cluster, tenant) in clusters {
-            let Command::Cluster(ClusterCommand::CreateCluster(c)) = create(cluster).command else {
-                panic!()
-            };
-            let (uid, credentials) = (ClusterUid(uuid::Uuid::nil()), Vec::new());
-            let created = ClusterCreatedV1 { name: c.name.clone(), uid, spec: c.spec, credentials };
-            oi_domain::evolve(&mut state, &created.into());
-            let tenant = tenant.map(|t| t.parse().unwrap());
-            oi_domain::evolve(&mut state, &TenantSetV1 { cluster: c.name, tenant }.into());
-        }
-        state
-    }
-
-    fn delete(name: &str) -> Command {
-        DeleteClusterV2 { name: name.parse().unwrap(), forget_orphans: false }.into()
-    }
-
-    fn create(name: &str) -> CommandEnvelope {
-        let spec = ClusterSpec {
-            kubernetes_version: "v1.36.3".parse().unwrap(),
-            pod_cidr: String::new(),
-            service_cidr: String::new(),
-            dns_domain: String::new(),
-            extra_sans: Vec::new(),
-        };
-        let command = CreateClusterV1 { name: name.parse().unwrap(), spec };
-        CommandEnvelope::new(CommandId(uuid::Uuid::nil()), "x", 0, command)
-    }
-
-    #[test]
-    fn a_tenant_touches_only_what_is_recorded_as_its_own() {
-        let state = state(&[
-            ("acme-blue", Some("acme")),
-            ("acme-eu-x", Some("acme-eu")),
-            ("acme-y", None),
-            ("other", Some("other")),
-        ]);
-        let tenant = identity(&["oi:operator", "oi:tenant:acme"]).unwrap();
-        assert!(tenant.may(&state, &delete("acme-blue")).is_ok());
-        for other in ["acme", "acmeblue", "other", "acme-eu-x", "acme-y"] {
-            assert!(tenant.may(&state, &delete(other)).is_err(), "{other}");
-            assert!(!tenant.sees(&state, other), "{other}");
-        }
-        // Of its own that are not there it is told so.
-        let absent = tenant.may(&state, &delete("acme-none")).unwrap_err();
-        assert_eq!(absent.code, unknown(&"acme-none".parse().unwrap()).code);
-        let clone = |name: &str, source: &str| {
-            let (name, source) = (name.parse().unwrap(), source.parse().unwrap());
-            CloneClusterV1 { name, source, backup: BackupId(uuid::Uuid::nil()) }.into()
-        };
-        assert!(tenant.may(&state, &clone("acme-copy", "acme-blue")).is_ok());
-        assert!(tenant.may(&state, &clone("acme-copy", "other")).is_err());
-        assert!(tenant.may(&state, &clone("copy", "acme-blue")).is_err());
-        for (job, may) in [
-            ("node.acme-blue.cp-1.7.etcd", true),
-            ("node.other.cp-1.7.etcd", false),
-            ("hypervisor.acme-x.7.probe", false),
-            ("", false),
-        ] {
-            let retry = RetryJobV1 { job: JobId(job.to_owned()) }.into();
-            assert_eq!(tenant.may(&state, &retry).is_ok(), may, "{job}");
-        }
-    }
-
-    #[test]
-    fn what_a_tenant_creates_is_its_own_and_named_so() {
-        let state = State::default();
-        let tenant = identity(&["oi:operator", "oi:tenant:acme"]).unwrap();
-        let asked = tenant.asks(&state, create("acme-blue")).unwrap().command;
-        let Command::Tenant(TenantCommand::CreateClusterForTenant(c)) = asked else {
-            panic!("{asked:?}")
-        };
-        assert_eq!(c.tenant.as_str(), "acme");
-        for name in ["acme", "blue", "acmeblue"] {
-            assert!(tenant.asks(&state, create(name)).is_err(), "{name}");
-        }
-        let foreign = CreateClusterForTenantV1 { tenant: "other".parse().unwrap(), ..c };
-        assert!(tenant.may(&state, &foreign.clone().into()).is_err());
-        let operator = identity(&["oi:operator"]).unwrap();
-        assert!(operator.may(&state, &foreign.into()).is_ok());
-        let plain = operator.asks(&state, create("acme-blue")).unwrap();
-        assert_eq!(plain, create("acme-blue"), "nobody's");
-    }
-
-    #[test]
-    fn a_tenant_neither_chooses_hypervisors_nor_whose_a_cluster_is() {
-        let state = state(&[("acme-blue", Some("acme"))]);
-        let tenant = identity(&["oi:admin", "oi:tenant:acme"]).unwrap();
-        let add = |hypervisor: Option<&str>| {
-            let hypervisor = hypervisor.map(|h| h.parse().unwrap());
-            let (cluster, name) = ("acme-blue".parse().unwrap(), "cp-1".parse().unwrap());
-            AddNodeV1 { cluster, name, role: Role::ControlPlane, hypervisor }.into()
-        };
-        assert!(tenant.may(&state, &add(None)).is_ok());
-        assert!(tenant.may(&state, &add(Some("beside-the-victim"))).is_err());
-        let set = SetTenantV1 { cluster: "acme-blue".parse().unwrap(), tenant: None };
-        let operator = identity(&["oi:operator"]).unwrap();
-        assert!(operator.may(&state, &set.clone().into()).is_err());
-        assert!(tenant.may(&state, &set.into()).is_err());
-        let Command::Cluster(ClusterCommand::CreateCluster(c)) = create("acme-new").command else {
-            panic!()
-        };
-        let (file, sha256) = ("etcd.db".to_owned(), Hash::ZERO);
-        let import = ImportClusterV1 { name: c.name, spec: c.spec, file, sha256 };
-        assert!(tenant.may(&state, &import.into()).is_err());
-    }
-
-    #[test]
-    fn a_certificate_of_two_tenants_or_of_a_malformed_one_is_nobodys() {
-        assert!(identity(&["oi:operator", "oi:tenant:a", "oi:tenant:b"]).is_err());
-        assert!(identity(&["oi:operator", "oi:tenant:A.B"]).is_err());
-        assert!(identity(&["oi:operator", "oi:tenant:"]).is_err());
-    }
-
-    #[test]
-    fn each_role_may_what_it_is_for() {
-        let state = State::default();
-        let cluster = UndeleteClusterV1 { name: "a".parse().unwrap() }.into();
-        let hypervisor = ForgetOrphansV1 { name: "a".parse().unwrap() }.into();
-        let oi_only = RetryJobV1 { job: JobId("hypervisor.a.7.probe".to_owned()) }.into();
-        for (role, clusters, hypervisors) in
-            [("oi:viewer", false, false), ("oi:operator", true, false), ("oi:admin", true, true)]
-        {
-            let who = identity(&[role]).unwrap();
-            assert_eq!(who.may(&state, &cluster).is_ok(), clusters, "{role}");
-            assert_eq!(who.may(&state, &hypervisor).is_ok(), hypervisors, "{role}");
-            assert_eq!(who.may(&state, &oi_only).is_ok(), hypervisors, "{role}");
-        }
-        assert_eq!(identity(&["oi:viewer"]).unwrap().actor("bob@host"), "alice:bob@host");
-    }
-
-    #[test]
-    fn nobody_may_what_is_for_oi_itself() {
-        let seen = Observation::HypervisorUnreachable {
-            name: "a".parse().unwrap(),
-            reason: "x".to_owned(),
-        };
-        let report = ReportObservationV1 { observation: seen }.into();
-        assert!(identity(&["oi:admin"]).unwrap().may(&State::default(), &report).is_err());
-    }
-}
+pub(crate) mod tests;

@@ -4,7 +4,7 @@ use crate::convert;
 use crate::identity::{AccessRole, Identity};
 use crate::rejected::Rejected;
 use crate::service::Gateway;
-use oi_domain::{Scope, jobs_in};
+use oi_domain::{Scope, State, jobs_in};
 use oi_events::{
     Code, Command, Event, JobCommand, JobEvent, JobId, JobOutput, JobResult, JobTarget,
     RecordedCommit, ReportJobV2,
@@ -59,6 +59,16 @@ fn output(recorded: &RecordedCommit) -> String {
     }
 }
 
+/// Whether somebody may see a job: of a cluster that is their own, what is owed, and what was while
+/// it was theirs; of one that is gone, the latter.
+fn shown(state: &State, who: &Identity, target: &JobTarget, owed: bool) -> bool {
+    let Some(cluster) = target.cluster() else { return false };
+    let is_theirs = who.sees(state, cluster.as_str());
+    let is_gone = !state.clusters.contains_key(cluster);
+    let was_theirs = || who.saw(state, cluster.as_str(), target.generation().0);
+    (is_theirs && owed) || ((is_theirs || is_gone) && was_theirs())
+}
+
 impl Gateway {
     /// What is known of a job.
     pub(crate) async fn job(
@@ -69,31 +79,36 @@ impl Gateway {
         let id = JobId(id.to_owned());
         let unknown = || Rejected::new(Code::NotFound, format!("job {id} is not known"));
         let target = JobTarget::parse(&id).ok_or_else(unknown)?;
-        match target.cluster() {
-            Some(cluster)
-                if self.view.read(|s| who.saw(s, cluster.as_str(), target.generation().0)) =>
-            {
-                who.needs(AccessRole::Viewer)?
-            }
-            _ => who.needs_all(AccessRole::Viewer)?,
-        }
+        who.needs(AccessRole::Viewer)?;
         let from = target.generation().0;
         // As of one moment: what happens later is not told.
-        let (end, owed) = self.view.read(|s| {
+        let (end, owed, shown) = self.view.read(|s| {
             let scope = Scope::of_job(&id);
             let jobs = scope.map(|scope| jobs_in(s, &scope)).unwrap_or_default();
             let owed = jobs.iter().find(|j| j.id == id).map(|j| convert::job::job(s, j));
-            (s.position, owed)
+            (s.position, owed.clone(), shown(s, who, &target, owed.is_some()))
         });
+        if !shown {
+            who.needs_all(AccessRole::Viewer)?;
+        }
         if from == 0 || from > end {
             return Err(unknown());
         }
         let _turn = self.budget.search().await?;
         let found = self.history(&id, from, end.min(from.saturating_add(LONGEST))).await;
-        let History { cause, attempts, done } = found.map_err(|e| Rejected::unavailable(&e))?;
+        let History { mut cause, mut attempts, done } =
+            found.map_err(|e| Rejected::unavailable(&e))?;
         // Any number makes an id: what was neither tried nor is owed never was a job.
         if owed.is_none() && attempts.is_empty() {
             return Err(unknown());
+        }
+        // What was done while it was another's is that one's.
+        if let Some(cluster) = target.cluster() {
+            self.view.read(|s| {
+                let saw = |position| who.saw(s, cluster.as_str(), position);
+                cause = cause.take().filter(|c| saw(c.position));
+                attempts.retain(|a| saw(a.position));
+            });
         }
         let state = if done { v1::JobState::Done } else { v1::JobState::Obsolete };
         let ended = || v1::Job { id: id.to_string(), state: state.into(), ..named(&target) };
@@ -148,4 +163,48 @@ fn named(target: &JobTarget) -> v1::Job {
     };
     let kind = target.kind().token();
     v1::Job { kind: kind.to_owned(), cluster, hypervisor, node, ..v1::Job::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::identity::tests::state;
+    use oi_events::TenantSetV1;
+
+    fn tenant(name: &str) -> Identity {
+        let tenant = format!("oi:tenant:{name}");
+        Identity::named("alice", ["oi:viewer", &tenant].into_iter()).unwrap()
+    }
+
+    fn job(generation: u64) -> JobTarget {
+        JobTarget::parse(&JobId(format!("node.blue.cp-1.{generation}.etcd"))).unwrap()
+    }
+
+    #[test]
+    fn a_job_is_its_owners_who_lost_a_cluster_sees_none_of_it() {
+        let mut state = state(&[("blue", Some("acme"))]);
+        state.position = 10;
+        let given = TenantSetV1 {
+            cluster: "blue".parse().unwrap(),
+            tenant: Some("other".parse().unwrap()),
+        };
+        oi_domain::evolve(&mut state, &given.into());
+        state.position = 20;
+        let (before, after) = (tenant("acme"), tenant("other"));
+        for generation in [5, 15] {
+            for owed in [true, false] {
+                assert!(!shown(&state, &before, &job(generation), owed), "it lost the cluster");
+            }
+            assert!(shown(&state, &after, &job(generation), true), "what is owed is listed, too");
+        }
+        assert!(shown(&state, &after, &job(15), false));
+        assert!(!shown(&state, &after, &job(5), false), "it ended in another's time");
+        let operator = Identity::named("bob", ["oi:operator"].into_iter()).unwrap();
+        assert!(shown(&state, &operator, &job(5), false));
+        // Of one that is gone, each sees what was its own.
+        state.clusters.remove(&"blue".parse().unwrap());
+        assert!(shown(&state, &before, &job(5), false));
+        assert!(!shown(&state, &before, &job(15), false));
+    }
 }

@@ -13,6 +13,7 @@ mod identity;
 mod job;
 mod join;
 mod kubeconfig;
+mod metrics;
 mod operation;
 mod rejected;
 mod rejection_log;
@@ -23,6 +24,7 @@ mod tls;
 mod watch;
 
 pub use convert::envelope;
+pub use metrics::Metrics;
 pub use rejected::Rejected;
 pub use service::{Gateway, GatewayError, GatewayHandles};
 pub use tls::{Connection, DeniedError, Protocol, Tls, TlsError, TlsFiles};

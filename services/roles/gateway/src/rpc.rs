@@ -44,6 +44,10 @@ fn page<T>(
 }
 
 impl Gateway {
+    fn who<T>(&self, request: &Request<T>) -> Result<Identity, Rejected> {
+        Identity::of(request, self.asks)
+    }
+
     /// What is shown of one cluster, to who may see it.
     fn of_cluster<T>(
         &self,
@@ -64,7 +68,7 @@ impl Oi for Gateway {
     type WatchStream = ReceiverStream<Result<v1::WatchResponse, Status>>;
 
     async fn submit(&self, request: Request<v1::SubmitRequest>) -> Reply<v1::SubmitResponse> {
-        let who = Identity::of(&request)?;
+        let who = self.who(&request)?;
         let asking = match request.metadata().get("traceparent").map(MetadataValue::to_str) {
             Some(Ok(asking)) => asking.to_owned(),
             // What is no text is no link.
@@ -96,7 +100,7 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::GetStatusRequest>,
     ) -> Reply<v1::GetStatusResponse> {
-        Identity::of(&request)?.needs(AccessRole::Viewer)?;
+        self.who(&request)?.needs(AccessRole::Viewer)?;
         let state = self.view.read(Clone::clone);
         let (position, head, level) = (state.position, state.head, state.level());
         let hash = self.budget.hash(state).await?;
@@ -111,7 +115,7 @@ impl Oi for Gateway {
     }
 
     async fn plan(&self, request: Request<v1::PlanRequest>) -> Reply<v1::PlanResponse> {
-        let who = Identity::of(&request)?;
+        let who = self.who(&request)?;
         let commands: Vec<CommandEnvelope> = request
             .into_inner()
             .commands
@@ -121,14 +125,15 @@ impl Oi for Gateway {
         // On a copy, so that nobody waits for it.
         let state = self.view.read(Clone::clone);
         let commands = who.asks_all(&state, commands)?;
-        Ok(Response::new(convert::plan::plan(&self.budget.plan(state, commands).await?)))
+        let plan = self.budget.plan(who.account(), state, commands).await?;
+        Ok(Response::new(convert::plan::plan(&plan)))
     }
 
     async fn list_backups(
         &self,
         request: Request<v1::ListBackupsRequest>,
     ) -> Reply<v1::ListBackupsResponse> {
-        let who = Identity::of(&request)?;
+        let who = self.who(&request)?;
         let name = request.into_inner().cluster;
         Ok(Response::new(self.of_cluster(&who, &name, convert::backup::backups)?))
     }
@@ -137,7 +142,7 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::ListKubeconfigsRequest>,
     ) -> Reply<v1::ListKubeconfigsResponse> {
-        let who = Identity::of(&request)?;
+        let who = self.who(&request)?;
         let name = request.into_inner().cluster;
         let kubeconfigs = self.of_cluster(&who, &name, convert::cluster::kubeconfigs)?;
         Ok(Response::new(v1::ListKubeconfigsResponse { kubeconfigs }))
@@ -147,7 +152,7 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::ListJoinTokensRequest>,
     ) -> Reply<v1::ListJoinTokensResponse> {
-        let who = Identity::of(&request)?;
+        let who = self.who(&request)?;
         let name = request.into_inner().cluster;
         let tokens = self.of_cluster(&who, &name, join::tokens)?;
         Ok(Response::new(v1::ListJoinTokensResponse { tokens }))
@@ -157,7 +162,7 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::GetJoinTokenRequest>,
     ) -> Reply<v1::GetJoinTokenResponse> {
-        let who = Identity::of(&request)?;
+        let who = self.who(&request)?;
         let sent = request.into_inner();
         self.view.read(|s| who.needs_on(s, AccessRole::Operator, &sent.cluster))?;
         Ok(Response::new(self.join_token(&sent).await?))
@@ -167,7 +172,7 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::ListHypervisorsRequest>,
     ) -> Reply<v1::ListHypervisorsResponse> {
-        Identity::of(&request)?.needs_all(AccessRole::Viewer)?;
+        self.who(&request)?.needs_all(AccessRole::Viewer)?;
         let r = request.into_inner();
         Ok(Response::new(self.view.read(|s| {
             let name = |h: &&Arc<Hypervisor>| h.spec.name.to_string();
@@ -187,7 +192,7 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::ListClustersRequest>,
     ) -> Reply<v1::ListClustersResponse> {
-        let who = Identity::of(&request)?;
+        let who = self.who(&request)?;
         who.needs(AccessRole::Viewer)?;
         let r = request.into_inner();
         let wanted = cluster_filter(&r.name)?;
@@ -211,7 +216,7 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::ListNodesRequest>,
     ) -> Reply<v1::ListNodesResponse> {
-        let who = Identity::of(&request)?;
+        let who = self.who(&request)?;
         who.needs(AccessRole::Viewer)?;
         let r = request.into_inner();
         let wanted = cluster_filter(&r.cluster)?;
@@ -235,7 +240,7 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::ListJobsRequest>,
     ) -> Reply<v1::ListJobsResponse> {
-        let who = Identity::of(&request)?;
+        let who = self.who(&request)?;
         who.needs(AccessRole::Viewer)?;
         let r = request.into_inner();
         let wanted = cluster_filter(&r.cluster)?;
@@ -253,7 +258,7 @@ impl Oi for Gateway {
     }
 
     async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Reply<v1::GetJobResponse> {
-        let who = Identity::of(&request)?;
+        let who = self.who(&request)?;
         Ok(Response::new(self.job(&request.into_inner().id, &who).await?))
     }
 
@@ -261,7 +266,7 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::GetOperationRequest>,
     ) -> Reply<v1::GetOperationResponse> {
-        let who = Identity::of(&request)?;
+        let who = self.who(&request)?;
         who.needs(AccessRole::Viewer)?;
         Ok(Response::new(self.operation(request.into_inner(), &who).await?))
     }
@@ -270,7 +275,7 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::ListRejectionsRequest>,
     ) -> Reply<v1::ListRejectionsResponse> {
-        Identity::of(&request)?.needs_all(AccessRole::Admin)?;
+        self.who(&request)?.needs_all(AccessRole::Admin)?;
         Ok(Response::new(self.rejections(request.into_inner()).await?))
     }
 
@@ -278,7 +283,7 @@ impl Oi for Gateway {
         &self,
         request: Request<v1::CreateKubeconfigRequest>,
     ) -> Reply<v1::CreateKubeconfigResponse> {
-        let who = Identity::of(&request)?;
+        let who = self.who(&request)?;
         let sent = request.into_inner();
         let actor = who.actor(&sent.actor);
         let issued = match self.view.read(|s| who.needs_on(s, AccessRole::Operator, &sent.cluster))
@@ -293,7 +298,7 @@ impl Oi for Gateway {
     }
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Reply<Self::WatchStream> {
-        let who = Identity::of(&request)?;
+        let who = self.who(&request)?;
         who.needs(AccessRole::Viewer)?;
         Ok(Response::new(ReceiverStream::new(self.stream(request.into_inner(), who)?)))
     }

@@ -2,7 +2,9 @@
 
 use crate::budget::Budget;
 use crate::feed;
+use crate::identity::Asks;
 use crate::tls::Tls;
+use oi_events::Limit;
 use oi_journal::{CommandClient, Feed, Log, Rejections, Submissions};
 use oi_keyring::Keyring;
 use oi_proto::v1::{self, oi_server::OiServer};
@@ -21,8 +23,8 @@ const WAITING: u32 = 16 * 1024;
 const LEAST: u32 = 16;
 /// A client is asked to connect anew after so long; what it has open goes on meanwhile.
 const CONNECTION: Duration = Duration::from_secs(3600);
-/// Bytes of the largest request; no command comes near it.
-pub(crate) const LARGEST: usize = 256 * 1024;
+/// Bytes of the largest request.
+pub(crate) const LARGEST: usize = Limit::Request.bound() * 1024;
 
 /// Why the API is not served.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +74,7 @@ pub struct Gateway {
     pub(crate) version: &'static str,
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) budget: Budget,
+    pub(crate) asks: Asks,
 }
 
 /// The part of all that may wait that a command takes.
@@ -86,7 +89,8 @@ impl Gateway {
     /// A gateway in a server of this version.
     pub fn new(handles: GatewayHandles, view: View, version: &'static str) -> Gateway {
         let permits = Arc::new(Semaphore::new(WAITING as usize));
-        Gateway { handles, view, version, permits, budget: Budget::default() }
+        let budget = Budget::default();
+        Gateway { handles, view, version, permits, budget, asks: Asks::ForCertificates }
     }
 
     /// Serves until `stop` resolves; requests in hand are finished. Without TLS whoever
@@ -95,7 +99,7 @@ impl Gateway {
     /// # Errors
     /// Where the address is taken, or a part has a defect.
     pub async fn serve(
-        self,
+        mut self,
         address: SocketAddr,
         tls: Option<Tls>,
         stop: impl Future<Output = ()>,
@@ -103,6 +107,7 @@ impl Gateway {
         let listener = tokio::net::TcpListener::bind(address)
             .await
             .map_err(|source| GatewayError::Listen { address, source })?;
+        self.asks = if tls.is_some() { Asks::ForCertificates } else { Asks::Nobody };
         let mut beside = JoinSet::new();
         beside.spawn(feed::extend_for_ever(self.handles.log.clone(), self.handles.feed.clone()));
         beside.spawn(self.clone().take_submissions());

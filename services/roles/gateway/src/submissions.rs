@@ -13,7 +13,7 @@ use crate::identity::{Identity, actor_of};
 use crate::rejected::Rejected;
 use crate::rejection_log::with_source;
 use crate::service::{Gateway, LARGEST, permits};
-use oi_events::{Code, CommandEnvelope, chain};
+use oi_events::{Code, CommandEnvelope, Limit, chain};
 use oi_journal::{Delivered, Submission};
 use oi_proto::v1::{self, command_outcome};
 use prost::Message;
@@ -29,6 +29,8 @@ const POSTCARD: &str = "application/x-oi-postcard";
 const PROTOBUF: [&str; 2] = ["application/x-protobuf", "application/protobuf"];
 /// Where outcomes may be sent: nowhere that oi itself listens.
 const REPLIES: [&str; 2] = ["_INBOX.", "oi.outcomes."];
+/// Bytes of a subject for an outcome.
+const REPLY: usize = 200;
 /// So many KiB of messages wait here.
 const WAITING: usize = 16 * 1024;
 /// The broker is told so often that a message is in hand: it waits for 5 s.
@@ -39,7 +41,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 fn reply_subject(submission: &Submission) -> Option<String> {
     let subject = submission.reply_to.as_ref()?;
-    let plain = !subject.contains(['*', '>', ' ', '\t']) && subject.len() <= 200;
+    let plain = !subject.contains(['*', '>', ' ', '\t']) && subject.len() <= REPLY;
     let allowed = REPLIES.iter().any(|start| subject.starts_with(start));
     (plain && allowed).then(|| subject.clone())
 }
@@ -54,11 +56,13 @@ struct Read {
 fn read(submission: &Submission, actor: &str) -> Read {
     let refused = |id: &str, refused| Read { id: id.to_owned(), kind: "", envelope: Err(refused) };
     if submission.payload.len() > LARGEST {
-        let problem = format!("the message is longer than {LARGEST} bytes, as no command is");
-        return refused("", Rejected::new(Code::TooLarge, problem));
+        let refusal = Rejected::new(Code::TooLarge, Limit::Request.problem());
+        return refused("", refusal);
     }
     if submission.reply_to.is_some() && reply_subject(submission).is_none() {
-        let problem = "Oi-Reply-To: an outcome goes to _INBOX.> or oi.outcomes.> only";
+        let problem = format!(
+            "Oi-Reply-To: an outcome goes to _INBOX.> or oi.outcomes.> only, in at most {REPLY} characters"
+        );
         return refused("", Rejected::new(Code::Forbidden, problem));
     }
     let envelope = match submission.content_type.as_deref() {
@@ -183,16 +187,9 @@ impl Gateway {
         let submission = &delivered.value;
         let actor = actor_of(submission);
         let Read { id, kind, envelope } = read(submission, &actor);
-        let asked = match (envelope, Identity::of_producer(submission)) {
-            (Ok(envelope), Ok(who)) => self.asked(&who, envelope).await,
+        let decided = match (envelope, Identity::of_producer(submission)) {
+            (Ok(envelope), Ok(who)) => self.decide_patiently(&who, &envelope).await,
             (Err(refused), _) | (_, Err(refused)) => Err(refused),
-        };
-        let decided = match asked {
-            Ok(envelope) => {
-                let span = command_span(&envelope);
-                self.decide_patiently(&envelope).instrument(span).await
-            }
-            Err(refused) => Err(refused),
         };
         let told = |refused: Rejected| {
             with_source(refused.to_record(&id, &actor, kind), "jetstream", &submission.payload)
@@ -233,13 +230,23 @@ impl Gateway {
         });
     }
 
-    /// What is stored already waits until somebody can decide it.
+    /// What is stored already waits until somebody can decide it. Each time it is looked whether it
+    /// may be asked for: meanwhile a cluster may have become another's.
     async fn decide_patiently(
         &self,
+        who: &Identity,
         envelope: &CommandEnvelope,
     ) -> Result<v1::SubmitResponse, Rejected> {
+        let mut span = None;
         loop {
-            match self.decide(envelope).await {
+            let decided = match self.asked(who, envelope.clone()).await {
+                Ok(asked) => {
+                    let span = span.get_or_insert_with(|| command_span(&asked)).clone();
+                    self.decide(&asked).instrument(span).await
+                }
+                Err(refused) => Err(refused),
+            };
+            match decided {
                 // Whoever sent it is told: until there is room others would have to wait.
                 Err(refused) if refused.code.is_passing() && refused.code != Code::BacklogFull => {
                     tokio::time::sleep(PAUSE).await;

@@ -100,7 +100,7 @@ impl Gateway {
         who: Identity,
     ) -> Result<mpsc::Receiver<Result<v1::WatchResponse, Status>>, Rejected> {
         let filter = Filter::new(&request)?;
-        let watching = self.budget.watch(who.actor("anybody"))?;
+        let watching = self.budget.watch(who.account())?;
         let (sender, receiver) = mpsc::channel(BACKLOG);
         let from = match (filter.after, request.from_position) {
             (Some((position, _)), _) => position.max(1),

@@ -3,7 +3,6 @@
 use crate::config::{BACKUP_STORE, Config, Format, Role};
 use crate::settings::Setting;
 use oi_backup_store::Store;
-use oi_gateway::{Protocol, Tls};
 use serde::Serialize;
 use std::error::Error;
 use std::process::ExitCode;
@@ -48,7 +47,7 @@ fn checks(config: &Config) -> Vec<Check> {
     if is(Role::Gateway)
         && let Some(files) = config.tls_files()
     {
-        checks.push(tried("TLS of the API", Tls::load(files, Protocol::Http2)));
+        checks.push(tried("TLS of the API", files.check()));
     }
     if is(Role::Gateway)
         && config.tls_files().is_none()

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use oi_journal::Journal;
-use oi_keyring::{KeyringError, Keys};
+use oi_keyring::{Clusters, Held, KeyringError, Keys};
 use oi_pki::{KeyEncryptionKey, KeyFileError, KeyFileProblem};
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -24,6 +24,11 @@ pub enum KeyError {
         "there is no key file {0}, and the log has keys already, which a new one would not open: copy it from another server, or from where it was kept"
     )]
     InUse(PathBuf),
+    /// No file, and the id of another is recorded, though nothing is lost with it.
+    #[error(
+        "there is no key file {0}, and the log has recorded the id of another one, which wraps nothing yet: copy it from another server, or see docs/broker.md (\"Where the key file is lost\") to begin with a new one"
+    )]
+    Recorded(PathBuf),
     /// The file's directory.
     #[error("cannot make {path}")]
     Directory {
@@ -59,14 +64,17 @@ pub fn load(config: &Config) -> Result<KeyEncryptionKey, KeyError> {
 pub async fn load_or_create(
     config: &Config,
     journal: &Journal,
+    clusters: &Clusters,
 ) -> Result<KeyEncryptionKey, KeyError> {
     match load(config) {
         Err(KeyError::Absent(path)) if config.create_key_file => {
-            if Keys::are_in(&journal.key_store()).await? {
+            let held = Keys::held(&journal.key_store(), clusters).await?;
+            if held != Held::Nothing {
                 // Another process on this machine may have made it meanwhile.
-                return load(config).map_err(|error| match error {
-                    KeyError::Absent(path) => KeyError::InUse(path),
-                    other => other,
+                return load(config).map_err(|error| match (error, held) {
+                    (KeyError::Absent(path), Held::Keys) => KeyError::InUse(path),
+                    (KeyError::Absent(path), _) => KeyError::Recorded(path),
+                    (other, _) => other,
                 });
             }
             if let Some(dir) = path.parent() {
@@ -86,7 +94,7 @@ pub async fn load_or_create(
 /// Where it is another one.
 pub async fn compare(keys: Keys) -> Result<(), KeyError> {
     loop {
-        match keys.check(false).await {
+        match keys.is_recorded().await {
             Ok(true) => std::future::pending().await,
             Ok(false) => {}
             Err(error @ KeyringError::Store(_)) => {
@@ -98,5 +106,44 @@ pub async fn compare(keys: Keys) -> Result<(), KeyError> {
             Err(error) => return Err(error.into()),
         }
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::config::Cli;
+    use clap::Parser;
+    use oi_journal::testing::Broker;
+    use std::sync::Arc;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_key_that_is_lost_before_there_is_a_cluster_is_replaced_as_documented() {
+        let (broker, dir) = (Broker::start(), tempfile::tempdir().unwrap());
+        let journal = broker.journal().await;
+        let file = dir.path().join("kek");
+        let args = ["oi-server", "--create-key-file", "--key-file", file.to_str().unwrap()];
+        let config = Cli::try_parse_from(args).unwrap().config;
+        let none = Clusters::new();
+        let made = Arc::new(load_or_create(&config, &journal, &none).await.unwrap());
+        let keys = Keys::new(journal.key_store(), made);
+        assert!(keys.check(&none, true).await.unwrap());
+
+        std::fs::remove_file(&file).unwrap();
+        let refused = load_or_create(&config, &journal, &none).await.err().unwrap();
+        assert!(matches!(refused, KeyError::Recorded(_)), "{refused}");
+        assert!(refused.to_string().contains("docs/broker.md"), "{refused}");
+        assert!(!file.exists());
+
+        // docs/broker.md, "Where the key file is lost".
+        let client = async_nats::connect(broker.url()).await.unwrap();
+        let stream = async_nats::jetstream::new(client).get_stream("OI_KEYS").await.unwrap();
+        let record = stream.get_last_raw_message_by_subject("oi.keys.wrapper").await.unwrap();
+        stream.delete_message(record.sequence).await.unwrap();
+        let again = Arc::new(load_or_create(&config, &journal, &none).await.unwrap());
+        let keys = Keys::new(journal.key_store(), again);
+        assert!(keys.check(&none, true).await.unwrap());
     }
 }

@@ -10,7 +10,7 @@ use oi_console::{History, PageError, Visitors};
 use oi_decider::{Clock, Decider, DeciderHandles, DeciderSettings, Limits};
 use oi_gateway::{Connection, Gateway, GatewayError, GatewayHandles, Protocol, Tls, TlsError};
 use oi_journal::{ConnectError, Journal, SetupError};
-use oi_keyring::{KeyringError, Keys};
+use oi_keyring::{Clusters, KeyringError, Keys};
 use oi_pki::KeyEncryptionKey;
 use oi_view::{KnownError, KnownLog, View, ViewError};
 use oi_worker::{Worker, WorkerHandles, WorkerSettings};
@@ -24,14 +24,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// How long a log may not be readable at the start.
-const LOADING: Duration = Duration::from_secs(60);
 /// How often keys of clusters that are gone are looked for.
 const FORGET: Duration = Duration::from_secs(10);
 /// How often what is known of the log is stored.
 const REMEMBER: Duration = Duration::from_secs(10);
 /// How long roles may take to finish what they have in hand.
 const GRACE: Duration = Duration::from_secs(5);
+/// The pause between two looks for what fills the disks of hypervisors.
+const TIDY_EVERY: Duration = Duration::from_secs(3600);
 
 /// Why the server ended.
 #[derive(Debug, thiserror::Error)]
@@ -93,33 +93,7 @@ impl RunError {
     }
 }
 
-/// Compares the log with the one that is known, and folds it. Says when the log was made.
-async fn open(journal: &Journal, known: Option<&KnownLog>) -> Result<(View, String), ViewError> {
-    let log = journal.log();
-    if let Some(known) = known {
-        known.check(&log).await?;
-    }
-    let created = log.created().await?;
-    Ok((View::load(&log, &journal.snapshots()).await?, created))
-}
-
-/// Opens the log, and waits for brokers that are electing a leader.
-async fn load(journal: &Journal, known: Option<&KnownLog>) -> Result<(View, String), ViewError> {
-    let deadline = tokio::time::Instant::now() + LOADING;
-    loop {
-        match open(journal, known).await {
-            Err(ViewError::Read(error))
-                if error.is_passing() && tokio::time::Instant::now() < deadline =>
-            {
-                tracing::warn!(error = &error as &dyn std::error::Error, "log not readable yet");
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
-            loaded => return loaded,
-        }
-    }
-}
-
-/// A full disk stops no server: what is known already still tells most other logs.
+/// What is known already still tells most other logs.
 fn remember(known: &KnownLog, directory: &Path) {
     if let Err(error) = known.store(directory) {
         tracing::warn!(error = crate::check::chain(&error), "the log is not remembered");
@@ -154,15 +128,19 @@ impl Server<'_> {
         let known = config.state_dir.as_deref().map(KnownLog::load).transpose()?.flatten();
         let journal = Journal::connect(config.journal()).await?;
         journal.ensure_streams().await?;
-        let key: Arc<KeyEncryptionKey> = Arc::new(key::load_or_create(config, &journal).await?);
+        let (log, snapshots) = (journal.log(), journal.snapshots());
+        let (view, created) = oi_view::open(&log, &snapshots, known.as_ref()).await?;
+        let clusters: Clusters =
+            view.read(|s| s.clusters.iter().map(|(name, c)| (c.uid, name.clone())).collect());
+        let key = key::load_or_create(config, &journal, &clusters).await?;
+        let key: Arc<KeyEncryptionKey> = Arc::new(key);
         let keys = || Keys::new(journal.key_store(), key.clone());
         let mut parts = JoinSet::new();
         // Deciders make keys. What the others have may only be known later.
-        if !keys().check(config.roles.contains(&Role::Decider)).await? {
+        if !keys().check(&clusters, config.roles.contains(&Role::Decider)).await? {
             let keys = keys();
             parts.spawn(async move { Ok(key::compare(keys).await?) });
         }
-        let (view, created) = load(&journal, known.as_ref()).await?;
         Ok(Server {
             config,
             view,
@@ -190,7 +168,7 @@ impl Server<'_> {
     fn remember_log(&mut self) -> Result<(), RunError> {
         let Some(directory) = self.config.state_dir.clone() else { return Ok(()) };
         let mut stored = self.known();
-        stored.store(&directory)?;
+        stored.store_where_room(&directory)?;
         let view = self.view.clone();
         self.parts.spawn(async move {
             loop {
@@ -272,6 +250,7 @@ impl Server<'_> {
             helper_image: config.helper_image.clone(),
             concurrency: config.concurrency.into(),
             addons_every: Duration::from_secs(config.addons_every),
+            tidy_every: TIDY_EVERY,
             backups: Some(Store::open(&config.backup_store)?),
             times: 1,
         };
@@ -303,7 +282,9 @@ impl Server<'_> {
             keyring: self.keys.keyring(),
         };
         let gateway = Gateway::new(handles, self.view.clone(), VERSION);
-        let tls = |protocol| self.config.tls_files().map(|f| Tls::load(f, protocol)).transpose();
+        let metrics = oi_gateway::Metrics::new(&self.registry)?;
+        let load = |files, protocol| Tls::load(files, protocol, metrics.unusable_files(protocol));
+        let tls = |protocol| self.config.tls_files().map(|f| load(f, protocol)).transpose();
         let page = tls(Protocol::Http1)?.filter(|_| !self.config.console_listen.ip().is_loopback());
         let tls = tls(Protocol::Http2)?;
         let (address, stop) = (self.config.listen, self.stop.clone());

@@ -2,12 +2,21 @@
 //! broker has now.
 
 use crate::{View, ViewError};
-use oi_events::Hash;
-use oi_journal::{Log, ReadError};
+use oi_events::{Hash, chain};
+use oi_journal::{CHECKS, Log, ReadError, SnapshotStore};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long a log may not be readable at the start: brokers may be electing a leader.
+const LOADING: Duration = Duration::from_secs(60);
+/// How soon it is looked at again.
+const AGAIN: Duration = Duration::from_millis(500);
+/// For how long another log must be seen before it is believed.
+const DOUBT: Duration = Duration::from_secs(CHECKS as u64);
 
 /// The file, in the state directory.
 const FILE: &str = "known-log.json";
@@ -31,6 +40,13 @@ pub enum KnownError {
         "cannot write what is known of the log to {0}: make its directory (state-dir) writable"
     )]
     Write(PathBuf, #[source] io::Error),
+}
+
+impl KnownError {
+    fn is_full(&self) -> bool {
+        let KnownError::Write(_, error) = self else { return false };
+        matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+    }
 }
 
 /// What is known of a log.
@@ -83,6 +99,21 @@ impl KnownLog {
         written().map_err(|e| KnownError::Write(file.clone(), e))
     }
 
+    /// The same, but a full disk is only told: it stops no server, and what is known already still
+    /// tells most other logs.
+    ///
+    /// # Errors
+    /// Where the directory cannot be written for another reason.
+    pub fn store_where_room(&self, directory: &Path) -> Result<(), KnownError> {
+        match self.store(directory) {
+            Err(error) if error.is_full() => {
+                tracing::warn!(error = chain(&error), "the log is not remembered");
+                Ok(())
+            }
+            stored => stored,
+        }
+    }
+
     /// Compares it with the log that the broker has now.
     ///
     /// # Errors
@@ -102,4 +133,49 @@ impl KnownLog {
         }
         Ok(())
     }
+}
+
+/// Compares the log with the one that is known, and folds it. Says when the log was made. Waits
+/// for brokers that are electing a leader, and believes only what lasts: one that begins, or leads
+/// since a moment, may not know all of the log yet.
+///
+/// # Errors
+/// Where the log cannot be read, or is another one ([`ViewError::is_another_log`]).
+pub async fn open(
+    log: &Log,
+    snapshots: &SnapshotStore,
+    known: Option<&KnownLog>,
+) -> Result<(View, String), ViewError> {
+    let deadline = Instant::now() + LOADING;
+    // Since when another log is seen.
+    let mut another: Option<Instant> = None;
+    loop {
+        let error = match look(log, snapshots, known).await {
+            Ok(opened) => return Ok(opened),
+            Err(error) => error,
+        };
+        let waits = if error.is_another_log() {
+            another.get_or_insert_with(Instant::now).elapsed() < DOUBT
+        } else {
+            another = None;
+            matches!(&error, ViewError::Read(e) if e.is_passing()) && Instant::now() < deadline
+        };
+        if !waits {
+            return Err(error);
+        }
+        tracing::warn!(error = chain(&error), "log not readable yet");
+        sleep(AGAIN).await;
+    }
+}
+
+async fn look(
+    log: &Log,
+    snapshots: &SnapshotStore,
+    known: Option<&KnownLog>,
+) -> Result<(View, String), ViewError> {
+    if let Some(known) = known {
+        known.check(log).await?;
+    }
+    let created = log.created().await?;
+    Ok((View::load(log, snapshots).await?, created))
 }

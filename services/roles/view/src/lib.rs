@@ -4,5 +4,5 @@
 mod known;
 mod view;
 
-pub use known::{KnownError, KnownLog};
+pub use known::{KnownError, KnownLog, open};
 pub use view::{View, ViewError};

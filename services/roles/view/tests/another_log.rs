@@ -4,7 +4,9 @@
 use oi_domain::{STATE_SCHEMA, State};
 use oi_events::*;
 use oi_journal::testing::{Broker, first_commit};
+use oi_journal::{Entry, Journal};
 use oi_view::{KnownError, KnownLog, View, ViewError};
+use std::time::{Duration, Instant};
 
 fn first() -> Commit {
     first_commit(RaiseFeatureLevelV1 { level: 1 }, vec![FeatureLevelRaisedV1 { level: 1 }.into()])
@@ -76,4 +78,55 @@ async fn a_log_that_is_not_the_one_known_before_the_restart_is_refused() {
     }
     std::fs::write(directory.path().join("known-log.json"), "{").unwrap();
     assert!(matches!(KnownLog::load(directory.path()), Err(KnownError::Damaged(..))));
+}
+
+/// What is known of a log with one commit.
+async fn known_first(journal: &Journal) -> KnownLog {
+    let stored = Entry::new(first()).unwrap().recorded(1);
+    let created = journal.log().created().await.unwrap();
+    KnownLog { created, position: stored.position, head: stored.hash }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_starts_where_the_log_is_shorter_only_for_a_while() {
+    let broker = Broker::start();
+    let journal = broker.journal().await;
+    let known = known_first(&journal).await;
+    let (log, snapshots) = (journal.log(), journal.snapshots());
+    let opening = tokio::spawn({
+        let known = known.clone();
+        async move { oi_view::open(&log, &snapshots, Some(&known)).await }
+    });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(!opening.is_finished(), "the broker may not know all of it yet");
+    journal.appender().append(&first(), 0).await.unwrap();
+    let (view, created) = opening.await.unwrap().unwrap();
+    assert_eq!(KnownLog::of(&view, created), known);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_stays_shorter_is_another_one() {
+    let broker = Broker::start();
+    let journal = broker.journal().await;
+    let known = known_first(&journal).await;
+    let begin = Instant::now();
+    let opened = oi_view::open(&journal.log(), &journal.snapshots(), Some(&known)).await;
+    let error = opened.err().unwrap();
+    assert!(matches!(error, ViewError::Shorter { end: 0, position: 1 }), "{error}");
+    assert!(begin.elapsed() >= Duration::from_secs(15));
+}
+
+#[test]
+fn a_full_disk_stops_no_server_and_a_directory_that_is_not_there_does() {
+    let known = KnownLog { created: "now".to_owned(), position: 1, head: Hash::ZERO };
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let gone = known.store_where_room(&directory.join("gone")).unwrap_err();
+    assert!(matches!(gone, KnownError::Write(..)), "{gone}");
+    // What is written to this finds no room.
+    let new = directory.join(format!("known-log.json.{}", std::process::id()));
+    std::os::unix::fs::symlink("/dev/full", new).unwrap();
+    assert!(matches!(known.store(directory), Err(KnownError::Write(..))));
+    known.store_where_room(directory).unwrap();
+    assert_eq!(KnownLog::load(directory).unwrap(), None);
 }

@@ -14,6 +14,8 @@ pub struct WorkerSettings {
     pub concurrency: usize,
     /// The pause between two looks at the add-ons of a cluster.
     pub addons_every: Duration,
+    /// The pause between two looks for what fills the disk of a hypervisor.
+    pub tidy_every: Duration,
     /// The store for backups, if there is one.
     pub backups: Option<Store>,
     /// How often each job runs in a row: once, except in tests.

@@ -72,7 +72,8 @@ impl Worker {
     /// instead, they are delivered again later.
     pub async fn run(&self, stop: CancellationToken) {
         let JobRunner { steps, settings, metrics, .. } = &self.jobs;
-        let supervisor = Supervisor::new(steps.clone(), metrics.clone());
+        let every = settings.tidy_every;
+        let supervisor = Supervisor::new(steps.clone(), metrics.clone(), every);
         let addons = AddonReconciler::new(steps.clone(), settings.addons_every);
         tokio::select! {
             () = self.jobs.run(&stop) => {}

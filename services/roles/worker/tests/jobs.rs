@@ -4,11 +4,14 @@
 
 use oi_backup_store::Store;
 use oi_cri::fake::{FakeCri, Serving, When};
-use oi_cri::{CONTAINER_RUNNING, CriClient, Endpoint, PodSpec, ensure_sandbox, label};
+use oi_cri::{
+    CONTAINER_RUNNING, CriClient, Endpoint, FileOp, Helper, HelperSettings, PodSpec,
+    ensure_sandbox, label,
+};
 use oi_decider::{Decider, DeciderHandles, DeciderSettings};
 use oi_events::*;
 use oi_journal::Journal;
-use oi_journal::testing::Broker;
+use oi_journal::testing::{Broker, first_commit};
 use oi_keyring::Keys;
 use oi_pki::KeyEncryptionKey;
 use oi_view::View;
@@ -22,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 const LIMIT: Duration = Duration::from_secs(60);
+/// Not within a test.
+const SELDOM: Duration = Duration::from_secs(3600);
 
 struct Hypervisor {
     fake: FakeCri,
@@ -43,14 +48,45 @@ struct Platform {
     private: Hypervisor,
     public: Hypervisor,
     tasks: JoinSet<()>,
+    keys: Keys,
+    store: Store,
+    metrics: Arc<oi_worker::Metrics>,
+    tidy_every: Duration,
     _dir: TempDir,
     _broker: Broker,
 }
 
 impl Platform {
     async fn start(workers: usize, times: usize) -> Platform {
+        Platform::tidying(workers, times, SELDOM).await
+    }
+
+    async fn tidying(workers: usize, times: usize, tidy_every: Duration) -> Platform {
         let broker = Broker::start();
         let journal = broker.journal().await;
+        Platform::on(broker, journal, workers, times, tidy_every).await
+    }
+
+    /// On the log of a release before.
+    async fn of_level(level: u16) -> Platform {
+        let broker = Broker::start();
+        let journal = broker.journal().await;
+        let raised = vec![FeatureLevelRaisedV1 { level }.into()];
+        let first = first_commit(RaiseFeatureLevelV1 { level }, raised);
+        journal.appender().append(&first, 0).await.unwrap();
+        let platform = Platform::on(broker, journal, 1, 1, SELDOM).await;
+        platform.register_both().await;
+        platform.settled("registration").await;
+        platform
+    }
+
+    async fn on(
+        broker: Broker,
+        journal: Journal,
+        workers: usize,
+        times: usize,
+        tidy_every: Duration,
+    ) -> Platform {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&format!("file://{}/backups", dir.path().display())).unwrap();
         let key = KeyEncryptionKey::load_or_create(&dir.path().join("kek")).unwrap();
@@ -70,29 +106,91 @@ impl Platform {
         let decider = Decider::new(handles, view.clone(), metrics, DeciderSettings::new("d"));
         tasks.spawn(async move { decider.run(CancellationToken::new()).await });
         let metrics = Arc::new(oi_worker::Metrics::new(&registry).unwrap());
-        for n in 0..workers {
-            let settings = WorkerSettings {
-                name: format!("w{n}"),
-                helper_image: "oi-helper".to_owned(),
-                concurrency: 8,
-                addons_every: Duration::from_secs(60),
-                times,
-                backups: Some(store.clone()),
-            };
-            let handles = WorkerHandles {
-                log: journal.log(),
-                jobs: journal.job_inbox(),
-                commands: journal.command_outbox(),
-                keyring: keys.keyring(),
-                key_shredder: keys.shredder(),
-            };
-            let worker = Worker::new(handles, view.clone(), settings, metrics.clone());
-            tasks.spawn(async move { worker.run(CancellationToken::new()).await });
-        }
         let (follow, log) = (view.clone(), journal.log());
         tasks.spawn(async move { drop(follow.keep(&log, None).await) });
         let (private, public) = (hypervisor(), hypervisor());
-        Platform { journal, view, private, public, tasks, _dir: dir, _broker: broker }
+        let (_dir, _broker) = (dir, broker);
+        let mut platform = Platform {
+            journal,
+            view,
+            private,
+            public,
+            tasks,
+            keys,
+            store,
+            metrics,
+            tidy_every,
+            _dir,
+            _broker,
+        };
+        for n in 0..workers {
+            platform.start_worker(n, times);
+        }
+        platform
+    }
+
+    fn start_worker(&mut self, n: usize, times: usize) {
+        let settings = WorkerSettings {
+            name: format!("w{n}"),
+            helper_image: "oi-helper".to_owned(),
+            concurrency: 8,
+            addons_every: Duration::from_secs(60),
+            tidy_every: self.tidy_every,
+            times,
+            backups: Some(self.store.clone()),
+        };
+        let handles = WorkerHandles {
+            log: self.journal.log(),
+            jobs: self.journal.job_inbox(),
+            commands: self.journal.command_outbox(),
+            keyring: self.keys.keyring(),
+            key_shredder: self.keys.shredder(),
+        };
+        let worker = Worker::new(handles, self.view.clone(), settings, self.metrics.clone());
+        self.tasks.spawn(async move { worker.run(CancellationToken::new()).await });
+    }
+
+    /// A worker that takes no jobs, and knows nothing of what is decided from now on: as if it
+    /// were cut off from the broker, or slept until it is not waited for any more.
+    async fn add_cut_off_worker(&mut self) {
+        let view = View::load(&self.journal.log(), &self.journal.snapshots()).await.unwrap();
+        let settings = WorkerSettings {
+            name: "cut-off".to_owned(),
+            helper_image: "oi-helper".to_owned(),
+            concurrency: 0,
+            addons_every: Duration::from_secs(3600),
+            tidy_every: Duration::from_secs(3600),
+            times: 1,
+            backups: None,
+        };
+        let handles = WorkerHandles {
+            log: self.journal.log(),
+            jobs: self.journal.job_inbox(),
+            commands: self.journal.command_outbox(),
+            keyring: self.keys.keyring(),
+            key_shredder: self.keys.shredder(),
+        };
+        let metrics = oi_worker::Metrics::new(&prometheus::Registry::new()).unwrap();
+        let worker = Worker::new(handles, view, settings, Arc::new(metrics));
+        self.tasks.spawn(async move { worker.run(CancellationToken::new()).await });
+    }
+
+    /// The helper of a hypervisor, as another worker asks it.
+    async fn helper(&self, name: &str, h: &Hypervisor) -> Helper {
+        let endpoint = format!("unix://{}/cri.sock", h.dir.path().display());
+        let client = CriClient::new(&Endpoint::parse(&endpoint, None).unwrap()).unwrap();
+        let settings = HelperSettings {
+            hypervisor: name.to_owned(),
+            image: "oi-helper".to_owned(),
+            data_dir: h.dir.path().display().to_string(),
+        };
+        Helper::ensure(&client, &settings).await.unwrap()
+    }
+
+    /// The directory of a node on a hypervisor.
+    fn node_dir(&self, h: &Hypervisor, node: &str) -> std::path::PathBuf {
+        let uid = self.view.read(|s| s.clusters.values().next().unwrap().uid);
+        h.dir.path().join(format!("clusters/{uid}/{node}"))
     }
 
     async fn with_hypervisors(workers: usize) -> Platform {
@@ -209,12 +307,7 @@ impl Platform {
 
     /// The files of backups.
     fn objects(&self) -> Vec<std::path::PathBuf> {
-        fn below(dir: &Path) -> Vec<std::path::PathBuf> {
-            let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-            let (dirs, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
-            files.into_iter().chain(dirs.iter().flat_map(|dir| below(dir))).collect()
-        }
-        below(&self._dir.path().join("backups"))
+        walk(&self._dir.path().join("backups"))
     }
 
     /// Waits until a job has failed, and says why.
@@ -317,6 +410,13 @@ fn all_pods() -> Vec<String> {
         "etcd: etcd".to_owned(),
         "haproxy: haproxy".to_owned(),
     ]
+}
+
+/// All files below a directory.
+fn walk(dir: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let (dirs, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    files.into_iter().chain(dirs.iter().flat_map(|dir| walk(dir))).collect()
 }
 
 fn files(dir: &Path) -> usize {
@@ -431,10 +531,6 @@ async fn wherever_a_call_is_lost_the_end_is_the_same() {
     ] {
         for when in [When::Before, When::After] {
             lives.spawn(life(Some((method, when))));
-            // A few at a time: each has a broker.
-            if lives.len() >= 24 {
-                lives.join_next().await.unwrap().unwrap();
-            }
         }
     }
     lives.spawn(life(None));
@@ -825,19 +921,290 @@ async fn what_stands_and_belongs_to_nobody_is_told_and_what_is_left_of_a_cluster
     let uid = platform.view.read(|s| s.clusters.values().next().unwrap().uid.to_string());
     platform.delete().await;
     platform.settled("deletion").await;
+    platform.create().await;
+    platform.settled("the next creation").await;
+    let busy = platform.view.read(|s| s.clusters.values().next().unwrap().uid.to_string());
+    platform.delete().await;
+    platform.settled("the next deletion").await;
     let anothers = Uuid::now_v7().to_string();
     let left = platform.private.dir.path().join("clusters").join(uid);
-    std::fs::create_dir_all(left.join("cp-1")).unwrap();
-    std::fs::create_dir_all(left.with_file_name(&anothers).join("cp-1")).unwrap();
+    for uid in [left.file_name().unwrap().to_str().unwrap(), &busy, &anothers] {
+        std::fs::create_dir_all(left.with_file_name(uid).join("cp-1")).unwrap();
+    }
+    platform.private.fake.refuse_removals(&busy);
     platform.private.fake.listen(30_007);
     platform.private.fake.listen(80);
     let told = || {
         let all = platform.view.read(|s| s.hypervisors.clone());
         let (_, private) = all.iter().find(|(name, _)| name.as_str() == "hv-private").unwrap();
         let strays = private.strays.clone();
-        strays.directories == [format!("{anothers}/cp-1")] && strays.ports == [30_007]
+        let stay = [&busy, &anothers].map(|uid| format!("{uid}/cp-1"));
+        strays.directories == stay && strays.ports == [30_007]
     };
     eventually("strays are not told", Duration::from_secs(60), told).await;
     assert!(!left.exists());
     assert!(left.with_file_name(&anothers).exists());
+}
+
+impl Platform {
+    /// How often administrators of clusters were given their rights.
+    fn bindings(&self) -> usize {
+        let all = self.private.fake.requests().into_iter();
+        all.filter(|path| path.contains("clusterrolebindings/kubeadm:cluster-admins")).count()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn administrators_are_bound_once_and_a_binding_that_is_deleted_stays_so() {
+    let platform = Platform::with_hypervisors(1).await;
+    platform.create().await;
+    platform.settled("creation").await;
+    assert_eq!(platform.bindings(), 1);
+    platform.upgrade().await;
+    platform.settled("upgrade").await;
+    platform.add("cp-2", Role::ControlPlane).await;
+    platform.settled("another node").await;
+    assert_eq!(platform.bindings(), 1, "no job of a cluster that was ready binds them again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn administrators_of_a_cluster_of_a_release_before_are_bound_once() {
+    let mut platform = Platform::of_level(3).await;
+    platform.create().await;
+    platform.settled("creation").await;
+    // The release that made it did not bind them.
+    platform.private.fake.forget_objects();
+    let before = platform.bindings();
+    let asked = |p: &Platform| {
+        let all = p.private.fake.requests().into_iter();
+        all.filter(|path| path.ends_with("/configmaps/oi-administrators")).count()
+    };
+    for n in 1..=2 {
+        let seen = asked(&platform);
+        platform.start_worker(n, 1);
+        eventually("a new worker does not look", LIMIT, || asked(&platform) > seen).await;
+        eventually("they are not bound", LIMIT, || platform.bindings() > before).await;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(platform.bindings(), before + 1, "a worker that starts does not do it again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clone_becomes_ready_though_a_webhook_of_the_backup_refuses_everything() {
+    let platform = Platform::with_hypervisors(1).await;
+    platform.create().await;
+    platform.settled("creation").await;
+    platform.back_up().await;
+    platform.settled("backup").await;
+    platform.private.fake.refuse_requests("clusterrolebindings");
+    let source: ClusterName = "test".parse().unwrap();
+    let backup = platform.view.read(|s| *s.clusters[&source].backups.keys().next().unwrap());
+    let name: ClusterName = "copy".parse().unwrap();
+    platform.submit(CloneClusterV1 { name: name.clone(), source, backup }).await;
+    platform.add_to("copy", "cp-1", Role::ControlPlane).await;
+    platform.add_to("copy", "lb-1", Role::ControlPlaneIngress).await;
+    platform.settled("clone").await;
+    platform.view.read(|s| assert!(s.clusters[&name].answers()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_audit_log_of_a_node_outlives_it_until_its_cluster_is_deleted() {
+    let platform = Platform::with_hypervisors(1).await;
+    platform.create().await;
+    platform.add("cp-2", Role::ControlPlane).await;
+    platform.settled("creation").await;
+    let uid = platform.view.read(|s| s.clusters.values().next().unwrap().uid.to_string());
+    let of = |h: &Hypervisor, n: &str| h.dir.path().join("clusters").join(&uid).join(n);
+    let both = [&platform.private, &platform.public];
+    let dir = both.map(|h| of(h, "cp-2")).into_iter().find(|dir| dir.exists()).unwrap();
+    std::fs::write(dir.join("audit/audit.log"), "who did what").unwrap();
+    platform.remove("cp-2").await;
+    platform.settled("removal").await;
+    assert!(!dir.exists());
+    let kept = || {
+        let all = both.map(|h| h.dir.path().join("audit").join(&uid));
+        let there = all.iter().filter_map(|dir| match std::fs::read_dir(dir) {
+            Ok(entries) => Some(entries.map(|e| e.unwrap().path()).collect::<Vec<_>>()),
+            Err(_) => None,
+        });
+        there.flatten().map(|dir| std::fs::read_to_string(dir.join("audit.log")).unwrap()).collect()
+    };
+    let logs: Vec<String> = kept();
+    assert_eq!(logs, ["who did what"]);
+    platform.delete().await;
+    platform.settled("deletion").await;
+    assert!(kept().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_fills_the_disk_of_a_hypervisor_and_nobody_needs_goes() {
+    let platform = Platform::tidying(2, 1, Duration::from_millis(200)).await;
+    platform.register_both().await;
+    platform.create().await;
+    platform.settled("creation").await;
+    let (fake, dir) = (&platform.private.fake, platform.private.dir.path());
+    let api = |tag: &str| format!("registry.k8s.io/kube-apiserver:{tag}");
+    let stay = [api("v1.35.2"), api("v1.36.3"), api("v1.36.9"), "example.org/app:1".to_owned()];
+    fake.add_image(&api("v1.35.1"));
+    stay.iter().for_each(|name| fake.add_image(name));
+    let day = Duration::from_secs(24 * 3600);
+    let put = |path: std::path::PathBuf, days: u32| {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_modified(std::time::SystemTime::now() - days * day).unwrap();
+        path
+    };
+    let data = platform.database().parent().unwrap().to_owned();
+    let log = |node: &str| {
+        dir.join("audit").join(Uuid::now_v7().to_string()).join(node).join("audit.log")
+    };
+    let old = [
+        put(data.join("oi-1.snapshot"), 2),
+        put(data.join("oi-2.snapshot.part"), 2),
+        put(log("cp-1"), 31),
+    ];
+    let new = [
+        put(data.join("oi-3.snapshot"), 0),
+        put(log("cp-2"), 29),
+        put(data.join("member/x.snapshot"), 2),
+    ];
+    let endpoint = Endpoint::parse(&format!("unix://{}/cri.sock", dir.display()), None).unwrap();
+    let settings = HelperSettings {
+        hypervisor: "hv-private".to_owned(),
+        image: "oi-helper:older".to_owned(),
+        data_dir: dir.display().to_string(),
+    };
+    Helper::ensure(&CriClient::new(&endpoint).unwrap(), &settings).await.unwrap();
+    let helpers = || {
+        let all = fake.sandboxes().into_iter();
+        all.filter(|s| s.labels.contains_key(label::HELPER)).map(|s| s.id).collect::<Vec<_>>()
+    };
+    let [own, older] = helpers().try_into().unwrap();
+    fake.age_sandbox(&own, 2);
+    fake.age_sandbox(&older, 1);
+    let images = || fake.images().contains(&api("v1.35.1"));
+    let gone = || !images() && helpers() == [own.clone()] && !old.iter().any(|path| path.exists());
+    eventually("something stays", Duration::from_secs(30), gone).await;
+    // The look after that finds nothing more.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(stay.iter().all(|name| fake.images().contains(name)), "{:?}", fake.images());
+    assert!(new.iter().all(|path| path.exists()));
+    assert_eq!(platform.pods(), all_pods());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_cut_off_starts_nothing_of_a_cluster_that_sleeps() {
+    let mut platform = Platform::with_hypervisors(1).await;
+    platform.create().await;
+    platform.settled("creation").await;
+    platform.add_cut_off_worker().await;
+    platform.hibernate(true).await;
+    platform.settled("sleep").await;
+    // It misses them within a look, and tries again and again.
+    for _ in 0..100 {
+        for name in ["etcd", "kube-apiserver"] {
+            assert!(running(&platform.private.fake, name).is_empty(), "{name} runs");
+        }
+        assert!(running(&platform.public.fake, "haproxy").is_empty(), "haproxy runs");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    eventually("a sandbox stays", LIMIT, || platform.pods().is_empty()).await;
+    platform.hibernate(false).await;
+    platform.settled("the awakening").await;
+    assert_eq!(platform.pods(), all_pods());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_cut_off_keeps_no_member_on_the_data_from_before_a_restore() {
+    let mut platform = Platform::with_hypervisors(1).await;
+    platform.create().await;
+    platform.settled("creation").await;
+    let other = hypervisor();
+    platform.register("hv-other", &other, false).await;
+    platform.settled("registration").await;
+    platform.scale(2, 1).await;
+    platform.settled("another API server").await;
+    assert_eq!(running(&other.fake, "kube-apiserver").len(), 1, "it is placed elsewhere");
+    std::fs::write(platform.database(), "first").unwrap();
+    platform.back_up().await;
+    platform.settled("the backup").await;
+    std::fs::write(platform.database(), "second").unwrap();
+    platform.add_cut_off_worker().await;
+    // The other node stops late: the first one's data is not replaced before.
+    other.fake.hold_stops(true);
+    platform.restore().await;
+    let stopped = || running(&platform.private.fake, "etcd").is_empty();
+    eventually("the first one does not stop", LIMIT, stopped).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    other.fake.hold_stops(false);
+    platform.settled("the restore").await;
+    let data = platform.database().parent().unwrap().to_owned();
+    assert_eq!(std::fs::read_to_string(data.join("database")).unwrap(), "first");
+    // A member takes this away when it starts.
+    assert!(!data.join("new-membership").exists(), "etcd did not start on this data");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_node_has_left_refuses_late_changes_until_its_cluster_is_deleted() {
+    let platform = Platform::with_hypervisors(1).await;
+    platform.create().await;
+    platform.settled("creation").await;
+    let other = hypervisor();
+    platform.register("hv-other", &other, false).await;
+    platform.settled("registration").await;
+    platform.add("cp-2", Role::ControlPlane).await;
+    platform.settled("a second member").await;
+    let dir = platform.node_dir(&other, "cp-2");
+    assert!(dir.exists(), "it is placed elsewhere");
+    let generation = platform.view.position();
+    platform.remove("cp-2").await;
+    platform.settled("removal").await;
+    assert!(!dir.exists());
+    // As by a worker that slept meanwhile.
+    let path = dir.display().to_string();
+    let late = [
+        FileOp::Fence { path: path.clone(), generation },
+        FileOp::Write { path: format!("{path}/late"), mode: 0o600, content: Vec::new() },
+    ];
+    let refused = platform.helper("hv-other", &other).await.put(&late).await.unwrap_err();
+    assert!(refused.to_string().contains("must not change it"), "{refused}");
+    assert!(!dir.exists());
+    platform.delete().await;
+    platform.settled("deletion").await;
+    assert_eq!(files(other.dir.path()), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_came_back_under_its_name_is_not_removed_for_the_one_before() {
+    let platform = Platform::with_hypervisors(1).await;
+    platform.create().await;
+    platform.add("cp-2", Role::ControlPlane).await;
+    platform.settled("creation").await;
+    let fake = &platform.private.fake;
+    assert_eq!(fake.members(), ["cp-1", "cp-2"]);
+    let before = fake.member_lists();
+    platform.remove("cp-2").await;
+    eventually("it is not looked up", LIMIT, || fake.member_lists() > before).await;
+    // Another worker was faster, while requests in progress end.
+    assert!(fake.renew_member("cp-2"));
+    platform.settled("removal").await;
+    assert_eq!(fake.members(), ["cp-1", "cp-2"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_a_restore_that_was_aborted_early_goes_on() {
+    let platform = Platform::with_hypervisors(1).await;
+    platform.create().await;
+    platform.settled("creation").await;
+    platform.back_up().await;
+    platform.settled("the backup").await;
+    let fake = &platform.private.fake;
+    fake.hold_restores(true);
+    platform.restore().await;
+    eventually("nothing is unpacked", LIMIT, || running(fake, "restore").len() == 1).await;
+    platform.submit(AbortRestoreV1 { name: "test".parse().unwrap() }).await;
+    platform.settled("the abort").await;
+    assert_eq!(platform.pods(), all_pods());
+    let restores = platform.database().parent().unwrap().with_file_name("restores");
+    assert!(!restores.exists());
 }

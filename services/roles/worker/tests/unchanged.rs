@@ -310,3 +310,22 @@ fn what_runs_keeps_its_hash() {
     let changed: Vec<_> = golden.symmetric_difference(&lines).collect();
     assert!(changed.is_empty(), "{changed:#?}");
 }
+
+#[test]
+fn members_of_two_clusters_and_of_before_and_after_a_restore_have_other_tokens() {
+    let world = world();
+    let mut tokens = BTreeSet::new();
+    for cluster in ["full", "plain"] {
+        let ctx = NodeContext::find(&world.state, &name(cluster), &name("cp-1")).unwrap();
+        let secrets = Secrets { ctx: &ctx, key: &world.key };
+        let initial_cluster = etcd::member_entry(&ctx).unwrap();
+        let joining = etcd::Joining { initial_cluster, state: "new" };
+        let (pod, _) = etcd::pod(&ctx, &secrets, &joining).unwrap();
+        tokens.insert(pod.containers[0].first_start_env["ETCD_INITIAL_CLUSTER_TOKEN"].clone());
+        let restore = etcd::restore_attempt(&ctx, "attempt").unwrap().pod;
+        let flags = restore.containers[0].command.iter();
+        let token = flags.filter_map(|f| f.strip_prefix("--initial-cluster-token="));
+        tokens.extend(token.map(str::to_owned));
+    }
+    assert_eq!(tokens.len(), 4, "{tokens:?}");
+}

@@ -1,7 +1,7 @@
 //! What all commands have in common: the flags for the server, and the list of nouns.
 
 use crate::backup::BackupVerb;
-use crate::client::{Client, Tls};
+use crate::client::Client;
 use crate::cluster::ClusterVerb;
 use crate::error::Failure;
 use crate::feature_level::FeatureLevelVerb;
@@ -14,6 +14,7 @@ use crate::plan::Plan;
 use crate::reconcile::Reconcile;
 use crate::rejection::RejectionVerb;
 use crate::status::Status;
+use crate::tls::Tls;
 use crate::watch::Watch;
 use crate::{audit, backup, cluster, feature_level, hypervisor, job, join_token, node, rejection};
 use clap::{CommandFactory, Parser, Subcommand};

@@ -1,38 +1,16 @@
 //! Calls to the server: tried again, under the same command id, while it is away.
 
-use crate::error::{Failure, is_passing};
+use crate::error::{Failure, is_lost, is_passing};
+use crate::tls::{Probe, Tls, advice};
 use oi_proto::v1::oi_client::OiClient;
 use oi_proto::v1::{self, submit_request::Command};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use tonic::Status;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::{Channel, Endpoint};
 use uuid::Uuid;
-
-/// PEM files for an https:// server.
-pub struct Tls {
-    pub ca: Option<PathBuf>,
-    pub certificate: Option<PathBuf>,
-    pub key: Option<PathBuf>,
-}
-
-impl Tls {
-    /// None without authorities.
-    fn config(&self) -> Result<Option<ClientTlsConfig>, Failure> {
-        let read = |path: &PathBuf| std::fs::read(path).map_err(Failure::file(path));
-        let Some(ca) = &self.ca else { return Ok(None) };
-        let config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?));
-        Ok(Some(match (&self.certificate, &self.key) {
-            (Some(certificate), Some(key)) => {
-                config.identity(Identity::from_pem(read(certificate)?, read(key)?))
-            }
-            _ => config,
-        }))
-    }
-}
 
 /// A connection to oi-server.
 #[derive(Clone)]
@@ -40,6 +18,8 @@ pub struct Client {
     server: String,
     actor: String,
     api: OiClient<Channel>,
+    /// Where TLS is spoken.
+    probe: Option<Arc<Probe>>,
     /// Until when a server that is away is waited for.
     patience: Instant,
     /// The position that the first command expects; 0 for any.
@@ -77,7 +57,7 @@ impl Client {
     /// Where the address is malformed, or a file cannot be read.
     pub fn new(server: &str, tls: &Tls, actor: Option<String>) -> Result<Client, Failure> {
         let malformed = |_| Failure::Server(server.to_owned());
-        let tls = tls.config()?;
+        let (probe, tls) = (tls.probe(server), tls.config()?);
         let mut endpoint = Endpoint::from_shared(server.to_owned()).map_err(malformed)?;
         if let Some(tls) = tls {
             endpoint = endpoint.tls_config(tls).map_err(malformed)?;
@@ -87,6 +67,7 @@ impl Client {
             server: server.to_owned(),
             actor: actor.unwrap_or_else(default_actor),
             api: OiClient::new(endpoint.connect_lazy()),
+            probe: probe.map(Arc::new),
             patience: Instant::now(),
             expected: Arc::default(),
             planned: None,
@@ -154,7 +135,15 @@ impl Client {
         &self.actor
     }
 
-    /// Sends a request, until it is answered or the patience is over.
+    /// Why there is no TLS with the server, where that is why a call failed.
+    async fn refusal(&self, status: &Status) -> Option<Failure> {
+        let probe = self.probe.as_ref().filter(|_| is_lost(status))?;
+        let server = self.server.clone();
+        let source = Box::new(probe.refusal().await?);
+        Some(Failure::Refused { server, advice: advice(&source), source })
+    }
+
+    /// Sends a request, until it is answered, refused by TLS, or the patience is over.
     ///
     /// # Errors
     /// What the last answer means.
@@ -165,14 +154,19 @@ impl Client {
     ) -> Result<T, Failure> {
         let mut pause = Duration::from_millis(50);
         loop {
-            match call(self.api.clone(), request.clone()).await {
+            let status = match call(self.api.clone(), request.clone()).await {
                 Ok(reply) => return Ok(reply.into_inner()),
-                Err(status) if is_passing(&status) && Instant::now() < self.patience => {
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(1));
-                }
-                Err(status) => return Err(Failure::of(status, &self.server)),
+                Err(status) => status,
+            };
+            // The files are not read again: no patience helps.
+            if let Some(refused) = self.refusal(&status).await {
+                return Err(refused);
             }
+            if !is_passing(&status) || Instant::now() >= self.patience {
+                return Err(Failure::of(status, &self.server));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(1));
         }
     }
 

@@ -24,6 +24,17 @@ pub enum Failure {
         /// The innermost cause.
         cause: String,
     },
+    /// TLS has no connection with it.
+    #[error("no TLS with oi-server at {server}: {advice}")]
+    Refused {
+        /// Where.
+        server: String,
+        /// Why, and what to do.
+        advice: &'static str,
+        /// In the words of TLS.
+        #[source]
+        source: Box<rustls::Error>,
+    },
     /// It is there, but what it needs is not.
     #[error("oi-server at {server} cannot do it now: {cause}")]
     Unavailable {
@@ -136,7 +147,9 @@ impl Failure {
             | Failure::Name(_) => 2,
             Failure::Rejected { .. } | Failure::Differs(_) => 3,
             Failure::NotFound(_) => 4,
-            Failure::Unreachable { .. } | Failure::Unavailable { .. } => 5,
+            Failure::Unreachable { .. } | Failure::Refused { .. } | Failure::Unavailable { .. } => {
+                5
+            }
             Failure::TimedOut(_) => 6,
             Failure::Call(status) => match status.code() {
                 tonic::Code::InvalidArgument => 2,
@@ -177,13 +190,18 @@ fn code(status: &Status) -> Option<Code> {
 
 /// Whether the same call may well succeed a moment later.
 pub fn is_passing(status: &Status) -> bool {
-    let lost = status.code() == tonic::Code::Unknown && transport_cause(status).is_some();
     code(status).is_some_and(Code::is_passing)
-        || lost
+        || is_lost(status)
         || matches!(
             status.code(),
             tonic::Code::Unavailable | tonic::Code::DeadlineExceeded | tonic::Code::Cancelled
         )
+}
+
+/// Whether a call failed on its way.
+pub fn is_lost(status: &Status) -> bool {
+    matches!(status.code(), tonic::Code::Unknown | tonic::Code::Unavailable)
+        && transport_cause(status).is_some()
 }
 
 /// The innermost cause of a failed call, if it never reached a server.

@@ -24,6 +24,7 @@ mod query;
 mod reconcile;
 mod rejection;
 mod status;
+mod tls;
 mod wait;
 mod watch;
 

@@ -10,6 +10,11 @@ use std::process::Command;
 /// The image of every sandbox: containerd 2.3's own default.
 const SANDBOX_IMAGE: &str = "registry.k8s.io/pause:3.10.2";
 
+/// The machine's limit of inotify instances. Each control plane takes ten, all as one user; the
+/// kernel's default of 128 is used up by a dozen, and then containerd starts without CRI.
+const INOTIFY: &str = "/proc/sys/fs/inotify/max_user_instances";
+const INOTIFY_INSTANCES: u32 = 8192;
+
 /// Why containerd was not set up.
 #[derive(Debug, thiserror::Error)]
 pub enum ContainerdError {
@@ -165,6 +170,20 @@ fn write_mirrors(lab: &Lab, dir: &Path) -> Result<(), ContainerdError> {
         write(dir.join("certs.d").join(upstream).join("hosts.toml"), &mirror)?;
     }
     Ok(())
+}
+
+/// Raises the machine's limit of inotify instances. Where it may not, a few hypervisors work
+/// all the same.
+pub fn allow_inotify() {
+    let allowed = std::fs::read_to_string(INOTIFY).map(|text| text.trim().parse::<u32>());
+    if let Ok(Ok(allowed)) = allowed
+        && allowed < INOTIFY_INSTANCES
+    {
+        match std::fs::write(INOTIFY, INOTIFY_INSTANCES.to_string()) {
+            Ok(()) => eprintln!("{INOTIFY} is {INOTIFY_INSTANCES} from now on, and was {allowed}"),
+            Err(error) => eprintln!("{INOTIFY} stays {allowed}: {error}"),
+        }
+    }
 }
 
 /// Writes what a worker machine puts into its own `/etc` and `/opt`: there everything is

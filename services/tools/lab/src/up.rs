@@ -245,6 +245,7 @@ impl Lab {
         if !h.public {
             netns::shield(self, h)?;
         }
+        containerd::allow_inotify();
         let daemon = self.daemon(&h.name);
         if daemon.start(containerd::prepare(self, h)?)? {
             say(&format!("hypervisor {}: containerd at {}", h.name, h.address));

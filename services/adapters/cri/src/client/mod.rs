@@ -3,6 +3,7 @@
 mod config;
 mod containers;
 mod error;
+mod images;
 mod sandboxes;
 
 pub(crate) use config::{container_config, sandbox_config};
@@ -19,7 +20,6 @@ use tonic::{Request, Status};
 
 /// The limit of a call, unless it has another.
 const CALL: Duration = Duration::from_secs(60);
-const PULL: Duration = Duration::from_secs(600);
 const VERSION: Duration = Duration::from_secs(5);
 const LARGEST_ANSWER: usize = 64 << 20;
 
@@ -58,7 +58,7 @@ impl CriClient {
         Ok(CriClient {
             endpoint: endpoint.to_string(),
             runtime: runtime.max_decoding_message_size(LARGEST_ANSWER),
-            images: ImageServiceClient::new(channel),
+            images: ImageServiceClient::new(channel).max_decoding_message_size(LARGEST_ANSWER),
         })
     }
 
@@ -99,23 +99,6 @@ impl CriClient {
             .filter(|c| !c.status && ["RuntimeReady", "NetworkReady"].contains(&c.r#type.as_str()))
             .map(|c| format!("{}: {}", c.r#type, c.message))
             .collect())
-    }
-
-    /// Pulls an image unless the runtime has it.
-    pub async fn ensure_image(&self, image: &str) -> Result<()> {
-        let spec = cri::ImageSpec { image: image.to_owned(), ..Default::default() };
-        let request =
-            timed(cri::ImageStatusRequest { image: Some(spec.clone()), verbose: false }, CALL);
-        let mut images = self.images.clone();
-        let status =
-            images.image_status(request).await.map_err(self.failed("ImageStatus"))?.into_inner();
-        if status.image.is_some() {
-            return Ok(());
-        }
-        tracing::info!(image, "pulling");
-        let request =
-            timed(cri::PullImageRequest { image: Some(spec), ..Default::default() }, PULL);
-        images.pull_image(request).await.map(drop).map_err(self.failed("PullImage"))
     }
 
     /// The runtime's container events, from now on.

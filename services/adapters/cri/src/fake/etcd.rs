@@ -6,6 +6,8 @@ use serde_json::json;
 pub struct Members {
     next: u64,
     members: Vec<Member>,
+    /// How often they were listed.
+    pub lists: u64,
 }
 
 struct Member {
@@ -35,7 +37,10 @@ impl Members {
         let words: Vec<&str> =
             cmd.iter().map(String::as_str).filter(|a| !a.starts_with("--")).collect();
         match words.as_slice() {
-            ["etcdctl", "member", "list", ..] => Ok(self.list()),
+            ["etcdctl", "member", "list", ..] => {
+                self.lists += 1;
+                Ok(self.list())
+            }
             ["etcdctl", "member", "add", name] => {
                 let url = flag(cmd, "--peer-urls").ok_or("no --peer-urls")?;
                 self.add(name, url, true);
@@ -52,6 +57,16 @@ impl Members {
             }
             _ => Err(format!("not faked: {}", words.join(" "))),
         }
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.members.iter().map(|m| m.name.clone()).collect()
+    }
+
+    pub fn renew(&mut self, name: &str) -> bool {
+        self.next += 1;
+        let member = self.members.iter_mut().find(|m| m.name == name);
+        member.map(|m| m.id = self.next).is_some()
     }
 
     fn add(&mut self, name: &str, url: &str, learner: bool) {

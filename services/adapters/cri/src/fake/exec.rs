@@ -3,8 +3,8 @@
 use super::state::Inner;
 use super::{FakeCri, etcd};
 use k8s_cri::v1 as cri;
-use oi_helper::{Calls, apply, read_sealed, seal_bytes};
-use oi_kube::{Reply, Request};
+use oi_helper::{Calls, FileOp, apply, read_sealed, seal_bytes};
+use oi_kube::{Reply, Request, Verb};
 use sha2::{Digest, Sha256};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ impl FakeCri {
             },
             Some("listening") => Ok(inner.listening.iter().map(|p| format!("{p}\n")).collect()),
             Some("public-key") => Ok(self.opener.public_key()),
-            Some("put") => self.put(&cmd[2..].concat()),
+            Some("put") => self.put(inner, &cmd[2..].concat()),
             Some("kube") => self.kube(inner, &cmd[2..].concat()),
             Some("console") => Ok(console(cmd)),
             Some("probe") => Ok(inner.probe(cmd)),
@@ -48,21 +48,25 @@ impl FakeCri {
         }
     }
 
-    fn put(&self, sealed: &str) -> Outcome {
+    fn put(&self, inner: &Inner, sealed: &str) -> Outcome {
         let operations = self.opener.open(sealed).map_err(|e| e.to_string())?;
+        for operation in &operations {
+            if let FileOp::Remove { path } = operation
+                && inner.lasting.iter().any(|of| path.contains(of))
+            {
+                return Err(format!("{path}: Device or resource busy"));
+            }
+        }
         let changed = apply(&self.root, &operations).map_err(|e| e.to_string())?;
         Ok(changed.join("\n"))
     }
 
-    /// An API server takes whatever is applied, and has nothing.
+    /// An API server takes whatever is applied, and lists nothing.
     fn kube(&self, inner: &mut Inner, sealed: &str) -> Outcome {
         let plain = self.opener.open_bytes(sealed).map_err(|e| e.to_string())?;
         let calls: Calls = postcard::from_bytes(&plain).map_err(|e| e.to_string())?;
-        let answer = |request: &Request| {
-            let body = if request.body.is_empty() { b"{}".to_vec() } else { request.body.clone() };
-            Reply { status: 200, body }
-        };
-        let replies: Vec<Reply> = calls.requests.iter().map(answer).collect();
+        let server = &calls.server.address;
+        let replies: Vec<Reply> = calls.requests.iter().map(|r| inner.answer(server, r)).collect();
         inner.requests.extend(calls.requests.into_iter().map(|r| r.path));
         let plain = postcard::to_stdvec(&replies).map_err(|e| e.to_string())?;
         seal_bytes(&calls.answer_to, &plain).map_err(|e| e.to_string())
@@ -77,6 +81,22 @@ fn console(cmd: &[String]) -> String {
 }
 
 impl Inner {
+    fn answer(&mut self, server: &str, request: &Request) -> Reply {
+        let path = request.path.split('?').next().unwrap_or_default();
+        let key = (server.to_owned(), path.to_owned());
+        if request.body.is_empty() {
+            let found = self.objects.get(&key).filter(|_| path == request.path);
+            return Reply { status: 200, body: found.cloned().unwrap_or_else(|| b"{}".to_vec()) };
+        }
+        if self.refused.as_ref().is_some_and(|refused| path.contains(refused)) {
+            return Reply { status: 500, body: b"failed calling webhook".to_vec() };
+        }
+        if request.verb == Verb::Apply {
+            self.objects.insert(key, request.body.clone());
+        }
+        Reply { status: 200, body: request.body.clone() }
+    }
+
     /// An API server answers `/version` with the version that its image names.
     fn probe(&self, cmd: &[String]) -> String {
         if !cmd.iter().any(|arg| arg == "/version") {

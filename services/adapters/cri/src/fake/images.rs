@@ -36,9 +36,30 @@ impl ImageService for FakeCri {
         Ok(Response::new(cri::PullImageResponse { image_ref: name }))
     }
 
+    async fn list_images(
+        &self,
+        _: Request<cri::ListImagesRequest>,
+    ) -> Reply<cri::ListImagesResponse> {
+        let inner = self.enter("ListImages")?;
+        let image = |name: &String| cri::Image {
+            id: name.clone(),
+            repo_tags: vec![name.clone()],
+            ..Default::default()
+        };
+        let images = inner.images.iter().map(image).collect();
+        Ok(Response::new(cri::ListImagesResponse { images }))
+    }
+
+    async fn remove_image(
+        &self,
+        request: Request<cri::RemoveImageRequest>,
+    ) -> Reply<cri::RemoveImageResponse> {
+        let mut inner = self.enter("RemoveImage")?;
+        inner.images.remove(&request.into_inner().image.unwrap_or_default().image);
+        Ok(Response::new(cri::RemoveImageResponse {}))
+    }
+
     unimplemented_calls! {
-        list_images(ListImagesRequest) -> ListImagesResponse;
-        remove_image(RemoveImageRequest) -> RemoveImageResponse;
         image_fs_info(ImageFsInfoRequest) -> ImageFsInfoResponse;
     }
 }

@@ -45,6 +45,8 @@ pub struct FakeCri {
     root: PathBuf,
     /// While this is set, nobody's sandbox is made.
     holds: watch::Sender<bool>,
+    /// While this is set, no container ends.
+    stuck: watch::Sender<bool>,
     /// While this is set, no API server is ready.
     unready: watch::Sender<bool>,
 }
@@ -67,6 +69,7 @@ impl FakeCri {
             opener: Arc::default(),
             root: root.to_owned(),
             holds: watch::Sender::new(false),
+            stuck: watch::Sender::new(false),
             unready: watch::Sender::new(false),
         }
     }
@@ -117,9 +120,34 @@ impl FakeCri {
         self.holds.send_replace(held);
     }
 
+    /// Lets each call that ends a container wait, until this is called with false.
+    pub fn hold_stops(&self, held: bool) {
+        self.stuck.send_replace(held);
+    }
+
     /// Lets the next snapshot of etcd lack its end.
     pub fn cut_snapshot(&self) {
         self.lock().cuts_snapshot = true;
+    }
+
+    /// Lets what unpacks a backup run on, until this is called with false.
+    pub fn hold_restores(&self, held: bool) {
+        self.lock().holds_restores = held;
+    }
+
+    /// How often the members of etcd were listed.
+    pub fn member_lists(&self) -> u64 {
+        self.lock().etcd.lists
+    }
+
+    /// The names of the members of etcd.
+    pub fn members(&self) -> Vec<String> {
+        self.lock().etcd.names()
+    }
+
+    /// Gives a member another id, as if it had left and come back. Returns whether there is one.
+    pub fn renew_member(&self, name: &str) -> bool {
+        self.lock().etcd.renew(name)
     }
 
     /// No registry has images with this in their name.
@@ -130,6 +158,23 @@ impl FakeCri {
     /// Lets no API server become ready, until this is called with false.
     pub fn hold_readiness(&self, held: bool) {
         self.unready.send_replace(held);
+    }
+
+    /// Has an image, as if it had been pulled.
+    pub fn add_image(&self, name: &str) {
+        self.lock().images.insert(name.to_owned());
+    }
+
+    /// The names of all images.
+    pub fn images(&self) -> Vec<String> {
+        self.lock().images.iter().cloned().collect()
+    }
+
+    /// Says when a sandbox was made, Unix nanoseconds.
+    pub fn age_sandbox(&self, id: &str, created_ns: i64) {
+        if let Some(sandbox) = self.lock().sandboxes.get_mut(id) {
+            sandbox.created_at = created_ns;
+        }
     }
 
     /// How often each method was called.
@@ -152,6 +197,16 @@ impl FakeCri {
         self.lock().requests.clone()
     }
 
+    /// API servers have nothing of what was applied.
+    pub fn forget_objects(&self) {
+        self.lock().objects.clear();
+    }
+
+    /// Lets a webhook refuse what changes objects with this in their path.
+    pub fn refuse_requests(&self, path: &str) {
+        self.lock().refused = Some(path.to_owned());
+    }
+
     /// Something else listens on a port of the machine.
     pub fn listen(&self, port: u16) {
         self.lock().listening.insert(port);
@@ -165,11 +220,27 @@ impl FakeCri {
         }
     }
 
+    /// Takes a label off all containers.
+    pub fn unlabel_containers(&self, label: &str) {
+        for container in self.lock().containers.values_mut() {
+            container.labels.remove(label);
+        }
+    }
+
+    /// Nothing can be removed at paths with this in them.
+    pub fn refuse_removals(&self, of: &str) {
+        self.lock().lasting.insert(of.to_owned());
+    }
+
     /// Lets a container die.
     pub fn kill_container(&self, id: &str) {
         if let Some(c) = self.lock().containers.get_mut(id) {
             c.state = cri::ContainerState::ContainerExited.into();
         }
+        self.tell_stopped(id);
+    }
+
+    fn tell_stopped(&self, id: &str) {
         let _ = self.events.send(cri::ContainerEventResponse {
             container_id: id.to_owned(),
             container_event_type: cri::ContainerEventType::ContainerStoppedEvent.into(),

@@ -150,7 +150,7 @@ impl RuntimeService for FakeCri {
             // It does its work at once.
             Some("etcdutl") => {
                 inner.restore_snapshot(&id)?;
-                false
+                inner.holds_restores
             }
             _ => true,
         };
@@ -168,11 +168,15 @@ impl RuntimeService for FakeCri {
         &self,
         request: Request<cri::StopContainerRequest>,
     ) -> Reply<cri::StopContainerResponse> {
-        let mut inner = self.enter("StopContainer")?;
+        drop(self.enter("StopContainer")?);
+        let released = self.stuck.subscribe().wait_for(|held| !held).await.map(drop);
+        released.map_err(|_| Status::unavailable("the fake ends"))?;
+        let mut inner = self.lock();
         let id = request.into_inner().container_id;
         if let Some(c) = inner.containers.get_mut(&id) {
             c.state = cri::ContainerState::ContainerExited.into();
         }
+        self.tell_stopped(&id);
         inner.inject("StopContainer", When::After)?;
         Ok(Response::new(cri::StopContainerResponse {}))
     }

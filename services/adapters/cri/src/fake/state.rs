@@ -13,6 +13,8 @@ pub struct Inner {
     pub images: BTreeSet<String>,
     pub absent_images: BTreeSet<String>,
     pub listening: BTreeSet<u16>,
+    /// What paths have in them that cannot be removed.
+    pub lasting: BTreeSet<String>,
     pub calls: BTreeMap<&'static str, u64>,
     pub failures: BTreeMap<(&'static str, When), u64>,
     pub commands: BTreeMap<String, Vec<String>>,
@@ -20,8 +22,14 @@ pub struct Inner {
     pub etcd: etcd::Members,
     /// The next snapshot of etcd lacks its end.
     pub cuts_snapshot: bool,
+    /// What unpacks a backup does not end.
+    pub holds_restores: bool,
     /// Paths of requests to API servers, in order.
     pub requests: Vec<String>,
+    /// What was applied, by API server and path.
+    pub objects: BTreeMap<(String, String), Vec<u8>>,
+    /// API servers refuse what changes an object with this in its path.
+    pub refused: Option<String>,
 }
 
 impl Inner {

@@ -5,6 +5,8 @@ mod requests;
 
 use crate::client::{CriClient, CriError, ExecOutput};
 use crate::pod::{PodError, ensure_container, ensure_sandbox};
+use crate::spec::label;
+use k8s_cri::v1::PodSandbox;
 use oi_helper::SealError;
 use pod::pod;
 use std::time::Duration;
@@ -14,6 +16,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// How often a helper that has just started is asked for its key.
 const KEY_TRIES: u32 = 50;
 const KEY_PAUSE: Duration = Duration::from_millis(20);
+const DAY_MS: i128 = 24 * 3600 * 1000;
 
 /// The settings of a hypervisor's helper.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +73,32 @@ impl Helper {
         let mut helper = Helper { client: client.clone(), container, key: String::new() };
         helper.key = helper.ask_key().await?;
         Ok(helper)
+    }
+
+    /// Removes the helpers of other releases that were made before this one, once this one is a
+    /// day old: a server of such a release that still runs makes another. `now_ms` is the time,
+    /// Unix milliseconds.
+    ///
+    /// # Errors
+    /// If a CRI call fails.
+    pub async fn remove_older(
+        client: &CriClient,
+        settings: &HelperSettings,
+        now_ms: u64,
+    ) -> Result<(), HelperError> {
+        let own = pod(settings).identity;
+        let mut all = own.clone();
+        all.remove(label::HELPER);
+        let found = client.sandboxes(&all).await?;
+        let is_own = |s: &&PodSandbox| s.labels.get(label::HELPER) == own.get(label::HELPER);
+        let made = found.iter().filter(is_own).map(|s| s.created_at).min();
+        let age = |made: &i64| i128::from(now_ms) - i128::from(made / 1_000_000);
+        let Some(made) = made.filter(|made| age(made) >= DAY_MS) else { return Ok(()) };
+        for old in found.iter().filter(|s| !is_own(s) && s.created_at < made) {
+            tracing::info!(sandbox = old.id, "removing the helper of another release");
+            client.remove_sandbox(&old.id).await?;
+        }
+        Ok(())
     }
 
     async fn ask_key(&self) -> Result<String, HelperError> {

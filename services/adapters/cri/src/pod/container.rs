@@ -1,6 +1,6 @@
 //! Containers.
 
-use super::{GRACE, PodError, Sandbox, TRIES, pause};
+use super::{GRACE, PodError, Sandbox, TRIES, generation_of, pause, refuse_stale};
 use crate::client::{CriClient, container_config, sandbox_config};
 use crate::spec::{ContainerSpec, PodSpec, label};
 use k8s_cri::v1::{self as cri, ContainerState};
@@ -31,7 +31,8 @@ pub async fn prepare_container(
 /// started just now.
 ///
 /// # Errors
-/// If a CRI call fails.
+/// [`PodError::StaleGeneration`] if it does not run as described, and a container of the pod is of a
+/// higher generation; if a CRI call fails.
 pub async fn ensure_container(
     client: &CriClient,
     sandbox: &Sandbox,
@@ -83,7 +84,8 @@ pub async fn ensure_container(
 /// Whether the container runs, but is not made from this description.
 ///
 /// # Errors
-/// If a CRI call fails.
+/// [`PodError::StaleGeneration`] if so, and a container of the pod is of a higher generation; if a
+/// CRI call fails.
 pub async fn is_outdated(
     client: &CriClient,
     pod: &PodSpec,
@@ -95,7 +97,18 @@ pub async fn is_outdated(
             && c.metadata.as_ref().is_some_and(|m| m.name == spec.name)
             && c.annotations.get(label::SPEC_HASH) != Some(&hash)
     };
-    Ok(client.containers(&pod.identity).await?.iter().any(outdated))
+    let found = client.containers(&pod.identity).await?;
+    let is_outdated = found.iter().any(outdated);
+    if is_outdated {
+        refuse_stale(pod, generations(&found))?;
+    }
+    Ok(is_outdated)
+}
+
+/// The generations that containers were made for. A sandbox keeps its own, whatever is replaced in
+/// it later.
+fn generations(containers: &[cri::Container]) -> impl Iterator<Item = u64> {
+    containers.iter().map(|c| generation_of(&c.labels))
 }
 
 /// What stands under a container's name.
@@ -117,7 +130,9 @@ async fn standing_container(
 ) -> Result<Standing, PodError> {
     let hash = spec.hash()?;
     let (mut keep, mut free) = (None, 0);
-    for container in client.containers(&pod.identity).await? {
+    let found = client.containers(&pod.identity).await?;
+    let newest = generations(&found).max();
+    for container in found {
         let metadata = container.metadata.clone().unwrap_or_default();
         if container.pod_sandbox_id != sandbox.id || metadata.name != spec.name {
             continue;
@@ -135,6 +150,7 @@ async fn standing_container(
             keep = Some(Standing::Created(container.id));
             continue;
         }
+        refuse_stale(pod, newest.into_iter())?;
         let (pod, name) = (&pod.name, &spec.name);
         tracing::info!(pod, container = name, running, same, "replacing container");
         match client.remove_container(&container.id, GRACE).await {
@@ -147,17 +163,24 @@ async fn standing_container(
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(keep.unwrap_or(Standing::Free(free)))
+    match keep {
+        Some(keep) => Ok(keep),
+        None => refuse_stale(pod, newest.into_iter()).map(|()| Standing::Free(free)),
+    }
 }
 
 /// Removes containers of the pod that its description no longer has.
 ///
 /// # Errors
-/// If a CRI call fails.
+/// [`PodError::StaleGeneration`] if there are some, and a container of the pod is of a higher
+/// generation; if a CRI call fails.
 pub async fn remove_others(client: &CriClient, pod: &PodSpec) -> Result<(), PodError> {
-    for container in client.containers(&pod.identity).await? {
+    let found = client.containers(&pod.identity).await?;
+    let newest = generations(&found).max();
+    for container in found {
         let name = container.metadata.map(|m| m.name).unwrap_or_default();
         if pod.containers.iter().all(|c| c.name != name) {
+            refuse_stale(pod, newest.into_iter())?;
             tracing::info!(pod = pod.name, container = name, "no longer to run");
             client.remove_container(&container.id, GRACE).await?;
         }

@@ -9,7 +9,8 @@ pub use remove::{remove_pods, remove_pods_until};
 pub use sandbox::{Sandbox, ensure_sandbox};
 
 use crate::client::CriError;
-use crate::spec::HashError;
+use crate::spec::{HashError, PodSpec, label};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// How often a name is tried that another call holds.
@@ -47,6 +48,25 @@ pub enum PodError {
         /// The generation of the caller.
         ours: u64,
     },
+}
+
+/// The generation that a sandbox or container was made for, of its labels.
+pub fn generation_of(labels: &HashMap<String, String>) -> u64 {
+    match labels.get(label::GENERATION).map(|generation| generation.parse()) {
+        Some(Ok(generation)) => generation,
+        // It is older than all of ours.
+        Some(Err(_)) | None => 0,
+    }
+}
+
+/// Refuses to change a pod of which something was made for a later generation.
+fn refuse_stale(pod: &PodSpec, found: impl Iterator<Item = u64>) -> Result<(), PodError> {
+    match found.max().filter(|found| *found > pod.generation) {
+        Some(found) => {
+            Err(PodError::StaleGeneration { pod: pod.name.clone(), found, ours: pod.generation })
+        }
+        None => Ok(()),
+    }
 }
 
 async fn pause(attempt: u32) {

@@ -1,7 +1,6 @@
 //! Removal.
 
-use super::PodError;
-use super::sandbox::generation_of;
+use super::{PodError, generation_of};
 use crate::client::{CriClient, CriError};
 use crate::spec::Labels;
 use futures::future::try_join_all;
@@ -20,8 +19,8 @@ pub async fn remove_pods(
     remove_pods_until(client, labels, u64::MAX, grace).await.map(drop)
 }
 
-/// The same for a generation, which leaves alone what is of a later one. Returns whether there
-/// is something of a later one.
+/// The same for a generation, which leaves alone what is of a later one: a sandbox that was made
+/// for it, or has a container that was. Returns whether there is something of a later one.
 ///
 /// # Errors
 /// As [`remove_pods`].
@@ -41,8 +40,11 @@ pub async fn remove_pods_until(
     let containers = client.containers(labels).await?;
     // They are read last: the sandbox of each container that is there is known.
     let sandboxes = client.sandboxes(labels).await?;
-    let (ours, later): (Vec<_>, Vec<_>) =
-        sandboxes.into_iter().partition(|s| generation_of(s) <= generation);
+    let is_later = |labels: &_| generation_of(labels) > generation;
+    let (later, ours): (Vec<_>, Vec<_>) = sandboxes.into_iter().partition(|s| {
+        let mut within = containers.iter().filter(|c| c.pod_sandbox_id == s.id);
+        is_later(&s.labels) || within.any(|c| is_later(&c.labels))
+    });
     let removals = containers
         .iter()
         .filter(|c| !later.iter().any(|s| s.id == c.pod_sandbox_id))

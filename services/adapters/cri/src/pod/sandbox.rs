@@ -1,9 +1,9 @@
 //! Sandboxes.
 
-use super::{PodError, TRIES, pause};
+use super::{PodError, TRIES, generation_of, pause, refuse_stale};
 use crate::client::{CriClient, sandbox_config};
 use crate::spec::{PodSpec, label};
-use k8s_cri::v1::{PodSandbox, PodSandboxState};
+use k8s_cri::v1::PodSandboxState;
 
 /// A sandbox that is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,13 +39,7 @@ pub async fn ensure_sandbox(client: &CriClient, pod: &PodSpec) -> Result<Sandbox
 /// The sandbox that stands and is as described. Others are removed.
 async fn standing_sandbox(client: &CriClient, pod: &PodSpec) -> Result<Option<String>, PodError> {
     let found = client.sandboxes(&pod.identity).await?;
-    if let Some(found) = found.iter().map(generation_of).max().filter(|&g| g > pod.generation) {
-        return Err(PodError::StaleGeneration {
-            pod: pod.name.clone(),
-            found,
-            ours: pod.generation,
-        });
-    }
+    refuse_stale(pod, found.iter().map(|s| generation_of(&s.labels)))?;
     let hash = pod.sandbox_hash()?;
     let mut keep = None;
     for sandbox in found {
@@ -58,12 +52,4 @@ async fn standing_sandbox(client: &CriClient, pod: &PodSpec) -> Result<Option<St
         }
     }
     Ok(keep)
-}
-
-pub(super) fn generation_of(sandbox: &PodSandbox) -> u64 {
-    match sandbox.labels.get(label::GENERATION).map(|generation| generation.parse()) {
-        Some(Ok(generation)) => generation,
-        // It is older than all of ours.
-        Some(Err(_)) | None => 0,
-    }
 }

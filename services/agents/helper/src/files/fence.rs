@@ -1,8 +1,10 @@
 //! Which generation changed a directory last.
 
-use super::FilesError;
 use super::changes::write;
 use super::replace::last_generation;
+use super::{FilesError, NO_LINK};
+use std::fs;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The file that tells the generation: beside the directory, so that it outlives it.
@@ -28,5 +30,19 @@ pub fn pass(root: &Path, dir: &Path, ours: u64) -> Result<bool, FilesError> {
     if found > ours {
         return Err(FilesError::Stale { path: dir.display().to_string(), found, ours });
     }
-    write(root, &mark, 0o600, ours.to_string().as_bytes())
+    let text = ours.to_string();
+    match write(root, &mark, 0o600, text.as_bytes()) {
+        // A full disk has no room for another file, but the one that is there keeps its own.
+        Err(full) if full.is_full() => overwrite(&mark, &text).map_err(|_| full),
+        written => written,
+    }
+}
+
+/// Writes a mark where it stands. It only grows, and is a few bytes: they are changed together.
+fn overwrite(mark: &Path, text: &str) -> std::io::Result<bool> {
+    let file = fs::OpenOptions::new().write(true).custom_flags(NO_LINK).open(mark)?;
+    file.write_all_at(text.as_bytes(), 0)?;
+    file.set_len(text.len() as u64)?;
+    file.sync_data()?;
+    Ok(true)
 }

@@ -1,10 +1,12 @@
 //! Changes files below one directory, each whole or not at all.
 
 mod changes;
+mod expire;
 mod fence;
 mod replace;
 
 use changes::{extend, has_parents, make_dir, remove, remove_until, sync_directory, write};
+use expire::expire;
 use replace::{last_generation, replace};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -12,6 +14,7 @@ use std::fs;
 use std::io::{Error, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 /// Does not open symbolic links.
 const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
@@ -82,6 +85,7 @@ pub enum FileOp {
     },
     /// Lets a directory be changed for this generation or a later one only, from here on. It stands
     /// before the changes that it is for: where a later generation was here, none of them is made.
+    /// On a full disk it is remembered after changes that only remove.
     Fence {
         /// Absolute path of the directory, which need not be there.
         path: String,
@@ -96,6 +100,17 @@ pub enum FileOp {
         path: String,
         /// The last generation that is removed.
         generation: u64,
+    },
+    /// Removes what has not changed for so long: the files right in a directory with this ending,
+    /// or else all files below it, with the directories that are left empty. Follows no symbolic
+    /// link.
+    Expire {
+        /// Absolute path of the directory, which need not be there.
+        path: String,
+        /// Only files right there whose names end so.
+        ending: Option<String>,
+        /// For how long, seconds.
+        seconds: u64,
     },
 }
 
@@ -116,7 +131,8 @@ impl FileOp {
             | FileOp::Once { path, .. }
             | FileOp::Replace { path, .. }
             | FileOp::Fence { path, .. }
-            | FileOp::RemoveUntil { path, .. } => path,
+            | FileOp::RemoveUntil { path, .. }
+            | FileOp::Expire { path, .. } => path,
         }
     }
 
@@ -124,6 +140,22 @@ impl FileOp {
     fn moves(&self) -> bool {
         match self {
             FileOp::Remove { .. } | FileOp::RemoveUntil { .. } | FileOp::Replace { .. } => true,
+            FileOp::Write { .. }
+            | FileOp::MakeDir { .. }
+            | FileOp::Extend { .. }
+            | FileOp::Once { .. }
+            | FileOp::Fence { .. }
+            | FileOp::Expire { .. } => false,
+        }
+    }
+
+    /// Whether it puts nothing new on the disk.
+    fn frees(&self) -> bool {
+        match self {
+            FileOp::Remove { .. }
+            | FileOp::RemoveUntil { .. }
+            | FileOp::Expire { .. }
+            | FileOp::Replace { .. } => true,
             FileOp::Write { .. }
             | FileOp::MakeDir { .. }
             | FileOp::Extend { .. }
@@ -142,7 +174,8 @@ impl FileOp {
             | FileOp::Extend { .. }
             | FileOp::Once { .. }
             | FileOp::Fence { .. }
-            | FileOp::RemoveUntil { .. } => [None, None],
+            | FileOp::RemoveUntil { .. }
+            | FileOp::Expire { .. } => [None, None],
         };
         std::iter::once(self.path()).chain(others.into_iter().flatten())
     }
@@ -189,6 +222,14 @@ pub enum FilesError {
     },
 }
 
+impl FilesError {
+    /// Whether the disk is full.
+    fn is_full(&self) -> bool {
+        const FULL: [ErrorKind; 2] = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded];
+        matches!(self, FilesError::Io { source, .. } if FULL.contains(&source.kind()))
+    }
+}
+
 fn checked<'a>(root: &Path, path: &'a str) -> Result<&'a Path, FilesError> {
     let p = Path::new(path);
     let plain = p.components().all(|c| matches!(c, Component::RootDir | Component::Normal(_)));
@@ -210,7 +251,8 @@ pub fn apply(root: &Path, operations: &[FileOp]) -> Result<Vec<String>, FilesErr
     let mut changed = Vec::new();
     let mut marks = Vec::new();
     let mut written = BTreeSet::new();
-    for operation in operations {
+    let mut fences = Vec::new();
+    for (index, operation) in operations.iter().enumerate() {
         let path = Path::new(operation.path());
         if operation.moves() {
             // What was written before may be elsewhere, or nowhere, afterwards.
@@ -222,6 +264,9 @@ pub fn apply(root: &Path, operations: &[FileOp]) -> Result<Vec<String>, FilesErr
             FileOp::Extend { offset, content, .. } => extend(root, path, *offset, content)?,
             FileOp::Remove { .. } => remove(root, path)?,
             FileOp::RemoveUntil { generation, .. } => remove_until(root, path, *generation)?,
+            FileOp::Expire { ending, seconds, .. } => {
+                expire(root, path, ending.as_deref(), Duration::from_secs(*seconds))?
+            }
             FileOp::Replace { by, keep, .. } => {
                 replace(root, path, Path::new(by), keep.as_deref().map(Path::new))?
             }
@@ -233,8 +278,14 @@ pub fn apply(root: &Path, operations: &[FileOp]) -> Result<Vec<String>, FilesErr
                 false
             }
             FileOp::Fence { generation, .. } => {
-                if fence::pass(root, path, *generation)? {
-                    written.extend(path.parent());
+                match fence::pass(root, path, *generation) {
+                    Ok(true) => written.extend(path.parent()),
+                    Ok(false) => {}
+                    // What is removed makes room for the mark.
+                    Err(full) if full.is_full() && frees(&operations[index + 1..]) => {
+                        fences.push((path, *generation));
+                    }
+                    Err(error) => return Err(error),
                 }
                 false
             }
@@ -246,6 +297,12 @@ pub fn apply(root: &Path, operations: &[FileOp]) -> Result<Vec<String>, FilesErr
             }
         }
     }
+    for (path, generation) in fences {
+        // Where all around it is gone, there is nothing to remember.
+        if has_parents(root, path)? && fence::pass(root, path, generation)? {
+            written.extend(path.parent());
+        }
+    }
     written.into_iter().try_for_each(sync_directory)?;
     for (path, generation) in marks {
         if write(root, path, 0o600, generation.as_bytes())? {
@@ -253,6 +310,11 @@ pub fn apply(root: &Path, operations: &[FileOp]) -> Result<Vec<String>, FilesErr
         }
     }
     Ok(changed)
+}
+
+/// Whether operations remove something, and put nothing new on the disk.
+fn frees(operations: &[FileOp]) -> bool {
+    !operations.is_empty() && operations.iter().all(FileOp::frees)
 }
 
 /// Reads a piece of a file below `root`. It is shorter than `length` only at the end of the file.

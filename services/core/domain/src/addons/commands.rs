@@ -7,7 +7,7 @@ use crate::rejection::Rejection;
 use crate::state::State;
 use oi_events::{
     AddonsCommand, AddonsSetV1, ClusterName, CommandId, CreateJoinTokenV2, DriftRepairedV1, Event,
-    Generation, JoinTokenCreatedV1, JoinTokenEndedV1, REPAIRED_OBJECTS, RevokeJoinTokenV1,
+    Generation, JoinTokenCreatedV1, JoinTokenEndedV1, Limit, REPAIRED_OBJECTS, RevokeJoinTokenV1,
     SetAddonsV1, TokenEnd, TokenId,
 };
 
@@ -28,13 +28,7 @@ pub(crate) fn decide(
 /// The name of a token's credential: what binds it to its cluster is the cluster's uid.
 pub const JOIN_TOKEN: &str = "join-token";
 
-/// A token lives no longer: whoever finds it later is a stranger.
-const LONGEST_MS: u64 = 30 * 24 * 3600 * 1000;
-
-/// So many tokens at a time.
-const TOKENS: usize = 100;
-
-const DESCRIPTION: usize = 200;
+const LONGEST_MS: u64 = Limit::TokenLife.bound() as u64 * 24 * 3600 * 1000;
 
 pub(crate) fn set_addons(state: &State, c: &SetAddonsV1) -> Result<Vec<Event>, Rejection> {
     let cluster = staying(state, &c.cluster)?;
@@ -65,25 +59,20 @@ pub(crate) fn create_token(
         TokenEnd::After(ms) => (ms, context.now_ms.saturating_add(ms)),
     };
     if !(1..=LONGEST_MS).contains(&life_ms) {
-        return invalid(
-            "end of the token",
-            expires_ms.to_string(),
-            "it must lie ahead, and no more than 30 days",
-        );
+        let problem = Limit::TokenLife.problem();
+        return invalid("end of the token", expires_ms.to_string(), problem);
     }
-    if c.description.chars().count() > DESCRIPTION || c.description.chars().any(char::is_control) {
-        return invalid(
-            "description",
-            c.description.clone(),
-            "use at most 200 characters without line breaks",
-        );
+    let most = Limit::TokenDescription;
+    let too_long = c.description.chars().count() > most.bound();
+    if too_long || c.description.chars().any(char::is_control) {
+        return invalid("description", c.description.clone(), most.problem());
     }
     let token = TokenId::of(id);
     if addons.tokens.contains_key(&token) {
         return invalid("token", token.to_string(), "it exists already: ask under another id");
     }
-    if addons.tokens.len() >= TOKENS {
-        return invalid("token", token.to_string(), "there are 100 of them already: revoke some");
+    if addons.tokens.len() >= Limit::JoinTokens.bound() {
+        return invalid("token", token.to_string(), Limit::JoinTokens.problem());
     }
     let credential = context.mint.secret(uid, JOIN_TOKEN)?;
     let (cluster, description) = (c.cluster.clone(), c.description.clone());

@@ -4,7 +4,7 @@ use crate::guards::staying;
 use crate::rejection::Rejection;
 use crate::state::State;
 use oi_events::{AuthenticationCommand, AuthenticationSetV1, Event, SetAuthenticationV1};
-use oi_events::{ClaimMapping, Issuer};
+use oi_events::{ClaimMapping, Issuer, Limit};
 use std::collections::BTreeSet;
 
 /// Decides a command.
@@ -17,26 +17,14 @@ pub(crate) fn decide(
     }
 }
 
-/// As many as an API server takes.
-const ISSUERS: usize = 64;
-
-/// Audiences, and claims that are required.
-const MOST: usize = 64;
-
-/// Characters of a URL, name or value.
-const LONGEST: usize = 2048;
-
-/// Characters of certificates.
-const CERTIFICATES: usize = 256 * 1024;
-
 fn set(state: &State, c: &SetAuthenticationV1) -> Result<Vec<Event>, Rejection> {
     let cluster = staying(state, &c.cluster)?;
     if *cluster.issuers == c.issuers {
         return Ok(Vec::new());
     }
-    if c.issuers.len() > ISSUERS {
+    if c.issuers.len() > Limit::Issuers.bound() {
         let count = c.issuers.len().to_string();
-        return Err(invalid("number of issuers", &count, "use at most 64"));
+        return Err(invalid("number of issuers", &count, Limit::Issuers.problem()));
     }
     let own = own_issuer(&cluster.spec.dns_domain);
     let mut urls = BTreeSet::new();
@@ -74,14 +62,14 @@ fn check(issuer: &Issuer, own: &str) -> Result<(), Rejection> {
         }
     }
     if let Some(pem) = &issuer.certificate_authority
-        && (pem.len() > CERTIFICATES || !is_certificates(pem))
+        && !is_certificates(pem)
     {
         let about = format!("{} characters", pem.len());
         let problem = "give certificates as PEM, and nothing else";
         return Err(invalid("certificate authority", &about, problem));
     }
-    if issuer.audiences.is_empty() || issuer.audiences.len() > MOST {
-        return Err(invalid("audiences of issuer", &issuer.url, "name 1 to 64 of them"));
+    if !(1..=Limit::Audiences.bound()).contains(&issuer.audiences.len()) {
+        return Err(invalid("audiences of issuer", &issuer.url, Limit::Audiences.problem()));
     }
     let mut seen = BTreeSet::new();
     for audience in &issuer.audiences {
@@ -90,8 +78,9 @@ fn check(issuer: &Issuer, own: &str) -> Result<(), Rejection> {
             return Err(invalid("audience", audience, "it is there twice"));
         }
     }
-    if issuer.required_claims.len() > MOST {
-        return Err(invalid("required claims of issuer", &issuer.url, "use at most 64"));
+    if issuer.required_claims.len() > Limit::RequiredClaims.bound() {
+        let problem = Limit::RequiredClaims.problem();
+        return Err(invalid("required claims of issuer", &issuer.url, problem));
     }
     let mut seen = BTreeSet::new();
     for (claim, value) in &issuer.required_claims {
@@ -123,8 +112,8 @@ fn is_certificates(pem: &str) -> bool {
 fn check_mapping(field: &'static str, mapping: &ClaimMapping) -> Result<(), Rejection> {
     check_text(field, &mapping.claim)?;
     let prefix = &mapping.prefix;
-    if prefix.len() > LONGEST || prefix.chars().any(char::is_control) {
-        return Err(invalid("prefix", prefix, "use printable characters"));
+    if prefix.len() > Limit::Prefix.bound() || prefix.chars().any(char::is_control) {
+        return Err(invalid("prefix", prefix, Limit::Prefix.problem()));
     }
     if prefix.starts_with("system:") {
         return Err(invalid("prefix", prefix, "names in system: are Kubernetes' own"));
@@ -133,8 +122,9 @@ fn check_mapping(field: &'static str, mapping: &ClaimMapping) -> Result<(), Reje
 }
 
 fn check_text(field: &'static str, text: &str) -> Result<(), Rejection> {
-    if text.is_empty() || text.len() > LONGEST || text.chars().any(char::is_control) {
-        return Err(invalid(field, text, "use 1 to 2048 printable characters"));
+    let fits = (1..=Limit::ClaimText.bound()).contains(&text.len());
+    if !fits || text.chars().any(char::is_control) {
+        return Err(invalid(field, text, Limit::ClaimText.problem()));
     }
     Ok(())
 }
@@ -144,9 +134,8 @@ fn check_url(field: &'static str, url: &str) -> Result<(), Rejection> {
     // Where Go's reader of URLs is stricter than others.
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]".contains(c);
     let rest = url.strip_prefix("https://").filter(|rest| !rest.starts_with('/'));
-    if url.len() > LONGEST || rest.is_none() || !url.chars().all(plain) {
-        let problem = "use a URL that begins with https://, without query, fragment and escapes";
-        return Err(invalid(field, url, problem));
+    if url.len() > Limit::Url.bound() || rest.is_none() || !url.chars().all(plain) {
+        return Err(invalid(field, url, Limit::Url.problem()));
     }
     match url::Url::parse(url) {
         Ok(parsed) if parsed.has_host() && parsed.port() != Some(0) => Ok(()),

@@ -9,7 +9,7 @@ use crate::state::State;
 use oi_events::{
     BackupClusterV1, BackupCommand, BackupExpiredV1, BackupId, BackupStartedV1, BackupTakenV1,
     BackupsKeptV1, BackupsScheduledV1, ClusterName, CommandId, DeleteBackupV1, Event,
-    KeepBackupsV1, ScheduleBackupsV1, SnapshotV1,
+    KeepBackupsV1, Limit, ScheduleBackupsV1, SnapshotV1,
 };
 
 /// Decides a command.
@@ -34,8 +34,7 @@ pub(crate) fn decide(
 /// The level from which on a backup stays that another cluster is made of.
 pub(crate) const REFERENCES: u16 = 4;
 
-/// More often makes a cluster busy with nothing else.
-const SHORTEST_MS: u64 = 10_000;
+const SHORTEST_MS: u64 = Limit::BackupInterval.bound() as u64 * 1000;
 
 fn start(state: &State, id: CommandId, c: &BackupClusterV1) -> Result<Vec<Event>, Rejection> {
     let cluster = standing(state, &c.name)?;
@@ -67,7 +66,7 @@ fn schedule(state: &State, c: &ScheduleBackupsV1) -> Result<Vec<Event>, Rejectio
         return Err(Rejection::Invalid {
             field: "every",
             value: format!("{} ms", c.every_ms),
-            problem: "it must be 10 s at least, or 0 for never".to_owned(),
+            problem: Limit::BackupInterval.problem().to_owned(),
         });
     }
     let standing = cluster.schedule.as_ref().map(|s| (s.every_ms, s.keep));

@@ -16,9 +16,9 @@ use crate::tenant;
 use crate::tunnel::commands::TUNNEL_KEY;
 use oi_events::{
     AbortRestoreV1, AddonsSetV1, AuthenticationSetV1, BackupId, CloneClusterV1, ClusterName,
-    ClusterUid, CommandId, CreateClusterV1, Event, ImportClusterV1, JobKind, JobTarget, NodeName,
-    NodeRemovalStartedV1, RestoreAbortedV1, RestoreClusterV1, RestoreStagedV1, RestoreStartedV1,
-    Role, SnapshotV1, TunnelEnabledV1, shorten,
+    ClusterUid, CommandId, CreateClusterV1, Event, ImportClusterV1, JobKind, JobTarget, Limit,
+    NodeName, NodeRemovalStartedV1, RestoreAbortedV1, RestoreClusterV1, RestoreStagedV1,
+    RestoreStartedV1, Role, SnapshotV1, TunnelEnabledV1,
 };
 use std::collections::BTreeSet;
 
@@ -184,9 +184,6 @@ pub(crate) fn abort(state: &State, c: &AbortRestoreV1) -> Result<Vec<Event>, Rej
     Ok(vec![RestoreAbortedV1 { cluster: name, backup, generation }.into()])
 }
 
-/// The longest name of a snapshot's file.
-const FILE_NAME: usize = 100;
-
 /// A new cluster with what a snapshot holds that others have made.
 pub(crate) fn import(
     state: &State,
@@ -196,13 +193,15 @@ pub(crate) fn import(
 ) -> Result<Vec<Event>, Rejection> {
     unused(state, &c.name)?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b".-_".contains(&b);
-    let is_name = (1..=FILE_NAME).contains(&c.file.len()) && c.file.bytes().all(plain);
+    let is_name =
+        (1..=Limit::SnapshotFile.bound()).contains(&c.file.len()) && c.file.bytes().all(plain);
     if !is_name || c.file.starts_with('.') {
         return Err(Rejection::Invalid {
             field: "snapshot",
-            value: shorten(c.file.clone()),
+            value: c.file.clone(),
             problem: format!(
-                "name a file in the directory imports/{} of the backup store, with at most {FILE_NAME} of a-z, A-Z, 0-9, '.', '-' and '_'",
+                "{}, which is in the directory imports/{} of the backup store",
+                Limit::SnapshotFile.problem(),
                 c.name
             ),
         });

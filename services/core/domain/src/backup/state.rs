@@ -91,7 +91,7 @@ impl Restore {
 
 impl Cluster {
     /// Whether it is being made of a backup that is not its own: it has nothing to go back to.
-    pub(crate) fn is_of_backup(&self) -> bool {
+    pub fn is_of_backup(&self) -> bool {
         self.restore.as_ref().is_some_and(|r| !self.backups.contains_key(&r.backup))
     }
 

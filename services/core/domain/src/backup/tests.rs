@@ -156,6 +156,31 @@ fn a_cluster_goes_on_while_a_backup_is_fetched_and_unpacked() {
 }
 
 #[test]
+fn a_node_is_at_rest_while_it_is_stopped_and_not_after_a_restore() {
+    let mut world = newest();
+    let rests = |world: &World| world.cluster("test").is_at_rest(&name("cp-1"));
+    let hibernate = |hibernated| HibernateClusterV1 { name: name("test"), hibernated };
+    for (hibernated, rest) in [(true, true), (false, false)] {
+        world.run(hibernate(hibernated));
+        assert!(!rests(&world), "it stops, or starts");
+        world.finish_all();
+        assert_eq!(rests(&world), rest);
+    }
+    let backup = back_up(&mut world);
+    world.run(restore(backup));
+    finish(&mut world, ".stage");
+    assert!(!rests(&world), "it stops");
+    finish(&mut world, ".stop");
+    assert!(rests(&world));
+    finish(&mut world, ".restore");
+    assert!(!rests(&world), "it starts");
+    world.finish_all();
+    // What has stopped for the restore runs now, also where the certificates are new ones.
+    assert!(world.node("test", "cp-1").done.contains(&JobKind::StopNode));
+    assert!(!rests(&world));
+}
+
+#[test]
 fn all_stop_once_the_backup_is_unpacked_and_the_first_member_goes_first() {
     let mut world = newest();
     let backup = back_up(&mut world);

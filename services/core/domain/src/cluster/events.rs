@@ -58,7 +58,9 @@ pub(crate) fn fold(state: &mut State, event: &ClusterEvent) {
             }
         }
         ClusterEvent::ClusterDeleted(e) => {
-            state.clusters.remove(&e.name);
+            if let Some(c) = state.clusters.remove(&e.name) {
+                Arc::make_mut(&mut state.deleted).insert(c.uid);
+            }
             crate::tenant::events::end(state, &e.name);
             forget_failures(state, |t| t.cluster() == Some(&e.name));
         }

@@ -4,18 +4,12 @@ use crate::rejection::Rejection;
 use crate::state::State;
 use crate::validate::{is_dns_name, is_host_name, overlap, parse_cidr};
 use ipnet::IpNet;
-use oi_events::{ClusterSpec, KubernetesVersion};
+use oi_events::{ClusterSpec, KubernetesVersion, Limit};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 /// Minor releases of Kubernetes 1 that can be run.
 pub const SUPPORTED_MINORS: RangeInclusive<u16> = 34..=36;
-
-/// The longest DNS domain: names of Services are longer, and end at 253.
-const DNS_DOMAIN: usize = 200;
-
-/// Additional names of an API server's certificate.
-const EXTRA_SANS: usize = 100;
 
 pub(crate) fn check_version(version: &KubernetesVersion) -> Result<(), Rejection> {
     if version.major() == 1 && SUPPORTED_MINORS.contains(&version.minor()) {
@@ -77,8 +71,8 @@ pub(crate) fn check_spec(state: &State, c: &ClusterSpec) -> Result<(), Rejection
             });
         }
     }
-    if !is_host_name(&c.dns_domain) || c.dns_domain.len() > DNS_DOMAIN {
-        let problem = "it is not a DNS name of at most 200 characters, for example cluster.local";
+    if !is_host_name(&c.dns_domain) || c.dns_domain.len() > Limit::DnsDomain.bound() {
+        let problem = Limit::DnsDomain.problem();
         return Err(not_usable("DNS domain", &c.dns_domain, problem, is_dns_name(&c.dns_domain)));
     }
     check_sans(&c.extra_sans)
@@ -95,14 +89,20 @@ fn not_usable(field: &'static str, value: &str, problem: &str, before: bool) -> 
 }
 
 pub(crate) fn check_sans(extra_sans: &[String]) -> Result<(), Rejection> {
-    if extra_sans.len() > EXTRA_SANS {
+    if extra_sans.len() > Limit::ExtraSans.bound() {
         let count = extra_sans.len().to_string();
-        return Err(not_usable("number of extra SANs", &count, "use at most 100", true));
+        let problem = Limit::ExtraSans.problem();
+        return Err(not_usable("number of extra SANs", &count, problem, true));
+    }
+    let together: usize = extra_sans.iter().map(String::len).sum();
+    if together > Limit::ExtraSansText.bound() {
+        let about = format!("{together} characters");
+        return Err(not_usable("extra SANs", &about, Limit::ExtraSansText.problem(), true));
     }
     for san in extra_sans {
         let name = san.strip_prefix("*.").unwrap_or(san);
         if san.parse::<IpAddr>().is_err() && !is_host_name(name) {
-            let problem = "it is neither a DNS name in small letters nor an IP address";
+            let problem = Limit::HostName.problem();
             return Err(not_usable("extra SAN", san, problem, is_dns_name(name)));
         }
     }

@@ -224,6 +224,22 @@ fn what_is_too_old_to_be_remembered_is_refused() {
 }
 
 #[test]
+fn a_deleted_cluster_is_known_as_ours_when_its_commands_are_forgotten() {
+    let mut world = World::with_cluster();
+    let uid = world.cluster("test").uid;
+    world.run(DeleteClusterV2 { name: name("test"), forget_orphans: false });
+    assert!(!world.state.deleted.has(uid), "something of it is left");
+    world.finish_all();
+    for n in 0..=PROCESSED_HORIZON {
+        world.run(CordonHypervisorV1 { name: name("hv-0"), cordoned: n % 2 == 0 });
+    }
+    assert_eq!(world.state.processed.position(&CommandId(uid.0)), None, "they are forgotten");
+    assert!(world.state.deleted.has(uid));
+    let anothers = ClusterUid(uuid::Uuid::from_u128(uid.0.as_u128() + 1));
+    assert!(!world.state.deleted.has(anothers), "as old as it, but of another log");
+}
+
+#[test]
 fn a_deletion_ends_though_a_hypervisor_is_away() {
     let mut world = three();
     let away = place_of(&world, "cp-2");

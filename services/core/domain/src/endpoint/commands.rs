@@ -10,8 +10,8 @@ use crate::rejection::Rejection;
 use crate::state::State;
 use crate::validate::{is_host_name, parse_cidr};
 use oi_events::{
-    ClusterSpec, Endpoint, EndpointCommand, EndpointSetV1, Event, ExtraSansSetV1, SetEndpointV1,
-    SetExtraSansV1, parsed,
+    ClusterSpec, Endpoint, EndpointCommand, EndpointSetV1, Event, ExtraSansSetV1, Limit,
+    SetEndpointV1, SetExtraSansV1, parsed,
 };
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -125,7 +125,7 @@ fn check_endpoint(cluster: &Cluster, endpoint: &Endpoint) -> Result<(), Rejectio
     let Ok(ip) = endpoint.host.parse::<IpAddr>() else {
         return match is_host_name(&endpoint.host) {
             true => Ok(()),
-            false => invalid("its host is neither a DNS name in small letters nor an IP address"),
+            false => invalid(Limit::HostName.problem()),
         };
     };
     if ip.to_string() != endpoint.host {

@@ -53,6 +53,7 @@ fn a_log_of_a_lower_level_verifies_with_what_limits_refuse_today() {
     let recorded = [
         with(&names),
         with(&|s| s.extra_sans = vec!["300.1.1.1".to_owned()]),
+        with(&|s| s.extra_sans = vec![["a"; 120].join("."); 20]),
         with(&|s| s.dns_domain = "10.0.0.1".to_owned()),
         with(&|s| s.dns_domain = format!("{}.local", ["a"; 120].join("."))),
     ];
@@ -64,6 +65,16 @@ fn a_log_of_a_lower_level_verifies_with_what_limits_refuse_today() {
     let wrong = with(&|s| s.dns_domain = "not a name".to_owned());
     let events = world.decide(&world.envelope(cluster("other"))).unwrap();
     assert!(!verifies(&world, wrong, events), "no level took it");
+}
+
+#[test]
+fn members_of_clusters_made_from_level_4_on_take_only_members_for_peers() {
+    let mut world = World::with_cluster();
+    world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
+    world.run(cluster("other"));
+    let named = |of: &str| world.state.clusters[&name::<ClusterName>(of)].named_peers;
+    assert!(named("other"));
+    assert!(!named("test"), "those that run are not restarted");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::rejection::Rejection;
 use crate::state::State;
 use crate::validate::parse_cidr;
-use oi_events::RegisterHypervisorV1;
+use oi_events::{RegisterHypervisorV1, quoted};
 use std::net::IpAddr;
 
 fn absolute(path: &str) -> bool {
@@ -35,8 +35,8 @@ pub(crate) fn check(c: &RegisterHypervisorV1) -> Result<(), String> {
         }
         _ => {
             return Err(format!(
-                "endpoint {:?} is malformed: write unix:///path or tcp://host:port",
-                c.cri_endpoint
+                "endpoint {} is malformed: write unix:///path or tcp://host:port",
+                quoted(&c.cri_endpoint)
             ));
         }
     }
@@ -44,7 +44,7 @@ pub(crate) fn check(c: &RegisterHypervisorV1) -> Result<(), String> {
         return Err(format!("port range {} to {} is empty", c.port_low, c.port_high));
     }
     if !absolute(&c.data_dir) {
-        return Err(format!("data directory {:?} is not an absolute path", c.data_dir));
+        return Err(format!("data directory {} is not an absolute path", quoted(&c.data_dir)));
     }
     Ok(())
 }

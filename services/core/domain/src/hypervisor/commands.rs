@@ -7,7 +7,8 @@ use crate::hypervisor::{Hypervisor, Reach};
 use crate::rejection::Rejection;
 use crate::state::State;
 use oi_events::{
-    CordonHypervisorV1, Generation, HypervisorCordonedV1, SharePortsV1, StraysSeenV1, StraysV1,
+    CordonHypervisorV1, Generation, HypervisorCordonedV1, Limit, SharePortsV1, StraysSeenV1,
+    StraysV1,
 };
 use oi_events::{
     Event, ForgetOrphansV1, HypervisorCommand, HypervisorName, HypervisorObservedV1,
@@ -55,17 +56,15 @@ fn cordon(state: &State, c: &CordonHypervisorV1) -> Result<Vec<Event>, Rejection
     Ok(vec![HypervisorCordonedV1 { name: c.name.clone(), cordoned: c.cordoned }.into()])
 }
 
-/// So many ports at most.
-const SHARED: usize = 64;
-
 /// A port that a cluster has stays.
 fn share(state: &State, c: &SharePortsV1) -> Result<Vec<Event>, Rejection> {
     let unknown = || Rejection::HypervisorUnknown(c.name.clone());
     let known = state.hypervisors.get(&c.name).ok_or_else(unknown)?;
     let ports: BTreeSet<u16> = c.ports.iter().copied().collect();
-    if ports.contains(&0) || ports.len() > SHARED || ports.len() != c.ports.len() {
+    let too_many = ports.len() > Limit::SharedPorts.bound();
+    if ports.contains(&0) || too_many || ports.len() != c.ports.len() {
         let value = c.ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        let problem = "name at most 64 ports from 1 to 65535, each once".to_owned();
+        let problem = Limit::SharedPorts.problem().to_owned();
         return Err(Rejection::Invalid { field: "shared ports", value, problem });
     }
     if known.shared_ports == ports {

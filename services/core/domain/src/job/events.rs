@@ -4,7 +4,7 @@ use crate::addons::events::addons_mut;
 use crate::backup::events::restored;
 use crate::job::{JobFailure, Retry};
 use crate::state::State;
-use crate::upgrade::events::images_found;
+use crate::upgrade::events::{images_found, served};
 use oi_events::{ClusterName, JobEvent, JobId, JobKind, JobTarget, NodeName};
 
 /// Folds an event into the state.
@@ -91,6 +91,9 @@ fn node_step_done(state: &mut State, target: &JobTarget) {
     {
         n.joined |= *step == JobKind::EnsureEtcd;
         n.done.insert(*step);
+        if *step == JobKind::EnsureControlPlane {
+            served(state, cluster, node);
+        }
     }
     if *step == JobKind::RestoreEtcd {
         restored(state, cluster, node);

@@ -5,13 +5,14 @@ use crate::backup::restore::{STAGED, first};
 use crate::cluster::{Cluster, ClusterPhase};
 use crate::decide::Context;
 use crate::guards::{known, next_generation, running, settled, staying};
+use crate::hypervisor::Orphan;
 use crate::node::Node;
 use crate::node::certificates::{control_plane_credentials, named, names};
-use crate::placement::place;
+use crate::placement::{place, place_except};
 use crate::rejection::Rejection;
 use crate::state::State;
 use oi_events::{
-    AddNodeV1, ClusterName, Event, Generation, HypervisorName, NodeAddedV1, NodeChangedV1,
+    AddNodeV1, ClusterName, Event, Generation, HypervisorName, Limit, NodeAddedV1, NodeChangedV1,
     NodeCommand, NodeName, NodeRemovalStartedV1, PortV1, RemoveNodeV1, Role,
 };
 
@@ -30,9 +31,6 @@ pub(crate) fn decide(
     }
 }
 
-/// Nodes of a cluster: one decision can change all of them.
-pub(crate) const NODES: usize = 50;
-
 fn add(state: &State, c: &AddNodeV1, context: &Context<'_>) -> Result<Vec<Event>, Rejection> {
     let cluster = running(state, &c.cluster)?;
     if cluster.nodes.contains_key(&c.name) {
@@ -45,21 +43,57 @@ fn add(state: &State, c: &AddNodeV1, context: &Context<'_>) -> Result<Vec<Event>
     if state.level() >= STAGED && restores && is_member {
         return Err(Rejection::RestoreRunning(c.cluster.clone()));
     }
-    let (hypervisor, ports) = place(state, &c.cluster, c.role, c.hypervisor.as_ref())?;
+    let (hypervisor, ports) = place_apart(state, cluster, c)?;
     let placing = Placing { name: c.name.clone(), role: c.role, hypervisor, ports };
     place_node(state, &c.cluster, placing, context)
 }
 
-/// The first of these names that no node of the cluster has; none where all are taken.
+/// The level from which on a node does not come where an earlier one of its name left something.
+const APART: u16 = 4;
+
+/// The hypervisors on which something is left of an earlier node of that name.
+fn left_on<'a>(state: &'a State, cluster: &Cluster, name: &NodeName) -> Vec<&'a HypervisorName> {
+    if state.level() < APART {
+        return Vec::new();
+    }
+    let is_its = |left: &Orphan| left.cluster_uid == cluster.uid && left.node == *name;
+    let all = state.hypervisors.iter().filter(|(_, h)| h.orphans.iter().any(is_its));
+    all.map(|(hypervisor, _)| hypervisor).collect()
+}
+
+/// A place where nothing is left of an earlier node of that name: its directory would become this
+/// one's data.
+fn place_apart(
+    state: &State,
+    cluster: &Cluster,
+    c: &AddNodeV1,
+) -> Result<(HypervisorName, Vec<PortV1>), Rejection> {
+    let wanted = c.hypervisor.as_ref();
+    let found = place(state, &c.cluster, c.role, wanted)?;
+    let left = left_on(state, cluster, &c.name);
+    if !left.contains(&&found.0) {
+        return Ok(found);
+    }
+    let (cluster, node, hypervisor) = (c.cluster.clone(), c.name.clone(), found.0);
+    let refuse = |_| Rejection::NodeLeft { cluster, node, hypervisor };
+    place_except(state, &c.cluster, c.role, wanted, &left).map_err(refuse)
+}
+
+/// The first of these names that no node of the cluster has, and of which nothing is left on a
+/// hypervisor; none where all are taken.
 ///
 /// # Errors
 /// Where one cannot be a node's.
 pub(crate) fn free_name(
+    state: &State,
     cluster: &Cluster,
     mut names: impl Iterator<Item = String>,
 ) -> Result<Option<NodeName>, Rejection> {
+    let taken = |name: &NodeName| {
+        cluster.nodes.contains_key(name) || !left_on(state, cluster, name).is_empty()
+    };
     let free = |value: String| match value.parse::<NodeName>() {
-        Ok(name) if cluster.nodes.contains_key(&name) => None,
+        Ok(name) if taken(&name) => None,
         Ok(name) => Some(Ok(name)),
         Err(error) => {
             let problem = error.to_string();
@@ -85,9 +119,9 @@ pub(crate) fn place_node(
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Rejection> {
     let cluster = known(state, cluster_name)?;
-    if cluster.nodes.len() >= NODES {
+    if cluster.nodes.len() >= Limit::Nodes.bound() {
         let (field, value) = ("number of nodes", (cluster.nodes.len() + 1).to_string());
-        let problem = format!("a cluster has at most {NODES}: remove some first");
+        let problem = Limit::Nodes.problem().to_owned();
         return Err(Rejection::Limit { field, value, problem });
     }
     let Placing { name, role, hypervisor, ports } = placing;

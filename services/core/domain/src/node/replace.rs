@@ -5,7 +5,7 @@ use crate::decide::Context;
 use crate::guards::{next_generation, settled};
 use crate::node::commands::{Placing, free_name, place_node};
 use crate::node::default_components;
-use crate::placement::place_except;
+use crate::placement::{place, place_except};
 use crate::rejection::Rejection;
 use crate::state::State;
 use oi_events::{
@@ -61,7 +61,7 @@ fn replacement(
     }
     let (hypervisor, ports) = elsewhere(state, name, node.role, &node.hypervisor)?;
     let taken = || Rejection::NodeExists { cluster: name.clone(), node: old.clone() };
-    let new = free_name(cluster, next_names(old))?.ok_or_else(taken)?;
+    let new = free_name(state, cluster, next_names(old))?.ok_or_else(taken)?;
     Ok(Some(Placing { name: new, role: node.role, hypervisor, ports }))
 }
 
@@ -72,8 +72,7 @@ fn elsewhere(
     role: Role,
     here: &HypervisorName,
 ) -> Result<(HypervisorName, Vec<PortV1>), Rejection> {
-    place_except(state, cluster, role, None, Some(here))
-        .or_else(|_| place_except(state, cluster, role, None, None))
+    place_except(state, cluster, role, None, &[here]).or_else(|_| place(state, cluster, role, None))
 }
 
 /// No membership change is on its way, and a majority answers.

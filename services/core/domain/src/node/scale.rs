@@ -9,12 +9,10 @@ use crate::placement::place;
 use crate::rejection::Rejection;
 use crate::state::State;
 use oi_events::{
-    ClusterName, Component, ComponentsChangedV1, Event, NodeEvent, NodeName, Role, ScaleClusterV1,
+    ClusterName, Component, ComponentsChangedV1, Event, Limit, NodeEvent, NodeName, Role,
+    ScaleClusterV1,
 };
 use std::collections::BTreeSet;
-
-/// More than this is a slip of the pen.
-const MOST: u32 = 20;
 
 /// What each node is to run, members first; those without a place yet come last.
 type Layout = Vec<(Option<NodeName>, BTreeSet<Component>)>;
@@ -87,7 +85,10 @@ fn layout(current: &Layout, c: &ScaleClusterV1) -> Result<Layout, Rejection> {
     };
     let servers = match c.api_servers {
         None => count(current, Component::ApiServer),
-        Some(n) => usable("apiservers", n, MOST as usize, "it must be 1 to 20")?,
+        Some(n) => {
+            let most = Limit::ApiServers;
+            usable("apiservers", n, most.bound(), most.problem())?
+        }
     };
     grow(&mut layout, Component::ApiServer, servers, |_| true);
     while count(&layout, Component::ApiServer) < servers {
@@ -149,7 +150,7 @@ fn added(
     let role = Role::ApiServer;
     let (hypervisor, ports) = place(state, cluster, role, None)?;
     let names = (1..=u32::MAX).map(|n| format!("api-{n}"));
-    let name = free_name(known(state, cluster)?, names)?
+    let name = free_name(state, known(state, cluster)?, names)?
         .ok_or_else(|| Rejection::ClusterUnknown(cluster.clone()))?;
     let placing = Placing { name, role, hypervisor, ports };
     let name = placing.name.clone();

@@ -1,6 +1,7 @@
 //! What is known of a node.
 
 use crate::backup::RestoreStage;
+use crate::backup::jobs::owed_by_restore;
 use crate::cluster::{Cluster, ClusterPhase};
 use oi_events::{
     Component, Credential, Generation, HypervisorName, Issuer, JobKind, KubernetesVersion,
@@ -171,6 +172,14 @@ impl Cluster {
             // A restore begins a new membership, without a way back in a log below level 4.
             && self.restore.as_ref().is_none_or(|r| r.stage != RestoreStage::AtOnce)
             && !node.done.contains(&JobKind::LeaveCluster)
+    }
+
+    /// Whether nothing of a node runs, nor is to run before something else is decided or done.
+    pub fn is_at_rest(&self, name: &NodeName) -> bool {
+        let waits =
+            |n: &Node| self.hibernated || n.removing || owed_by_restore(self, name, n).is_some();
+        let stopped = self.nodes.get(name).filter(|n| n.done.contains(&JobKind::StopNode));
+        stopped.is_some_and(|n| waits(n))
     }
 
     /// Whether each node that is to stay, and that a restore does not do without, has all its

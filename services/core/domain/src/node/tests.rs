@@ -191,6 +191,61 @@ fn nodes_of_a_hypervisor_that_stays_away_get_a_new_place() {
     assert!(world.state.hypervisors[&name::<HypervisorName>(&away)].orphans.is_empty());
 }
 
+/// A world where cp-2 left something on a hypervisor that is back, with that hypervisor.
+fn with_orphan() -> (World, String) {
+    let mut world = three();
+    let away = place_of(&world, "cp-2");
+    world.run(seen(&away, false));
+    world.run(remove("test", "cp-2"));
+    settle(&mut world);
+    assert_eq!(names(&world), ["cp-1", "cp-3", "lb-1"]);
+    world.run(seen(&away, true));
+    (world, away)
+}
+
+#[test]
+fn a_node_does_not_come_where_an_earlier_one_of_its_name_left_something() {
+    let (mut world, back) = with_orphan();
+    let again = node("test", "cp-2", Role::ControlPlane);
+    let pinned = AddNodeV1 { hypervisor: Some(name(&back)), ..again.clone() };
+    world.clone().run(pinned.clone());
+    world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
+    let refused = world.decide(&world.envelope(pinned.clone())).unwrap_err();
+    assert_eq!(refused.code().as_str(), "hypervisor-has-orphans");
+    assert!(refused.to_string().contains(&format!("hypervisor {back} still has")), "{refused}");
+    let other = AddNodeV1 { name: name("cp-4"), ..pinned.clone() };
+    world.clone().run(other);
+    let mut elsewhere = world.clone();
+    elsewhere.run(again.clone());
+    assert_ne!(place_of(&elsewhere, "cp-2"), back, "it goes where nothing is left");
+    // Where it could go nowhere else, it is refused, too.
+    let mut nowhere = world.clone();
+    let others: Vec<HypervisorName> = world.state.hypervisors.keys().cloned().collect();
+    for other in others.into_iter().filter(|other| other.as_str() != back) {
+        nowhere.run(CordonHypervisorV1 { name: other, cordoned: true });
+    }
+    assert_eq!(nowhere.rejection(again), "hypervisor-has-orphans");
+    world.finish_all();
+    world.run(pinned);
+    assert_eq!(place_of(&world, "cp-2"), back, "once it is cleared");
+}
+
+#[test]
+fn what_takes_a_nodes_place_is_not_named_like_something_that_is_left() {
+    let mut world = three();
+    world.run(RaiseFeatureLevelV1 { level: FEATURE_LEVEL });
+    let replace = ReplaceNodeV1 { cluster: name("test"), name: name("cp-1") };
+    world.run(node("test", "cp-1-r2", Role::ControlPlane));
+    world.finish_all();
+    let away = place_of(&world, "cp-1-r2");
+    world.run(seen(&away, false));
+    world.run(remove("test", "cp-1-r2"));
+    settle(&mut world);
+    world.run(replace);
+    settle(&mut world);
+    assert_eq!(names(&world), ["cp-1-r3", "cp-2", "cp-3", "lb-1"]);
+}
+
 #[test]
 fn a_lost_majority_is_not_replaced() {
     let mut world = three();

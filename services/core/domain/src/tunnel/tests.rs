@@ -194,3 +194,20 @@ fn links_move_to_the_ingress_that_runs() {
     assert_ne!(before, after);
     assert!(world.owed().iter().any(|job| job.ends_with(".configure")), "all are told");
 }
+
+#[test]
+fn a_hub_takes_as_many_links_as_kubernetes_has_nodes() {
+    let mut world = world();
+    world.run(enable("10.254.0.0/16"));
+    let cluster = world.state.clusters.get_mut(&name::<ClusterName>("test")).unwrap();
+    let tunnel = std::sync::Arc::make_mut(cluster).tunnel.as_mut().unwrap();
+    for n in tunnel.peers.len()..4999 {
+        let address = Ipv4Addr::from_bits(Ipv4Addr::new(10, 254, 1, 0).to_bits() + n as u32);
+        let peer = Peer { public_key: None, address, since_ms: 0 };
+        tunnel.peers.insert(worker(&format!("of-before-{n}")), peer);
+    }
+    assert_eq!(kinds(&world.run(link("last", 1))), ["TunnelPeerAdded"]);
+    assert_eq!(world.run(link("too-many", 2)), [], "no more");
+    assert_eq!(kinds(&world.run(gone("last", 1))), ["TunnelPeerRemoved"]);
+    assert_eq!(kinds(&world.run(link("too-many", 2))), ["TunnelPeerAdded"], "there is room again");
+}

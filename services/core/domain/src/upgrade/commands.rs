@@ -70,8 +70,7 @@ fn change(state: &State, c: &ChangeUpgradeV1) -> Result<Vec<Event>, Rejection> {
         UpgradeChange::Resume => (false, upgrade.back),
         UpgradeChange::RollBack => (false, true),
     };
-    let safe = state.level() >= SAFE_UPGRADES;
-    if back && !upgrade.back && is_behind_all(cluster, upgrade, safe) {
+    if back && !upgrade.back && is_behind_all(cluster, upgrade) {
         return Err(Rejection::UpgradeImpossible {
             cluster: c.name.clone(),
             from: upgrade.to.clone(),
@@ -83,30 +82,19 @@ fn change(state: &State, c: &ChangeUpgradeV1) -> Result<Vec<Event>, Rejection> {
     if (paused, back) != (upgrade.paused, upgrade.back) {
         events.push(UpgradeChangedV1 { name: c.name.clone(), paused, back }.into());
     }
-    if c.change == UpgradeChange::RollBack && safe {
+    if c.change == UpgradeChange::RollBack && state.level() >= SAFE_UPGRADES {
         events.extend(begun_undone(cluster, &c.name, upgrade, next_generation(state)));
     }
     Ok(events)
 }
 
-/// Whether the older minor release is behind all API servers: once none of it is left, objects
-/// may be stored in forms that it cannot read. One that has not become ready proves nothing; once
-/// another component was replaced, all of them had.
-fn is_behind_all(cluster: &Cluster, upgrade: &Upgrade, unless_unready: bool) -> bool {
-    let servers = cluster.carriers(Component::ApiServer);
-    let mut versions = servers.iter().map(|(_, n)| n.versions.api_server.minor());
-    let are_first = || {
-        let others = ORDER.into_iter().filter(|c| *c != Component::ApiServer);
-        others
-            .flat_map(|c| {
-                cluster.carriers(c).into_iter().map(move |(_, n)| n.versions.of(c).clone())
-            })
-            .all(|version| version == upgrade.from)
-    };
-    let proves_nothing = || servers.iter().all(|(_, n)| !n.is_ready()) && are_first();
-    upgrade.to.minor() != upgrade.from.minor()
-        && !versions.any(|minor| minor == upgrade.from.minor())
-        && !(unless_unready && proves_nothing())
+/// Whether the older minor release is behind all API servers: once none of it is left, and one of
+/// the newer was ready, objects may be stored in forms that the older cannot read.
+fn is_behind_all(cluster: &Cluster, upgrade: &Upgrade) -> bool {
+    let (old, servers) = (upgrade.from.minor(), cluster.carriers(Component::ApiServer));
+    upgrade.served
+        && upgrade.to.minor() != old
+        && !servers.iter().any(|(_, n)| n.versions.api_server.minor() == old)
 }
 
 /// Of each node that is not ready, the component that was replaced last goes back at once: it may
@@ -143,7 +131,7 @@ pub(crate) fn images_missing(
     let upgrade = cluster.upgrade.as_ref()?;
     let hypervisor = cluster.nodes.get(node).and_then(|n| state.hypervisors.get(&n.hypervisor));
     let may_come = hypervisor.is_none_or(|h| h.is_away()) || tries < IMAGE_TRIES;
-    if may_come && !hopeless || upgrade.back || is_behind_all(cluster, upgrade, true) {
+    if may_come && !hopeless || upgrade.back || is_behind_all(cluster, upgrade) {
         return None;
     }
     Some(UpgradeChangedV1 { name: name.clone(), paused: false, back: true }.into())

@@ -4,7 +4,7 @@ use crate::feature_level::SAFE_UPGRADES;
 use crate::job::events::{forget_failures, forget_node_failures};
 use crate::state::State;
 use crate::upgrade::{Images, Upgrade};
-use oi_events::{ClusterName, JobKind, JobTarget, NodeName, UpgradeEvent};
+use oi_events::{ClusterName, Component, JobKind, JobTarget, NodeName, UpgradeEvent};
 use std::collections::BTreeSet;
 
 /// Folds an event into the state.
@@ -15,7 +15,8 @@ pub(crate) fn fold(state: &mut State, event: &UpgradeEvent) {
             let images = if safe { Images::On(BTreeSet::new()) } else { Images::NotWanted };
             if let Some(c) = state.cluster_mut(&e.name) {
                 let (from, to) = (e.from.clone(), e.to.clone());
-                c.upgrade = Some(Upgrade { from, to, paused: false, back: false, images });
+                let served = !safe;
+                c.upgrade = Some(Upgrade { from, to, paused: false, back: false, served, images });
             }
         }
         UpgradeEvent::UpgradeChanged(e) => {
@@ -60,6 +61,14 @@ pub(crate) fn images_found(state: &mut State, cluster: &ClusterName, node: &Node
     if let Some(Images::On(found)) = upgrade.map(|u| &mut u.images) {
         found.insert(node.clone());
     }
+}
+
+/// The components of a node run. An API server among them may store objects from here on.
+pub(crate) fn served(state: &mut State, cluster: &ClusterName, node: &NodeName) {
+    let Some(c) = state.cluster_mut(cluster) else { return };
+    let (Some(upgrade), Some(n)) = (&mut c.upgrade, c.nodes.get(node)) else { return };
+    let has_one = n.components.contains(&Component::ApiServer);
+    upgrade.served |= has_one && n.versions.api_server == upgrade.to;
 }
 
 /// What happened, in a line for people.

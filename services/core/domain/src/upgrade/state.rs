@@ -16,6 +16,9 @@ pub struct Upgrade {
     pub paused: bool,
     /// It goes back to where it came from.
     pub back: bool,
+    /// An API server of `to` may have been ready: objects may be stored in its form. Of an upgrade
+    /// that began below level 4 nothing else is known.
+    pub served: bool,
     /// The nodes on whose hypervisors the images are still to be looked for, before the first
     /// component is replaced.
     pub images: Images,

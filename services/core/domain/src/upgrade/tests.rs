@@ -1,9 +1,9 @@
 //! Upgrades: their order, their pauses, the way back.
 #![allow(clippy::unwrap_used)]
 
-use crate::FEATURE_LEVEL;
 use crate::support::*;
 use crate::tests::scenario::*;
+use crate::{FEATURE_LEVEL, due};
 use oi_events::*;
 
 /// `component@node` in the order in which they are replaced.
@@ -191,6 +191,29 @@ fn a_minor_upgrade_whose_api_server_was_ready_does_not_go_back_because_of_anothe
     assert!(!world.node("test", "cp-1").is_ready());
     let back = ChangeUpgradeV1 { name: name("test"), change: UpgradeChange::RollBack };
     assert_eq!(world.rejection(back), "upgrade-impossible");
+}
+
+#[test]
+fn a_minor_upgrade_whose_api_server_was_ready_does_not_go_back_because_of_a_renewal() {
+    let mut world = World::with_hypervisors();
+    world.run(cluster_of("test", "v1.35.4"));
+    world.run(node("test", "cp-1", Role::ControlPlane));
+    world.run(node("test", "lb-1", Role::ControlPlaneIngress));
+    world.finish_all();
+    let mut world = safe(world);
+    world.run(upgrade("v1.36.3"));
+    let images = world.owed().remove(0);
+    world.succeed(&images);
+    let change = |change| ChangeUpgradeV1 { name: name("test"), change };
+    world.run(change(UpgradeChange::Pause));
+    let api_server = world.owed().remove(0);
+    world.succeed(&api_server);
+    world.now_ms = world.node("test", "cp-1").renew_at_ms["apiserver"];
+    for renewal in due(&world.state, world.now_ms) {
+        world.run(renewal);
+    }
+    assert!(!world.node("test", "cp-1").is_ready());
+    assert_eq!(world.rejection(change(UpgradeChange::RollBack)), "upgrade-impossible");
 }
 
 #[test]

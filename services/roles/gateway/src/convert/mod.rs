@@ -17,7 +17,7 @@ mod upgrade;
 
 use crate::rejected::Rejected;
 use oi_clock::now_ms;
-use oi_events::{Command, CommandEnvelope, CommandId};
+use oi_events::{Command, CommandEnvelope, CommandId, Limit};
 use oi_proto::v1::{self, submit_request::Command as Asked};
 use std::fmt::Display;
 use std::str::FromStr;
@@ -49,19 +49,18 @@ fn count(all: usize) -> u32 {
 }
 
 fn port(field: &str, value: u32) -> Result<u16, Rejected> {
-    u16::try_from(value).map_err(|_| Rejected::field(field, format!("{value} is not a port")))
+    let none = |_| Rejected::field(field, format!("{value} is not a port: use 1 to 65535"));
+    u16::try_from(value).map_err(none)
 }
 
 /// Who asks: something that can stand in a header and is not endless.
 pub fn actor(text: &str) -> Result<String, Rejected> {
-    let fits = (1..=200).contains(&text.len()) && !text.chars().any(char::is_control);
+    let fits =
+        (1..=Limit::Actor.bound()).contains(&text.len()) && !text.chars().any(char::is_control);
     if fits && !text.starts_with("system:") {
         return Ok(text.to_owned());
     }
-    Err(Rejected::field(
-        "actor",
-        "say who asks, in 1 to 200 characters without line breaks; system: is reserved",
-    ))
+    Err(Rejected::field("actor", Limit::Actor.problem()))
 }
 
 /// A request of which it is only asked what it would do.
@@ -74,8 +73,8 @@ pub fn planned(request: v1::SubmitRequest) -> Result<CommandEnvelope, Rejected> 
     })
 }
 
-/// By how much a sender's clock may be ahead, milliseconds.
-const AHEAD_MS: u64 = 300_000;
+/// By how much a sender's clock may be ahead.
+const AHEAD_MS: u64 = Limit::ClockAhead.bound() as u64 * 1000;
 
 /// When a command was first sent, Unix milliseconds: what was decided long ago under its id is
 /// no longer remembered, so that a command which may be as old as that is refused.
@@ -97,7 +96,10 @@ fn issued_at(id: CommandId, told_ms: u64, now_ms: u64) -> Result<u64, Rejected> 
         let ahead = first.saturating_sub(now_ms) / 1000;
         return Err(Rejected::field(
             if of_id == Some(first) { "command_id" } else { "issued_at_ms" },
-            format!("is of a clock that is {ahead} s ahead of this server's: set it right"),
+            format!(
+                "is of a clock that is {ahead} s ahead of this server's: {}",
+                Limit::ClockAhead.problem()
+            ),
         ));
     }
     Ok(first.min(now_ms))

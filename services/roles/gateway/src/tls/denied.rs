@@ -43,13 +43,21 @@ pub struct Denied(BTreeSet<String>);
 /// What a line names; none if it is malformed. `openssl x509 -noout -serial` and `-fingerprint
 /// -sha256` print such lines.
 fn entry(line: &str) -> Option<String> {
-    let value = line.rsplit_once('=').map_or(line, |(_, value)| value);
+    let (label, value) = match line.rsplit_once('=') {
+        Some((label, value)) => (label.trim().to_ascii_lowercase(), value.trim()),
+        None => (String::new(), line),
+    };
     let digits: String = value.chars().filter(|c| *c != ':').collect();
     let digits = digits.to_ascii_lowercase();
     let hexadecimal = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_hexdigit());
     match digits.len() {
-        FINGERPRINT if hexadecimal => Some(digits),
-        1..=LONGEST_SERIAL if hexadecimal => Some(serial(&digits)),
+        FINGERPRINT if hexadecimal && (label.is_empty() || label.starts_with("sha256")) => {
+            Some(digits)
+        }
+        // A SHA-1 fingerprint has as many digits as the longest serial number.
+        1..=LONGEST_SERIAL if hexadecimal && (label.is_empty() || label == "serial") => {
+            Some(serial(&digits))
+        }
         _ => None,
     }
 }
@@ -65,22 +73,41 @@ impl Denied {
     /// # Errors
     /// Where it cannot be read, or a line is malformed.
     pub fn read(path: &Path) -> Result<Denied, DeniedError> {
+        let mut denied = Denied::default();
+        denied.read_again(path)?;
+        Ok(denied)
+    }
+
+    /// Takes what the file says now. Where some of it makes no sense, the rest is denied, and
+    /// what was denied before.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or a line is malformed.
+    pub fn read_again(&mut self, path: &Path) -> Result<(), DeniedError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| DeniedError::Read { path: path.to_owned(), source })?;
-        let mut denied = BTreeSet::new();
-        for (number, line) in (1..).zip(text.lines()) {
-            let line_text = line.split('#').next().unwrap_or_default().trim();
-            if line_text.is_empty() {
-                continue;
+        let (mut entries, mut malformed) = (BTreeSet::new(), None);
+        for (line, text) in (1..).zip(text.lines()) {
+            let text = text.split('#').next().unwrap_or_default().trim();
+            match entry(text) {
+                Some(entry) => drop(entries.insert(entry)),
+                None if text.is_empty() => {}
+                None => {
+                    let (path, text) = (path.to_owned(), text.to_owned());
+                    malformed.get_or_insert(DeniedError::Line { path, line, text });
+                }
             }
-            let malformed = || DeniedError::Line {
-                path: path.to_owned(),
-                line: number,
-                text: line_text.to_owned(),
-            };
-            denied.insert(entry(line_text).ok_or_else(malformed)?);
         }
-        Ok(Denied(denied))
+        match malformed {
+            None => {
+                self.0 = entries;
+                Ok(())
+            }
+            Some(error) => {
+                self.0.append(&mut entries);
+                Err(error)
+            }
+        }
     }
 
     /// Whether a certificate is on the list.
@@ -115,6 +142,7 @@ mod tests {
                 Some(fingerprint.replace(':', "").to_lowercase()),
             ),
             ("alice", None),
+            (&format!("SHA1 Fingerprint={}", "AB:".repeat(19) + "CD"), None),
             ("serial=", None),
             (&"a".repeat(50), None),
         ] {

@@ -11,11 +11,14 @@ pub use connection::Connection;
 pub use denied::DeniedError;
 
 use denied::Denied;
+use prometheus::IntGauge;
 use rustls::RootCertStore;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ServerConfig, WebPkiClientVerifier};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -29,6 +32,9 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Whoever does not finish the handshake by then is dropped.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 const BACKLOG: usize = 64;
+
+/// When a file was changed, its inode and its length.
+type Stamp = (SystemTime, u64, u64);
 
 /// What is spoken over TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,8 +99,8 @@ impl TlsFiles {
         CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(pem)
     }
 
-    /// Whom to let in.
-    fn load_trust(&self) -> Result<Trust, TlsError> {
+    /// What verifies clients' certificates.
+    fn load_authorities(&self) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
         let authority = |e: Box<dyn std::error::Error + Send + Sync>| TlsError::Ca {
             path: self.client_ca.clone(),
             source: e,
@@ -104,9 +110,14 @@ impl TlsFiles {
             roots.add(certificate).map_err(|e| authority(e.into()))?;
         }
         let provider = Arc::new(default_provider());
-        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
+        WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
             .build()
-            .map_err(|e| authority(e.into()))?;
+            .map_err(|e| authority(e.into()))
+    }
+
+    /// Whom to let in.
+    fn load_trust(&self) -> Result<Trust, TlsError> {
+        let verifier = self.load_authorities()?;
         let denied = self.denied.as_deref().map(Denied::read).transpose()?.unwrap_or_default();
         Ok(Trust { verifier, denied })
     }
@@ -123,7 +134,7 @@ impl TlsFiles {
         let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(unusable)?
-            .with_client_cert_verifier(trust.verifier.clone())
+            .with_client_cert_verifier(Arc::new(trust.clone()))
             .with_single_cert(Self::certificates(&self.certificate)?, key)
             .map_err(unusable)?;
         config.alpn_protocols = match protocol {
@@ -133,11 +144,24 @@ impl TlsFiles {
         Ok(Arc::new(config))
     }
 
-    /// When each file was changed; none where it cannot be looked at: loading it says why.
-    fn changed(&self) -> Vec<Option<SystemTime>> {
+    /// Whether they make sense.
+    ///
+    /// # Errors
+    /// Where they do not.
+    pub fn check(&self) -> Result<(), TlsError> {
+        self.load_server(&self.load_trust()?, Protocol::Http2).map(drop)
+    }
+
+    /// What tells that a file was changed; none where it cannot be looked at: loading it says why.
+    /// Its time alone does not: two changes in a row may have the same.
+    fn changed(&self) -> Vec<Option<Stamp>> {
         let at = |path: &PathBuf| {
-            let Ok(at) = std::fs::metadata(path).and_then(|m| m.modified()) else { return None };
-            Some(at)
+            let Ok(stamp) =
+                std::fs::metadata(path).and_then(|m| Ok((m.modified()?, m.ino(), m.len())))
+            else {
+                return None;
+            };
+            Some(stamp)
         };
         let files = [&self.certificate, &self.key, &self.client_ca].into_iter();
         files.chain(&self.denied).map(at).collect()
@@ -148,33 +172,47 @@ impl TlsFiles {
 #[derive(Clone)]
 pub struct Tls {
     files: TlsFiles,
-    /// When the files were changed that were read first.
-    read: Vec<Option<SystemTime>>,
+    /// The files that were read first.
+    read: Vec<Option<Stamp>>,
     protocol: Protocol,
     server: Arc<watch::Sender<Arc<ServerConfig>>>,
     trust: Arc<watch::Sender<Trust>>,
+    unusable: IntGauge,
 }
 
 impl Tls {
-    /// Reads the files.
+    /// Reads the files. `unusable` is 1 while one of them has changed and makes no sense.
     ///
     /// # Errors
     /// Where they make no sense.
-    pub fn load(files: TlsFiles, protocol: Protocol) -> Result<Tls, TlsError> {
+    pub fn load(files: TlsFiles, protocol: Protocol, unusable: IntGauge) -> Result<Tls, TlsError> {
         let read = files.changed();
         let trust = files.load_trust()?;
         let server = files.load_server(&trust, protocol)?;
         let (server, trust) = (watch::Sender::new(server), watch::Sender::new(trust));
-        Ok(Tls { files, read, protocol, server: Arc::new(server), trust: Arc::new(trust) })
+        let (server, trust) = (Arc::new(server), Arc::new(trust));
+        Ok(Tls { files, read, protocol, server, trust, unusable })
     }
 
-    /// Reads the files again. Who is denied counts also where the server's own certificate is
-    /// of no use.
-    fn load_again(&self) -> Result<(), TlsError> {
-        let trust = self.files.load_trust()?;
+    /// Reads the files again. Each counts for itself: what is withdrawn by one of them ends, also
+    /// where another one makes no sense.
+    fn load_again(&self) -> Vec<TlsError> {
+        let (mut trust, mut errors) = (self.trust.borrow().clone(), Vec::new());
+        match self.files.load_authorities() {
+            Ok(verifier) => trust.verifier = verifier,
+            Err(error) => errors.push(error),
+        }
+        if let Some(path) = &self.files.denied
+            && let Err(error) = trust.denied.read_again(path)
+        {
+            errors.push(error.into());
+        }
         self.trust.send_replace(trust.clone());
-        self.server.send_replace(self.files.load_server(&trust, self.protocol)?);
-        Ok(())
+        match self.files.load_server(&trust, self.protocol) {
+            Ok(server) => drop(self.server.send_replace(server)),
+            Err(error) => errors.push(error),
+        }
+        errors
     }
 
     /// Reads the files again when they change, without end. What makes no sense is left
@@ -187,15 +225,15 @@ impl Tls {
             if now == seen {
                 continue;
             }
-            match self.load_again() {
-                Ok(()) => {
-                    tracing::info!("TLS files read again");
-                    seen = now;
-                }
-                Err(error) => tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "TLS files changed, and are of no use yet"
-                ),
+            let errors = self.load_again();
+            self.unusable.set((!errors.is_empty()).into());
+            if errors.is_empty() {
+                tracing::info!("TLS files read again");
+                seen = now;
+            }
+            for error in &errors {
+                let error = error as &dyn std::error::Error;
+                tracing::warn!(error, "a TLS file changed, and is of no use yet");
             }
         }
     }

@@ -17,6 +17,7 @@ const DAY: u64 = 24 * 3600 * 1000;
 const SOON: Duration = Duration::from_secs(10);
 
 struct Setup {
+    unusable: IntGauge,
     dir: TempDir,
     ca: Material,
     address: std::net::SocketAddr,
@@ -51,7 +52,9 @@ async fn setup() -> Setup {
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let mut connections = Tls::load(files, Protocol::Http2).unwrap().accept(listener);
+    let unusable = IntGauge::new("unusable", "Files.").unwrap();
+    let tls = Tls::load(files, Protocol::Http2, unusable.clone()).unwrap();
+    let mut connections = tls.accept(listener);
     tokio::spawn(async move {
         while let Some(Ok(connection)) = connections.recv().await {
             tokio::spawn(async move {
@@ -60,7 +63,7 @@ async fn setup() -> Setup {
             });
         }
     });
-    Setup { dir, ca, address }
+    Setup { unusable, dir, ca, address }
 }
 
 impl Setup {
@@ -152,4 +155,47 @@ async fn an_open_connection_ends_when_its_authority_is_taken_away() {
     let other = new_ca("other", now_ms(), DAY).unwrap();
     write(&setup.dir.path().join("ca.crt"), &certificate_pem(&other.certificate));
     assert!(is_cut(&mut open).await);
+}
+
+#[tokio::test]
+async fn a_malformed_line_of_the_deny_list_stops_no_other_withdrawal() {
+    let setup = setup().await;
+    let denied = setup.dir.path().join("denied");
+    let (first, second, third) = (setup.client(DAY), setup.client(DAY), setup.client(DAY));
+    write(&denied, &first.serial_hex);
+    tokio::time::sleep(LOOK * 2).await;
+    let mut open = setup.connect(&second).await.unwrap();
+    let mut stays = setup.connect(&third).await.unwrap();
+    assert!(echoes(&mut open).await && echoes(&mut stays).await);
+    assert_eq!(setup.unusable.get(), 0);
+    // The line of the first is lost meanwhile: it is not let in again by a mistake.
+    write(&denied, &format!("alice\n{}\n", second.serial_hex));
+    assert!(is_cut(&mut open).await, "the line after the malformed one counts");
+    assert_eq!(setup.unusable.get(), 1);
+    let anew = setup.connect(&first).await;
+    assert!(anew.is_err() || is_cut(&mut anew.unwrap()).await, "what was denied stays so");
+    assert!(echoes(&mut stays).await);
+    // An authority is taken away while the list makes no sense.
+    let other = new_ca("other", now_ms(), DAY).unwrap();
+    write(&setup.dir.path().join("ca.crt"), &certificate_pem(&other.certificate));
+    assert!(is_cut(&mut stays).await);
+    write(&denied, "");
+    tokio::time::sleep(LOOK * 2).await;
+    assert_eq!(setup.unusable.get(), 0);
+}
+
+#[tokio::test]
+async fn who_is_denied_is_told_that_the_certificate_is_revoked() {
+    let setup = setup().await;
+    let client = setup.client(DAY);
+    write(&setup.dir.path().join("denied"), &client.serial_hex);
+    tokio::time::sleep(LOOK * 2).await;
+    let error = match setup.connect(&client).await {
+        Err(error) => error,
+        // TLS 1.3: the client learns after its handshake.
+        Ok(mut stream) => tokio::time::timeout(SOON, stream.read_u8()).await.unwrap().unwrap_err(),
+    };
+    let told = error.get_ref().unwrap().downcast_ref::<rustls::Error>();
+    let revoked = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRevoked);
+    assert_eq!(told, Some(&revoked));
 }

@@ -2,8 +2,10 @@
 
 use super::denied::Denied;
 use oi_clock::now_ms;
+use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::server::danger::ClientCertVerifier;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, SignatureScheme};
 use std::sync::Arc;
 use std::time::Duration;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -22,23 +24,67 @@ pub enum Untrusted {
     Absent,
 }
 
-/// Trusted authorities, and what is withdrawn of what they signed.
+/// Trusted authorities, and what is withdrawn of what they signed. In a handshake, a client hears
+/// that its certificate is revoked.
 #[derive(Debug, Clone)]
 pub struct Trust {
     pub verifier: Arc<dyn ClientCertVerifier>,
     pub denied: Denied,
 }
 
+impl ClientCertVerifier for Trust {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.verifier.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        let verified = self.verifier.verify_client_cert(leaf, between, now)?;
+        if [leaf].into_iter().chain(between).any(|c| self.denied.has(c)) {
+            return Err(CertificateError::Revoked.into());
+        }
+        Ok(verified)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
 impl Trust {
-    /// Checks a client's certificates as a handshake does, and whether one of them is denied.
+    /// Checks a client's certificates as a handshake does.
     pub fn check(&self, certificates: &[CertificateDer<'_>]) -> Result<(), Untrusted> {
         let (leaf, between) = certificates.split_first().ok_or(Untrusted::Absent)?;
         let now = UnixTime::since_unix_epoch(Duration::from_millis(now_ms()));
-        self.verifier.verify_client_cert(leaf, between, now).map_err(Untrusted::Invalid)?;
-        if certificates.iter().any(|c| self.denied.has(c)) {
-            return Err(Untrusted::Denied);
+        match self.verify_client_cert(leaf, between, now) {
+            Ok(_) => Ok(()),
+            Err(rustls::Error::InvalidCertificate(CertificateError::Revoked)) => {
+                Err(Untrusted::Denied)
+            }
+            Err(error) => Err(Untrusted::Invalid(error)),
         }
-        Ok(())
     }
 }
 

@@ -1,11 +1,11 @@
 //! What administrators of a cluster may do. Kubeconfigs name a group as kubeadm does, and a binding
-//! in the cluster gives it all rights there: who manages the cluster can take it away, unlike the rights
-//! of `system:masters`.
+//! in the cluster gives it all rights there. It is made once: who manages the cluster can take it away, unlike
+//! the rights of `system:masters`.
 
 use super::api::{ClusterApi, api_at, only};
 use super::object::Object;
 use super::reconciler::RETRY;
-use crate::place::NodeSession;
+use crate::place::{NodeSession, Request};
 use crate::steps::{StepError, Steps};
 use futures::StreamExt;
 use oi_domain::ClusterPhase;
@@ -14,6 +14,9 @@ use serde_json::json;
 
 /// The group, and the binding.
 const ADMINISTRATORS: &str = "kubeadm:cluster-admins";
+/// The ConfigMap that records in the cluster that it was bound: a backup brings back both, or neither.
+const RECORD: &str = "oi-administrators";
+const BOUND: &str = "bound";
 /// So many clusters are asked at a time.
 const AT_ONCE: usize = 16;
 
@@ -29,25 +32,53 @@ fn binding() -> Object {
     }))
 }
 
-async fn bind(api: &ClusterApi) -> Result<(), StepError> {
-    let binding = binding();
-    let reply = only(api.call(binding.apply().into_iter().collect()).await?)?;
-    if reply.is_success() {
+fn record() -> Object {
+    Object(json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": RECORD, "namespace": "kube-system"},
+        "data": {ADMINISTRATORS.replace(':', "."): BOUND},
+    }))
+}
+
+async fn is_bound(api: &ClusterApi) -> Result<bool, StepError> {
+    let record = record();
+    let reply = only(api.call(record.path().map(Request::get).into_iter().collect()).await?)?;
+    if reply.status == 404 {
+        return Ok(false);
+    }
+    Ok(reply.object()?["data"] == record.0["data"])
+}
+
+/// Binds them, unless that was done before: whoever deletes the binding takes the rights away for
+/// good.
+async fn bind_once(api: &ClusterApi) -> Result<(), StepError> {
+    if is_bound(api).await? {
         return Ok(());
     }
-    let (status, message) = (reply.status, reply.message());
-    Err(StepError::Object { title: binding.title(), status, message })
+    // In this order: one that is cut off in between is done again.
+    for object in [binding(), record()] {
+        let reply = only(api.call(object.apply().into_iter().collect()).await?)?;
+        if !reply.is_success() {
+            let (status, message) = (reply.status, reply.message());
+            return Err(StepError::Object { title: object.title(), status, message });
+        }
+    }
+    Ok(())
 }
 
 impl Steps {
-    /// Gives administrators their rights, through an API server that is ready. What somebody has
-    /// put into a cluster that was ready before, a webhook for example, fails nothing here.
+    /// Gives administrators of a new cluster their rights, through an API server that is ready.
+    /// What a backup has brought into it, a webhook for example, fails nothing here.
     pub async fn bind_administrators(&self, session: &NodeSession) -> Result<(), StepError> {
         let cluster = &session.ctx.cluster;
+        if cluster.phase != ClusterPhase::Creating {
+            return Ok(());
+        }
         let address = session.ctx.address(PortUse::ApiServer)?;
         let api = api_at(session.place.clone(), address, cluster, &session.key)?;
-        match bind(&api).await {
-            Err(error) if cluster.phase == ClusterPhase::Ready => {
+        match bind_once(&api).await {
+            Err(error) if cluster.is_of_backup() => {
                 let cluster = &session.ctx.cluster_name;
                 tracing::warn!(%cluster, error = chain(&error), "administrators not bound");
                 Ok(())
@@ -56,10 +87,12 @@ impl Steps {
         }
     }
 
-    /// The same for all clusters that are there: another release may not have done it.
+    /// The same for clusters that an earlier release made, which did not do it.
     pub async fn bind_all_administrators(&self) {
         let all = |s: &oi_domain::State| {
-            s.clusters.iter().map(|(name, c)| (name.clone(), c.uid)).collect::<Vec<_>>()
+            // Those that were made at a level that only this release knows are bound as they are made.
+            let earlier = s.clusters.iter().filter(|(_, c)| !c.named_peers);
+            earlier.map(|(name, c)| (name.clone(), c.uid)).collect::<Vec<_>>()
         };
         let mut unbound = self.view.read(all);
         while !unbound.is_empty() {
@@ -80,7 +113,7 @@ impl Steps {
         if !cluster.answers() {
             return false;
         }
-        let bound = async { bind(&self.api(&cluster).await?).await };
+        let bound = async { bind_once(&self.api(&cluster).await?).await };
         let Err(error) = bound.await else { return true };
         tracing::debug!(cluster = %name, error = chain(&error), "administrators not bound yet");
         false

@@ -2,14 +2,15 @@
 //! server: a worker need not reach API servers itself.
 
 use super::cluster_context::ca_bundle;
-use crate::place::{ApiIdentity, ApiServer, KubeError, Place, Reply, Request, Verb, items};
+use super::pages::{Page, Pages};
+use crate::place::{ApiIdentity, ApiServer, KubeError, Place, Reply, Request, Verb};
 use crate::steps::{StepError, Steps};
 use oi_clock::{millis, now_ms};
 use oi_domain::{Cluster, Hypervisor, Node};
 use oi_events::{Component, NodeName, PortUse};
 use oi_keyring::Keyring;
 use oi_pki::{DataKey, LeafProfile, certificate_pem, private_key_pem};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +22,12 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// How long one watch lasts, and how much longer its answer may take.
 const WATCH: Duration = Duration::from_secs(50);
 const WATCH_SLACK: Duration = Duration::from_secs(10);
-/// The number of Nodes in one answer: each has some 10 KiB.
-const PAGE: usize = 200;
+/// The number of objects in one answer: a Node has some 10 KiB.
+pub const PAGE: usize = 200;
+/// The label of Nodes whose machines have left.
+pub const LEFT: &str = "oi/left";
+/// The number of requests that are sent at a time: more do not fit into a command.
+const BATCH: usize = 200;
 
 /// A way to a cluster's API.
 #[derive(Clone)]
@@ -34,10 +39,13 @@ pub struct ClusterApi {
 impl ClusterApi {
     /// Sends requests; the replies come in the same order.
     pub async fn call(&self, requests: Vec<Request>) -> Result<Vec<Reply>, StepError> {
-        if requests.is_empty() {
-            return Ok(Vec::new());
+        let (mut replies, mut rest) = (Vec::new(), requests);
+        while !rest.is_empty() {
+            let later = rest.split_off(rest.len().min(BATCH));
+            replies.extend(self.place.kube(&self.server, rest).await?);
+            rest = later;
         }
-        Ok(self.place.kube(&self.server, requests).await?)
+        Ok(replies)
     }
 
     /// Gets an object or a list.
@@ -56,24 +64,51 @@ impl ClusterApi {
         Ok(())
     }
 
-    /// All Nodes of the cluster.
-    pub async fn nodes(&self) -> Result<Vec<Value>, StepError> {
-        let (mut all, mut next) = (Vec::new(), String::new());
-        loop {
-            let list = self.get(&format!("/api/v1/nodes?limit={PAGE}&continue={next}")).await?;
-            all.extend_from_slice(items(&list)?);
-            match list["metadata"]["continue"].as_str() {
-                Some(token) if !token.is_empty() => next = token.to_owned(),
-                _ => return Ok(all),
-            }
+    /// Sends requests, and reads whole lists. The first pages come in one answer with the rest.
+    pub async fn read(
+        &self,
+        mut requests: Vec<Request>,
+        mut lists: Vec<Pages>,
+    ) -> Result<(Vec<Reply>, Vec<Vec<Value>>), StepError> {
+        let singles = requests.len();
+        requests.extend(lists.iter().filter_map(Pages::request));
+        let mut replies = self.call(requests).await?;
+        if replies.len() != singles + lists.len() {
+            return Err(StepError::NoAnswer);
         }
+        let mut all = Vec::new();
+        for (pages, first) in lists.iter_mut().zip(replies.split_off(singles)) {
+            let mut items = pages.take(&first)?.map(|page| page.items).unwrap_or_default();
+            while let Some(page) = self.page(pages).await? {
+                items.extend(page.items);
+            }
+            all.push(items);
+        }
+        Ok((replies, all))
     }
 
-    /// Waits until something in a list changes, or for as long as one watch lasts.
-    pub async fn wait_for_change(&self, path: &str, list: &Value) -> Result<(), StepError> {
-        let since = list["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+    /// The next page of a list; none after the last one.
+    pub async fn page(&self, pages: &mut Pages) -> Result<Option<Page>, StepError> {
+        while let Some(request) = pages.request() {
+            let reply = only(self.call(vec![request]).await?)?;
+            if let Some(page) = pages.take(&reply)? {
+                return Ok(Some(page));
+            }
+        }
+        Ok(None)
+    }
+
+    /// All Nodes of the cluster: names, whether their machines have left, and addresses.
+    pub async fn nodes(&self) -> Result<Vec<Value>, StepError> {
+        let pages = Pages::new("/api/v1/nodes", PAGE, slim_node);
+        let (_, mut lists) = self.read(Vec::new(), vec![pages]).await?;
+        Ok(lists.pop().unwrap_or_default())
+    }
+
+    /// Waits until something in a list changes after a version, or for as long as one watch lasts.
+    pub async fn wait_for_change(&self, path: &str, version: &str) -> Result<(), StepError> {
         let seconds = WATCH.as_secs();
-        let path = format!("{path}&watch=1&resourceVersion={since}&timeoutSeconds={seconds}");
+        let path = format!("{path}&watch=1&resourceVersion={version}&timeoutSeconds={seconds}");
         let watch = Request { verb: Verb::First, path, body: Vec::new() };
         let reply = only(self.with_limit(WATCH + WATCH_SLACK).call(vec![watch]).await?)?;
         if !reply.is_success() {
@@ -87,6 +122,23 @@ impl ClusterApi {
         let server = ApiServer { limit_ms: millis(limit), ..self.server.clone() };
         ClusterApi { place: self.place.clone(), server }
     }
+}
+
+/// A machine may write much into its own Node.
+fn slim_node(node: Value) -> Option<Value> {
+    let metadata = &node["metadata"];
+    let mut kept = json!({
+        "metadata": {
+            "name": metadata["name"], "creationTimestamp": metadata["creationTimestamp"],
+            "labels": {},
+        },
+        "spec": {"podCIDRs": node["spec"]["podCIDRs"]},
+        "status": {"addresses": node["status"]["addresses"]},
+    });
+    if let Some(left) = metadata["labels"].get(LEFT) {
+        kept["metadata"]["labels"][LEFT] = left.clone();
+    }
+    Some(kept)
 }
 
 /// The reply to a single request.

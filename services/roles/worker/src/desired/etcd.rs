@@ -32,16 +32,31 @@ pub fn client_flags() -> [String; 4] {
 
 /// The directory of the member's certificates on the hypervisor.
 pub fn pki_dir(ctx: &NodeContext) -> String {
-    format!("{}/etcd/pki", ctx.dir())
+    format!("{}/pki", dir(ctx))
 }
 
 fn data_dir(ctx: &NodeContext) -> String {
-    format!("{}/etcd/data", ctx.dir())
+    format!("{}/data", dir(ctx))
 }
 
 /// A file in the member's data directory: its path on the hypervisor, and in the container.
 pub fn data_file(ctx: &NodeContext, name: &str) -> (String, String) {
     (format!("{}/{name}", data_dir(ctx)), format!("{DATA}/{name}"))
+}
+
+/// How names of snapshots end, before and after they are whole. Backups put them beside a member's
+/// data for a moment.
+pub const SNAPSHOTS: [&str; 2] = [".snapshot", ".snapshot.part"];
+
+/// Where backups put them.
+pub fn snapshots_dir(ctx: &NodeContext) -> String {
+    data_dir(ctx)
+}
+
+/// Members of two clusters never take each other for their own, and neither do those of before and
+/// after a restore, which has another token.
+fn first_token(ctx: &NodeContext) -> String {
+    format!("{}-first", ctx.cluster.uid)
 }
 
 /// How a member finds the others at its first start. Later its own data says so.
@@ -117,7 +132,7 @@ pub fn restored_data(ctx: &NodeContext, restore: &Restore) -> RestoredData {
         data: data_dir(ctx),
         staged: format!("{}/{}", restores_dir(ctx), restore.generation),
         before: format!("{}/{}", before_dir(ctx), restore.kept()),
-        mark: format!("{}/etcd/restored", ctx.dir()),
+        mark: format!("{}/restored", dir(ctx)),
     }
 }
 
@@ -133,12 +148,16 @@ pub fn without_restores(ctx: &NodeContext) -> [FileOp; 2] {
     [restores_dir(ctx), before_dir(ctx)].map(|path| FileOp::RemoveUntil { path, generation })
 }
 
+fn dir(ctx: &NodeContext) -> String {
+    format!("{}/{}", ctx.dir(), names::ETCD)
+}
+
 fn restores_dir(ctx: &NodeContext) -> String {
-    format!("{}/etcd/restores", ctx.dir())
+    format!("{}/restores", dir(ctx))
 }
 
 fn before_dir(ctx: &NodeContext) -> String {
-    format!("{}/etcd/before", ctx.dir())
+    format!("{}/before", dir(ctx))
 }
 
 /// The etcd endpoints of the node's API server: the member beside it, or else all members.
@@ -177,6 +196,7 @@ pub fn pod(
         first_start_env: BTreeMap::from([
             ("ETCD_INITIAL_CLUSTER".to_owned(), joining.initial_cluster.clone()),
             ("ETCD_INITIAL_CLUSTER_STATE".to_owned(), joining.state.to_owned()),
+            ("ETCD_INITIAL_CLUSTER_TOKEN".to_owned(), first_token(ctx)),
         ]),
         mounts: vec![Mount::read_only(pki_dir(ctx), PKI), Mount::writable(data_dir(ctx), DATA)],
         files_hash,

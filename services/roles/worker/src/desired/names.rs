@@ -30,6 +30,22 @@ pub fn cluster_dir(h: &Hypervisor, cluster: ClusterUid) -> String {
     format!("{}/clusters/{cluster}", h.spec.data_dir.trim_end_matches('/'))
 }
 
+/// The directory, in a node's own, of its etcd member.
+pub const ETCD: &str = "etcd";
+
+/// The directory, in a node's own, of its API server's audit log.
+pub const AUDIT: &str = "audit";
+
+/// The directory of the audit logs that nodes have left on a hypervisor.
+pub fn kept_audits_dir(h: &Hypervisor) -> String {
+    format!("{}/{AUDIT}", h.spec.data_dir.trim_end_matches('/'))
+}
+
+/// That of one cluster.
+pub fn kept_audits_of(h: &Hypervisor, cluster: ClusterUid) -> String {
+    format!("{}/{cluster}", kept_audits_dir(h))
+}
+
 /// The directory of the shared ports of a hypervisor.
 pub fn shared_ports_dir(h: &Hypervisor) -> String {
     format!("{}/passthrough", h.spec.data_dir.trim_end_matches('/'))

@@ -33,5 +33,7 @@ pub type Places = cri::CriPlaces;
 pub type PlaceError = cri::CriPlaceError;
 /// A container, as a place lists it.
 pub type Container = cri::CriContainer;
+/// An image, as a place lists it.
+pub type Image = cri::CriImage;
 /// A sandbox, as a place lists it.
 pub type ListedSandbox = cri::CriSandbox;

@@ -119,10 +119,13 @@ impl Steps {
         files: &[FileOp],
     ) -> Result<(), StepError> {
         let place = &session.place;
-        if !place.containers(&pod.identity).await?.is_empty() {
+        let generation = session.ctx.node.generation;
+        let standing = place.containers(&pod.identity).await?;
+        // One of a later generation is not for this one to end.
+        if standing.iter().any(|c| c.name == API_SERVER && c.generation <= generation.0) {
             self.drain(&session.ctx).await;
         }
-        place.end_pods_until(&pod.identity, session.ctx.node.generation, GRACE).await?;
+        place.end_pods_until(&pod.identity, generation, GRACE).await?;
         place.put_for(pod, files).await?;
         Ok(())
     }

@@ -14,19 +14,26 @@ impl Steps {
     pub(super) async fn ensure_etcd(&self, job: &Job) -> Result<(), StepError> {
         let session = self.session(job).await?;
         let turn = self.turn(&session, StartKind::Etcd).await?;
-        turn.within(self.make_member(&session)).await
+        turn.within(self.make_member(job, &session)).await
     }
 
-    async fn make_member(&self, session: &NodeSession) -> Result<(), StepError> {
+    async fn make_member(&self, job: &Job, session: &NodeSession) -> Result<(), StepError> {
         let (ctx, place) = (&session.ctx, &session.place);
-        let joining = self.join(ctx).await?;
+        let joining = self.join(job, ctx).await?;
         let (pod, files) = etcd::pod(ctx, &session.secrets(), &joining)?;
         if place.is_outdated(&pod, &pod.containers[0]).await? {
+            // Not where a later generation was here already: the API server is its own.
+            session.put(&[]).await?;
             self.stop_api_server(session).await?;
         }
         self.start_healthy(session, &pod, &files).await?;
         // Not before: where a later restore has begun meanwhile, this member does not start.
         if ctx.cluster.restore.is_none() {
+            // A new member had none to abort.
+            if ctx.node.joined {
+                let aborted = names::pod_labels(ctx.cluster.uid, &ctx.name, etcd::RESTORE);
+                place.end_pods_until(&aborted, ctx.node.generation, Duration::ZERO).await?;
+            }
             session.put(&etcd::without_restores(ctx)).await?;
         }
         self.promote(ctx).await
@@ -77,7 +84,7 @@ impl Steps {
             if container.runs {
                 self.drain(ctx).await;
             }
-            session.place.remove_container(&container.id, GRACE).await?;
+            session.place.remove_container(&container, ctx.node.generation, GRACE).await?;
         }
         Ok(())
     }

@@ -110,6 +110,16 @@ pub enum StepError {
         "{0} is in the cluster and was not made by oi: remove or rename it, or let oi not keep that part (`oi cluster addons`)"
     )]
     ForeignObject(String),
+    /// The record in a cluster names a decision that is not in the log.
+    #[error(
+        "ConfigMap kube-system/oi-addons says that decision {recorded} was applied, and the log is known to {position}: if that stays so, somebody changed it: delete it"
+    )]
+    RecordAhead {
+        /// The decision.
+        recorded: u64,
+        /// The position of the log.
+        position: u64,
+    },
     /// The API rejects an object.
     #[error("the API refuses {title} with {status}: {message}")]
     Object {
@@ -186,6 +196,8 @@ impl StepError {
             StepError::Issue(error) => issue(error),
             // Its owner may remove it from the cluster, without a word to oi.
             StepError::ForeignObject(_) => Transient,
+            // The view catches up, or somebody removes the record.
+            StepError::RecordAhead { .. } => Transient,
             // An admission webhook may have rejected it, and change its mind.
             StepError::Object { .. } => Transient,
             // A template is part of the program, and what fills it is part of a decision.
@@ -209,7 +221,8 @@ fn keys(error: &KeyringError) -> FailureClass {
         // This worker may have been started with another key-encryption key.
         KeyringError::Key { .. }
         | KeyringError::OtherWrapper { .. }
-        | KeyringError::NotItsWrapper { .. } => FailureClass::Transient,
+        | KeyringError::NotItsWrapper { .. }
+        | KeyringError::SeveralWrappers { .. } => FailureClass::Transient,
     }
 }
 
@@ -220,6 +233,7 @@ fn store(error: &StoreError) -> FailureClass {
             FailureClass::Transient
         }
         StoreError::Call { .. } => FailureClass::Transient,
+        StoreError::Left { after, .. } => store(after),
         // No entropy for a nonce.
         StoreError::Key { source: KeyError::Random(_), .. } => FailureClass::Transient,
         // The object stays what it is.

@@ -10,10 +10,16 @@ impl Steps {
             .voter(&ctx)
             .await?
             .ok_or_else(|| StepError::Membership("no other member answers".to_owned()))?;
+        let url = format!("https://{}", ctx.address(PortUse::EtcdPeer)?);
+        // Looked up before it is asked whether the job is still owed: a later member of that name
+        // has another id.
+        let leaving = voter.member_of(ctx.name.as_str(), &url).await?;
         // Its API server cannot answer without a member: requests in progress end before.
         self.drain_for_removal(&ctx).await;
-        let url = format!("https://{}", ctx.address(PortUse::EtcdPeer)?);
         self.still_owed(job)?;
-        voter.remove_member(ctx.name.as_str(), &url).await
+        match leaving {
+            Some(member) => voter.remove(&member).await,
+            None => Ok(()),
+        }
     }
 }

@@ -9,8 +9,8 @@
 //! - A step restarts nothing that is as it must be, so that a job may run again at any time.
 //! - A step may be cut off anywhere. Running it again completes the work.
 //! - Steps of several workers may overlap, for the same job too: the outcome is the same.
-//! - A step never undoes a later decision: pods carry the generation of their node, and a place
-//!   refuses to change a pod of a higher generation. Shared ports and add-ons carry the position
+//! - A step never undoes a later decision: sandboxes and containers carry the generation of their
+//!   node, and a place refuses to change a pod with one of a higher generation. Shared ports and add-ons carry the position
 //!   or generation that they were made from.
 //! - While a job runs, the supervisor of the same worker leaves its node alone, and a job that ends
 //!   what runs there has the node to itself.

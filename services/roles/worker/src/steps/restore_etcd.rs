@@ -6,17 +6,39 @@
 //! up late.
 
 use super::{StepError, Steps};
-use crate::desired::FileOp;
 use crate::desired::etcd::{self, RestoredData};
-use crate::place::Place;
+use crate::desired::{FileOp, names};
+use crate::place::{GRACE, NodeSession, Place};
 use oi_domain::{Restore, RestoreStage};
-use oi_events::Job;
+use oi_events::{Generation, Job};
 
 impl Steps {
     pub(super) async fn restore_etcd(&self, job: &Job) -> Result<(), StepError> {
         let session = self.session(job).await?;
+        let Some(restore) = &session.ctx.cluster.restore else { return Ok(()) };
+        self.end_earlier(&session).await?;
+        self.swap(job, &session, restore).await?;
+        // One that began meanwhile has opened the data from before.
+        self.end_earlier(&session).await
+    }
+
+    /// Ends what a worker with an older view has started again since all was stopped. What is of
+    /// this generation runs on the data that this job puts in place.
+    async fn end_earlier(&self, session: &NodeSession) -> Result<(), StepError> {
+        let ctx = &session.ctx;
+        let labels = names::node_labels(ctx.cluster.uid, &ctx.name);
+        let earlier = Generation(ctx.node.generation.0.saturating_sub(1));
+        session.place.end_pods_until(&labels, earlier, GRACE).await?;
+        Ok(())
+    }
+
+    async fn swap(
+        &self,
+        job: &Job,
+        session: &NodeSession,
+        restore: &Restore,
+    ) -> Result<(), StepError> {
         let (ctx, place) = (&session.ctx, &session.place);
-        let Some(restore) = &ctx.cluster.restore else { return Ok(()) };
         let RestoredData { data, staged, before, mark } = etcd::restored_data(ctx, restore);
         let once = FileOp::Once { path: mark, generation: restore.generation.0 };
         if restore.stage == RestoreStage::Reverting {
@@ -40,7 +62,7 @@ impl Steps {
             return Ok(());
         }
         if restore.stage == RestoreStage::AtOnce {
-            self.stage(&session, restore).await?;
+            self.stage(session, restore).await?;
         }
         self.still_owed(job)?;
         // Looked at before the mark says that it was done.

@@ -1,4 +1,4 @@
-//! The backups and the data key of a deleted cluster are destroyed.
+//! The backups, the audit logs and the data key of a deleted cluster are destroyed.
 
 use super::shared::backups::prefix;
 use super::{StepError, Steps, required};
@@ -11,6 +11,7 @@ impl Steps {
         if let Some(store) = &self.backups {
             store.remove(&prefix(uid, None)).await?;
         }
+        self.remove_left(uid).await;
         Ok(self.key_shredder.destroy(uid).await?)
     }
 }

@@ -65,6 +65,7 @@ impl Steps {
             Ok(_) => self.upload(ctx, &path, object).await,
             Err(error) => Err(error),
         };
+        // What a worker that is killed here leaves, a supervisor removes within a day.
         let leftovers = [FileOp::Remove { path: format!("{path}.part") }, FileOp::Remove { path }];
         let removed = self.place_of(ctx).put(&leftovers).await;
         let written = uploaded?;

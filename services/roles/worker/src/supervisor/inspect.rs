@@ -108,9 +108,11 @@ impl Supervisor {
             if held.is_none() || !supervisor.is_current(&node) {
                 return;
             }
+            let generation = node.generation;
             let (cluster, node, container) = (&node.cluster, &node.name, &surplus.name);
             tracing::warn!(%cluster, %node, container, "must not run: removing it");
-            if let Err(error) = place.remove_container(&surplus.id, GRACE).await {
+            let removed = place.remove_container(&surplus, generation, GRACE).await;
+            if let Err(error) = removed {
                 tracing::warn!(%cluster, %node, container, error = chain(&error), "not removed");
             }
         });

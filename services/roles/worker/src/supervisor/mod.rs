@@ -7,6 +7,7 @@ mod reach;
 mod restart;
 mod strays;
 mod sweep;
+mod tidy;
 
 use crate::keyed_tasks::KeyedTasks;
 use crate::metrics::Metrics;
@@ -20,6 +21,7 @@ use reach::Reachability;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strays::SeenBefore;
+use tidy::Unneeded;
 use tokio::sync::Notify;
 
 /// The interval between looks without an event.
@@ -50,6 +52,8 @@ enum Errand {
     Ports,
     /// Look for what belongs to nobody.
     Strays,
+    /// Look for what fills the disk.
+    Tidy,
     /// Remove a container.
     Remove(String),
     /// Start what died of a node.
@@ -64,6 +68,7 @@ struct Watch {
     errands: KeyedTasks<Errand>,
     backoffs: Backoffs,
     strays: SeenBefore,
+    unneeded: Unneeded,
 }
 
 /// Supervises the containers of ready nodes on all hypervisors.
@@ -75,6 +80,7 @@ struct Watch {
 ///   a minute.
 /// - A container or sandbox of a ready node that must not run is removed, and so is a sandbox of a
 ///   node that is gone.
+/// - What fills a disk and nobody needs goes within hours ([`tidy`]).
 /// - Nodes start beside each other, the etcd members of all clusters first, and then a few
 ///   API servers at a time. A node that does not become ready holds up no other, and
 ///   neither does one that cannot be started.
@@ -97,12 +103,14 @@ struct Watch {
 pub struct Supervisor {
     steps: Steps,
     metrics: Arc<Metrics>,
+    tidy_every: Duration,
 }
 
 impl Supervisor {
-    /// A supervisor that starts containers with these steps.
-    pub fn new(steps: Steps, metrics: Arc<Metrics>) -> Supervisor {
-        Supervisor { steps, metrics }
+    /// A supervisor that starts containers with these steps, and looks for what fills disks with
+    /// this interval.
+    pub fn new(steps: Steps, metrics: Arc<Metrics>, tidy_every: Duration) -> Supervisor {
+        Supervisor { steps, metrics, tidy_every }
     }
 
     /// Supervises each hypervisor, until it is dropped.
@@ -143,6 +151,7 @@ impl Supervisor {
         let mut watch = Watch::default();
         let mut reachability = Reachability::default();
         let (mut compared, mut looked) = (Instant::now(), Instant::now());
+        let mut tidied = Instant::now();
         while let Some(h) = self.registered(name, generation) {
             let place = self.steps.places.at(&h);
             let began = Instant::now();
@@ -158,6 +167,13 @@ impl Supervisor {
                     (self.clone(), place.clone(), watch.strays.clone());
                 let look = async move { supervisor.look_for_strays(&there, &before).await };
                 watch.errands.start(Errand::Strays, look);
+            }
+            if tidied.elapsed() >= self.tidy_every && h.prepared && !h.is_away() {
+                tidied = began;
+                let (supervisor, there, before) =
+                    (self.clone(), place.clone(), watch.unneeded.clone());
+                let tidy = async move { supervisor.tidy(&there, &before).await };
+                watch.errands.start(Errand::Tidy, tidy);
             }
             if h.prepared {
                 let seen = reachability.check(&place).await;

@@ -2,7 +2,7 @@
 //! that are gone are removed.
 
 use super::Supervisor;
-use super::sweep::{Owner, is_gone, is_owed};
+use super::sweep::{Owner, is_owed};
 use crate::desired::{FileOp, Labels, label, names};
 use crate::place::{ListedSandbox, Place};
 use crate::steps::StepError;
@@ -81,7 +81,8 @@ fn lasting(now: &StraysV1, before: &StraysV1) -> StraysV1 {
 }
 
 impl Supervisor {
-    /// Looks for what belongs to nobody, and tells of what did so already the last time.
+    /// Looks for what belongs to nobody, and tells of what did so already the last time. A
+    /// directory that cannot be removed keeps nothing else from being told.
     pub(super) async fn look_for_strays(&self, place: &Place, before: &SeenBefore) {
         if let Err(error) = self.find_strays(place, before).await {
             let (hypervisor, error) = (&place.hypervisor.spec.name, chain(&error));
@@ -104,9 +105,15 @@ impl Supervisor {
         let mut strays = lasting(&now, &last);
         let mut stay = Vec::new();
         for directory in strays.directories {
-            if !self.removed(place, &directory).await? {
-                stay.push(directory);
+            match self.removed(place, &directory).await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => {
+                    let (hypervisor, error) = (&h.spec.name, chain(&error));
+                    tracing::warn!(%hypervisor, directory, error, "it stays");
+                }
             }
+            stay.push(directory);
         }
         strays.directories = stay;
         self.tell_strays(h, strays);
@@ -116,7 +123,7 @@ impl Supervisor {
     /// Removes a directory of a cluster that is gone. Whether it did.
     async fn removed(&self, place: &Place, directory: &str) -> Result<bool, StepError> {
         let uid = directory.split('/').next().and_then(parsed::<ClusterUid>);
-        let gone = |uid: &ClusterUid| self.steps.view.read(|s| is_gone(s, *uid));
+        let gone = |uid: &ClusterUid| self.steps.view.read(|s| s.deleted.has(*uid));
         let Some(uid) = uid.filter(gone) else { return Ok(false) };
         let (h, path) = (&place.hypervisor, names::cluster_dir(&place.hypervisor, uid));
         // What is owed of another node of it is left to its job.

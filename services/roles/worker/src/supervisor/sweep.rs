@@ -1,19 +1,21 @@
-//! What stands on a hypervisor and belongs to nobody: of a node that is gone, or of an earlier
-//! one of its name.
+//! What stands on a hypervisor and belongs to nobody: of a node that is gone, of an earlier one of
+//! its name, or of the time before its node stopped.
 
 use super::Supervisor;
-use crate::desired::label;
+use crate::desired::{etcd, label};
 use crate::locks::Part;
 use crate::place::{ListedSandbox, Place};
 use crate::steps::StepError;
 use oi_domain::{Orphan, State};
-use oi_events::{ClusterUid, CommandId, Generation, HypervisorName, NodeName, chain};
+use oi_events::{ClusterUid, Generation, HypervisorName, NodeName, chain};
 
 /// Which node a sandbox is of.
 pub struct Owner {
     pub uid: ClusterUid,
     pub node: NodeName,
     generation: u64,
+    /// The pod that the sandbox is of.
+    pod: String,
 }
 
 /// Why a sandbox must not stand.
@@ -25,6 +27,8 @@ enum Dead {
     Node,
     /// Its node was added again since.
     Earlier,
+    /// Its node has stopped since, or the work that it did is not wanted any more.
+    Stopped,
 }
 
 impl Owner {
@@ -34,8 +38,9 @@ impl Owner {
         let uid = label(label::CLUSTER_UID)?.parse();
         let node = label(label::NODE)?.parse();
         let generation = label(label::GENERATION)?.parse();
+        let pod = label(label::POD).cloned().unwrap_or_default();
         match (uid, node, generation) {
-            (Ok(uid), Ok(node), Ok(generation)) => Some(Owner { uid, node, generation }),
+            (Ok(uid), Ok(node), Ok(generation)) => Some(Owner { uid, node, generation, pod }),
             _ => None,
         }
     }
@@ -43,8 +48,11 @@ impl Owner {
     /// Why it must not stand on this hypervisor; none where it may, or where that is not known:
     /// it is of a later state than this one, or of another log.
     fn dead(&self, state: &State, hypervisor: &HypervisorName) -> Option<Dead> {
-        if self.generation > state.position || self.is_known(state, hypervisor) {
+        if self.generation > state.position {
             return None;
+        }
+        if self.is_known(state, hypervisor) {
+            return self.has_stopped(state, hypervisor).then_some(Dead::Stopped);
         }
         let cluster = state.clusters.values().find(|c| c.uid == self.uid);
         let here = cluster.and_then(|c| c.nodes.get(&self.node));
@@ -53,8 +61,19 @@ impl Owner {
         }
         match cluster {
             Some(_) => Some(Dead::Node),
-            None => is_gone(state, self.uid).then_some(Dead::Cluster),
+            None => state.deleted.has(self.uid).then_some(Dead::Cluster),
         }
+    }
+
+    /// Whether it is of an earlier generation of a node that runs nothing now, or is a restore that
+    /// an earlier generation of its node had begun.
+    fn has_stopped(&self, state: &State, hypervisor: &HypervisorName) -> bool {
+        let Some(cluster) = state.clusters.values().find(|c| c.uid == self.uid) else {
+            return false;
+        };
+        let node = cluster.nodes.get(&self.node).filter(|n| n.hypervisor == *hypervisor);
+        node.is_some_and(|n| self.generation < n.generation.0)
+            && (self.pod == etcd::RESTORE || cluster.is_at_rest(&self.node))
     }
 
     /// Whether the state knows the present life of its node, or owes its removal.
@@ -66,12 +85,6 @@ impl Owner {
             || node.is_none_or(|n| n.hypervisor != *hypervisor)
                 && is_owed(state, hypervisor, self.uid, &self.node)
     }
-}
-
-/// Whether a cluster was, and is no more: it is named by the command that created it.
-pub fn is_gone(state: &State, uid: ClusterUid) -> bool {
-    state.processed.position(&CommandId(uid.0)).is_some()
-        && !state.clusters.values().any(|c| c.uid == uid)
 }
 
 /// Whether what is left of a node is to be removed by a job.

@@ -2,8 +2,7 @@
 //! without a tunnel they reach no Service, so a webhook or an aggregated API that names one never
 //! answers, and no namespace can be deleted to its end. What names one becomes an observation.
 
-use crate::addons::{ClusterContext, Lookup, RETRY};
-use crate::place::{KubeError, Request, items};
+use crate::addons::{ClusterContext, Lookup, Pages, RETRY};
 use crate::reporter::Reporter;
 use crate::steps::{StepError, Steps};
 use oi_events::{ClusterName, ClusterUid, Observation, TUNNEL_NEEDED_OBJECTS, chain};
@@ -11,8 +10,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// The first so many objects of each kind are looked at.
-const PAGE: usize = 500;
+/// The number of objects in a page, while they are not large.
+const PAGE: usize = 100;
 
 const WEBHOOKS: &str = "/apis/admissionregistration.k8s.io/v1";
 
@@ -60,11 +59,11 @@ impl TunnelNeed {
 
     async fn look(&self, cluster: &ClusterContext) -> Result<(), StepError> {
         let api = self.steps.api(&cluster.cluster).await?;
-        let list = |(_, path): (_, String)| Request::get(format!("{path}?limit={PAGE}"));
-        let replies = api.call(kinds().map(list).into()).await?;
+        let lists = kinds().map(|(_, path)| Pages::new(path, PAGE, caller));
+        let (_, lists) = api.read(Vec::new(), lists.into()).await?;
         let mut objects = BTreeSet::new();
-        for (reply, (kind, _)) in replies.iter().zip(kinds()) {
-            objects.extend(callers(kind, &reply.object()?)?);
+        for (names, (kind, _)) in lists.iter().zip(kinds()) {
+            objects.extend(names.iter().filter_map(Value::as_str).map(|n| format!("{kind} {n}")));
         }
         let objects: Vec<String> = objects.into_iter().take(TUNNEL_NEEDED_OBJECTS).collect();
         if objects == cluster.cluster.needs_tunnel {
@@ -81,16 +80,12 @@ impl TunnelNeed {
     }
 }
 
-/// Those objects of a list that name a Service for API servers to call.
-fn callers(kind: &str, list: &Value) -> Result<Vec<String>, KubeError> {
-    let calls = |object: &&Value| {
-        let hooks = object["webhooks"].as_array().into_iter().flatten();
-        let mut configs = hooks.map(|hook| &hook["clientConfig"]).chain([&object["spec"]]);
-        configs.any(|config| !config["service"].is_null())
-    };
-    let named = items(list)?.iter().filter(calls);
-    let names = named.filter_map(|object| object["metadata"]["name"].as_str());
-    Ok(names.map(|name| format!("{kind} {name}")).collect())
+/// The name of an object that names a Service for API servers to call.
+fn caller(object: Value) -> Option<Value> {
+    let hooks = object["webhooks"].as_array().into_iter().flatten();
+    let mut configs = hooks.map(|hook| &hook["clientConfig"]).chain([&object["spec"]]);
+    let calls = configs.any(|config| !config["service"].is_null());
+    calls.then(|| object["metadata"]["name"].clone())
 }
 
 #[cfg(test)]
@@ -101,32 +96,26 @@ mod tests {
 
     #[test]
     fn an_aggregated_api_behind_a_service_needs_a_tunnel() {
-        let list = json!({"items": [
-            {"metadata": {"name": "v1."}, "spec": {"version": "v1"}},
-            {"metadata": {"name": "v1.apps"}, "spec": {"group": "apps", "service": null}},
-            {"metadata": {"name": "v1beta1.metrics.k8s.io"},
-             "spec": {"service": {"namespace": "kube-system", "name": "metrics-server"}}},
-        ]});
-        let found = callers("APIService", &list).unwrap();
-        assert_eq!(found, ["APIService v1beta1.metrics.k8s.io"]);
+        let list = [
+            json!({"metadata": {"name": "v1."}, "spec": {"version": "v1"}}),
+            json!({"metadata": {"name": "v1.apps"}, "spec": {"group": "apps", "service": null}}),
+            json!({"metadata": {"name": "v1beta1.metrics.k8s.io"},
+                   "spec": {"service": {"namespace": "kube-system", "name": "metrics-server"}}}),
+        ];
+        let found: Vec<Value> = list.into_iter().filter_map(caller).collect();
+        assert_eq!(found, ["v1beta1.metrics.k8s.io"]);
     }
 
     #[test]
     fn a_webhook_behind_a_service_needs_a_tunnel_and_one_at_a_url_does_not() {
         let service = json!({"clientConfig": {"service": {"namespace": "a", "name": "b"}}});
         let url = json!({"clientConfig": {"url": "https://hooks.example.org"}});
-        let list = json!({"items": [
-            {"metadata": {"name": "elsewhere"}, "webhooks": [url]},
-            {"metadata": {"name": "policy"}, "webhooks": [url, service]},
-            {"metadata": {"name": "empty"}},
-        ]});
-        let found = callers("ValidatingWebhookConfiguration", &list).unwrap();
-        assert_eq!(found, ["ValidatingWebhookConfiguration policy"]);
-    }
-
-    #[test]
-    fn what_is_no_list_is_an_error() {
-        assert!(callers("APIService", &json!({"kind": "Status"})).is_err());
-        assert!(callers("APIService", &json!({"items": null})).unwrap().is_empty());
+        let list = [
+            json!({"metadata": {"name": "elsewhere"}, "webhooks": [url]}),
+            json!({"metadata": {"name": "policy"}, "webhooks": [url, service]}),
+            json!({"metadata": {"name": "empty"}}),
+        ];
+        let found: Vec<Value> = list.into_iter().filter_map(caller).collect();
+        assert_eq!(found, ["policy"]);
     }
 }

@@ -3,12 +3,12 @@
 //! domain decides.
 
 use super::objects::{NAMESPACE, REQUEST};
-use crate::addons::{ClusterApi, ClusterContext, Lookup, RETRY};
-use crate::place::items;
+use crate::addons::{self, ClusterApi, ClusterContext, Failures, LEFT, Lookup, Pages, RETRY, only};
+use crate::place::{Request, items};
 use crate::reporter::Reporter;
 use crate::steps::{StepError, Steps};
 use oi_domain::{Tunnel, is_dns_name};
-use oi_events::{ClusterName, ClusterUid, Observation, TunnelPeer, chain, parsed};
+use oi_events::{ClusterName, ClusterUid, Observation, TunnelPeer, parsed};
 use oi_tunnel::Key;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,11 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// The number of requests that are read at a time. Each may be as large as an object can be, and
 /// answers of an API are read up to 8 MiB.
 const PAGE: usize = 7;
+/// The answers.
+const PEERS: &str = "peers";
+/// So many ConfigMaps that are neither requests nor answers stay: controllers put some into each
+/// namespace.
+const OTHERS: usize = 50;
 /// How long a request that was reported is not reported again.
 const REPORT_AGAIN: Duration = Duration::from_secs(10);
 
@@ -65,6 +70,7 @@ struct Memory {
     reported: BTreeMap<String, Instant>,
     /// Since when workers with an address have no Node.
     absent: BTreeMap<TunnelPeer, Instant>,
+    failures: Failures,
 }
 
 impl PeerRequests {
@@ -97,9 +103,13 @@ impl PeerRequests {
         memory: &mut Memory,
     ) -> Duration {
         match self.round(cluster, tunnel, memory).await {
-            Ok(()) => PAUSE,
+            Ok(()) => {
+                memory.failures.end();
+                PAUSE
+            }
             Err(error) => {
-                tracing::debug!(cluster = %cluster.name, error = chain(&error), "peers not looked at");
+                let what = "requests for addresses not looked at";
+                memory.failures.add(&cluster.name, what, &error);
                 RETRY
             }
         }
@@ -114,8 +124,12 @@ impl PeerRequests {
     ) -> Result<(), StepError> {
         let api = self.steps.api(&cluster.cluster).await?;
         let all = format!("/api/v1/namespaces/{NAMESPACE}/configmaps");
-        let path = format!("{all}?labelSelector={}", REQUEST.replace('/', "%2F"));
-        let list = api.get(&format!("{path}&limit={PAGE}")).await?;
+        let label = REQUEST.replace('/', "%2F");
+        let path = format!("{all}?labelSelector={label}");
+        let requests = vec![Request::get(format!("{path}&limit={PAGE}"))];
+        let others = Pages::of_metadata(format!("{all}?labelSelector=%21{label}"), addons::PAGE);
+        let (replies, others) = api.read(requests, vec![others]).await?;
+        let list = only(replies)?.object()?;
         let (mut answered, mut waits) = (Vec::new(), false);
         for request in items(&list)?.iter().map(PeerRequest::read) {
             match request.due(tunnel) {
@@ -132,10 +146,17 @@ impl PeerRequests {
                 }
             }
         }
+        // Whoever may ask may make others, too, and they would use up the quota for good.
+        let strays = strays(others.into_iter().flatten().collect());
+        answered.extend(strays.iter().map(|title| format!("{all}/{title}")));
         api.delete(answered).await?;
         memory.reported.retain(|_, at| at.elapsed() < REPORT_AGAIN);
         self.report_gone(&api, cluster, tunnel, memory).await?;
-        if waits { Ok(()) } else { api.wait_for_change(&path, &list).await }
+        if waits {
+            return Ok(());
+        }
+        let version = list["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+        api.wait_for_change(&path, version).await
     }
 
     fn report(
@@ -189,9 +210,36 @@ impl PeerRequests {
     }
 }
 
+/// Those that are too many: the oldest stay.
+fn strays(mut objects: Vec<Value>) -> Vec<String> {
+    objects.retain(|o| o["metadata"]["name"] != PEERS);
+    // RFC 3339, in UTC.
+    objects.sort_by_key(|o| o["metadata"]["creationTimestamp"].as_str().map(str::to_owned));
+    let names = objects.iter().skip(OTHERS).filter_map(|o| o["metadata"]["name"].as_str());
+    names.map(str::to_owned).collect()
+}
+
 /// The names of Nodes, without those whose machines have left.
 fn node_names(nodes: &[Value]) -> BTreeSet<String> {
-    let left = |n: &&Value| n["metadata"]["labels"].get("oi/left").is_some();
+    let left = |n: &&Value| n["metadata"]["labels"].get(LEFT).is_some();
     let stay = nodes.iter().filter(|n| !left(n));
     stay.filter_map(|n| n["metadata"]["name"].as_str()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_no_request_does_not_use_up_the_quota() {
+        let made = |name: &str, second: usize| {
+            let at = format!("2026-01-01T00:00:{second:02}Z");
+            json!({"metadata": {"name": name, "creationTimestamp": at}})
+        };
+        let mut objects = vec![made("peers", 59), made("junk-1", 58), made("junk-2", 57)];
+        assert!(strays(objects.clone()).is_empty());
+        objects.extend((1..OTHERS).map(|n| made(&format!("of-a-controller-{n}"), n)));
+        assert_eq!(strays(objects), ["junk-1"]);
+    }
 }

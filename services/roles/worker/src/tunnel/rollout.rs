@@ -3,7 +3,8 @@
 use super::config::{PodNets, files};
 use super::pods::{has_hub, has_link};
 use crate::addons::ClusterContext;
-use crate::desired::{NodeContext, Secrets};
+use crate::desired::NodeContext;
+use crate::place::NodeSession;
 use crate::steps::{StepError, Steps};
 use ipnet::Ipv4Net;
 use oi_domain::Node;
@@ -63,8 +64,9 @@ impl Steps {
         let ready = found.filter(|ctx| ctx.cluster.uid == uid && ctx.node.is_ready());
         let Some(ctx) = ready.filter(|ctx| !ctx.hypervisor.is_away()) else { return Ok(()) };
         let key = self.keyring.key(uid).await?;
-        let files = files(&ctx, &Secrets { ctx: &ctx, key: &key }, pods)?;
-        self.places.at(&ctx.hypervisor).put(&files).await?;
+        let session = NodeSession { place: self.places.at(&ctx.hypervisor), ctx, key };
+        let files = files(&session.ctx, &session.secrets(), pods)?;
+        session.put(&files).await?;
         Ok(())
     }
 }

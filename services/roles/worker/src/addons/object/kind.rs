@@ -1,7 +1,6 @@
 //! The kinds of objects that add-ons consist of.
 
 use super::LABEL;
-use crate::place::{KubeError, Request, items};
 use serde_json::{Value, json};
 
 /// A kind of object.
@@ -62,19 +61,15 @@ impl Kind {
         format!("{}/namespaces/{namespace}/{}/{name}", self.prefix(), self.plural)
     }
 
-    /// Lists the objects of this kind with the label of add-ons.
-    pub fn list(&self) -> Request {
-        Request::get(format!("{}?labelSelector={LABEL}", self.path()))
+    /// The path of the objects of this kind with the label of add-ons.
+    pub fn labelled(&self) -> String {
+        format!("{}?labelSelector={LABEL}", self.path())
     }
 
-    /// The objects of a list. Kubernetes leaves out kind and version of items.
-    pub fn items(&self, list: &Value) -> Result<Vec<Value>, KubeError> {
-        let with_kind = |item: &Value| {
-            let mut item = item.clone();
-            item["apiVersion"] = json!(self.api_version);
-            item["kind"] = json!(self.kind);
-            item
-        };
-        Ok(items(list)?.iter().map(with_kind).collect())
+    /// An item of a list, as an object. Kubernetes leaves out kind and version of items.
+    pub fn object(&self, mut item: Value) -> Value {
+        item["apiVersion"] = json!(self.api_version);
+        item["kind"] = json!(self.kind);
+        item
     }
 }

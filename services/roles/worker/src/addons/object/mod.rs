@@ -2,7 +2,7 @@
 
 mod kind;
 
-pub use kind::KINDS;
+pub use kind::{KINDS, Kind};
 
 use crate::place::{Request, Verb};
 use serde_json::{Value, json};

@@ -43,6 +43,20 @@ pub struct Reconciled {
     pub foreign: Option<String>,
 }
 
+/// Whether a newer decision was applied than the one that this worker knows. Whoever may write into
+/// the record can claim any: one that the log does not have is none, and nothing succeeds by one
+/// that the log is not known to have.
+fn is_newer(recorded: u64, position: u64, is_superseded: bool) -> Result<bool, StepError> {
+    if is_superseded {
+        return Ok(true);
+    }
+    if recorded > position {
+        return Err(StepError::RecordAhead { recorded, position });
+    }
+    tracing::warn!(recorded, "the record in the cluster names no decision: it is written anew");
+    Ok(false)
+}
+
 impl Steps {
     /// Reconciles the add-ons of a cluster; none where it has none, or its API cannot answer now.
     pub async fn reconcile_cluster(
@@ -66,13 +80,21 @@ impl Steps {
         trigger: Trigger,
     ) -> Result<Reconciled, StepError> {
         let generation = cluster.addons.generation;
-        let observed = Observed::read(api).await?;
+        let mut observed = Observed::read(api).await?;
         let mut done =
             Reconciled { generation, worker_nodes: observed.worker_nodes, ..Reconciled::default() };
         // Machines that leave mark their Node, which they may not delete themselves.
         api.delete(observed.left_nodes.clone()).await?;
         let of_another_release = observed.is_of_another_layout(generation);
-        if observed.is_newer_than(generation) || (of_another_release && trigger == Trigger::Drift) {
+        let is_newer = match observed.newer_than(generation) {
+            None => false,
+            Some(recorded) => {
+                // The position comes first: a decision that is made meanwhile is seen then.
+                let position = self.view.position();
+                is_newer(recorded, position, self.is_superseded(cluster))?
+            }
+        };
+        if is_newer || (of_another_release && trigger == Trigger::Drift) {
             done.superseded = true;
             return Ok(done);
         }
@@ -81,6 +103,7 @@ impl Steps {
             self.roll_out_peers(cluster, &api.nodes().await?).await?;
         }
         let mut wanted = self.wanted_objects(cluster, observed.worker_nodes).await?;
+        observed.read_contents(api, &wanted).await?;
         let foreign = foreign(api, &wanted, &observed).await?;
         if self.is_superseded(cluster) {
             // The next reconciliation carries out the newer decision.
@@ -117,5 +140,21 @@ impl Steps {
         let now =
             self.view.read(|s| ClusterContext::find(s, &cluster.name).map(|c| c.addons.generation));
         now != Some(cluster.addons.generation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_forged_record_lets_nothing_succeed_without_doing_anything() {
+        let forged = u64::MAX / 2;
+        let told = is_newer(forged, 100, false).unwrap_err().to_string();
+        assert!(told.contains("kube-system/oi-addons"), "{told}");
+        // The log has it, and it is none about add-ons.
+        assert!(!is_newer(90, 100, false).unwrap());
+        assert!(is_newer(90, 100, true).unwrap(), "another decision was made");
     }
 }

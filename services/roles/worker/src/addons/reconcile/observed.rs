@@ -1,16 +1,13 @@
 //! What a cluster has before a reconciliation.
 
 use super::{LAYOUT, RECORD};
-use crate::addons::ClusterApi;
-use crate::addons::object::{KINDS, is_ours, title};
+use crate::addons::object::{KINDS, Kind, is_ours, title};
+use crate::addons::{ClusterApi, LEFT, Object, PAGE, Pages};
 use crate::place::{KubeError, Request, items};
 use crate::steps::StepError;
 use oi_events::{Generation, parsed};
 use serde_json::Value;
 use std::collections::BTreeMap;
-
-/// The label of Nodes whose machines have left.
-const LEFT: &str = "oi%2Fleft";
 
 /// What a cluster has.
 pub struct Observed {
@@ -18,7 +15,8 @@ pub struct Observed {
     pub worker_nodes: u64,
     /// The paths of Nodes whose machines have left.
     pub left_nodes: Vec<String>,
-    /// Add-ons, by kind: what runs comes before what it uses.
+    /// Add-ons, by kind: what runs comes before what it uses. Only those that are wanted have
+    /// contents, once [`Observed::read_contents`] has read them.
     pub objects: Vec<Value>,
     /// Their places in `objects`, by title.
     by_title: BTreeMap<String, usize>,
@@ -29,24 +27,46 @@ pub struct Observed {
 impl Observed {
     /// Reads it from the API.
     pub async fn read(api: &ClusterApi) -> Result<Observed, StepError> {
-        let mut requests = vec![
+        let requests = vec![
             Request::get("/api/v1/nodes?limit=1"),
-            Request::get(format!("/api/v1/nodes?labelSelector={LEFT}")),
             Request::get(format!("/api/v1/namespaces/kube-system/configmaps/{RECORD}")),
         ];
-        requests.extend(KINDS.iter().map(|kind| kind.list()));
-        let replies = api.call(requests).await?;
-        let [nodes, left, record, lists @ ..] = replies.as_slice() else {
+        // A machine may write into its own Node, and anybody may make objects with the label, of
+        // any size: what is asked for is in their metadata.
+        let left = format!("/api/v1/nodes?labelSelector={}", LEFT.replace('/', "%2F"));
+        let all = std::iter::once(left).chain(KINDS.iter().map(Kind::labelled));
+        let pages = all.map(|path| Pages::of_metadata(path, PAGE)).collect();
+        let (replies, lists) = api.read(requests, pages).await?;
+        let ([nodes, record], [left, lists @ ..]) = (replies.as_slice(), lists.as_slice()) else {
             return Err(StepError::NoAnswer);
         };
         let mut objects = Vec::new();
-        for (reply, kind) in lists.iter().zip(&KINDS) {
-            objects.extend(kind.items(&reply.object()?)?.into_iter().filter(is_ours));
+        for (items, kind) in lists.iter().zip(&KINDS) {
+            objects.extend(items.iter().map(|item| kind.object(item.clone())).filter(is_ours));
         }
         let by_title = objects.iter().enumerate().map(|(n, o)| (title(o), n)).collect();
         let record = if record.status == 404 { None } else { recorded(&record.object()?) };
-        let (worker_nodes, left_nodes) = (count(&nodes.object()?)?, paths(&left.object()?)?);
+        let (worker_nodes, left_nodes) = (count(&nodes.object()?)?, paths(left));
         Ok(Observed { worker_nodes, left_nodes, objects, by_title, record })
+    }
+
+    /// Reads the contents of those that are wanted.
+    pub async fn read_contents(
+        &mut self,
+        api: &ClusterApi,
+        wanted: &[Object],
+    ) -> Result<(), StepError> {
+        let there =
+            wanted.iter().filter_map(|o| Some((*self.by_title.get(&o.title())?, o.path()?)));
+        let there: Vec<(usize, String)> = there.collect();
+        let requests = there.iter().map(|(_, path)| Request::get(path)).collect();
+        for (reply, (place, _)) in api.call(requests).await?.iter().zip(&there) {
+            // It may be gone by now.
+            if reply.status != 404 {
+                self.objects[*place] = reply.object()?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether an add-on is there.
@@ -59,9 +79,10 @@ impl Observed {
         self.objects.get(*self.by_title.get(title)?)
     }
 
-    /// Whether a newer decision was applied: this worker's view lags behind.
-    pub fn is_newer_than(&self, generation: Generation) -> bool {
-        self.record.as_ref().is_some_and(|(recorded, _)| *recorded > generation.0)
+    /// The generation of a decision that was applied and is newer than one; none where the record
+    /// says nothing of that kind.
+    pub fn newer_than(&self, generation: Generation) -> Option<u64> {
+        self.record.as_ref().map(|(recorded, _)| *recorded).filter(|r| *r > generation.0)
     }
 
     /// Whether another release applied this decision.
@@ -88,7 +109,7 @@ fn count(list: &Value) -> Result<u64, KubeError> {
     Ok(items(list)?.len() as u64 + more)
 }
 
-fn paths(nodes: &Value) -> Result<Vec<String>, KubeError> {
-    let names = items(nodes)?.iter().filter_map(|node| node["metadata"]["name"].as_str());
-    Ok(names.map(|name| format!("/api/v1/nodes/{name}")).collect())
+fn paths(nodes: &[Value]) -> Vec<String> {
+    let names = nodes.iter().filter_map(|node| node["metadata"]["name"].as_str());
+    names.map(|name| format!("/api/v1/nodes/{name}")).collect()
 }

@@ -1,11 +1,11 @@
 //! Answers requests for serving certificates.
 
 use super::judge::{Reserved, Verdict, judge};
-use super::request::{PATH, SIGNER, decided, is_pending};
+use super::request::{PATH, SIGNER, decided, is_pending, is_plain};
 use crate::addons::reconciler::RETRY;
-use crate::addons::{ClusterApi, ClusterContext, Lookup, only};
+use crate::addons::{ClusterApi, ClusterContext, Failures, Lookup, Pages, only};
 use crate::desired::DesiredError;
-use crate::place::{Request, Verb, items};
+use crate::place::{Request, Verb};
 use crate::steps::{StepError, Steps};
 use oi_domain::Node;
 use oi_events::{ClusterName, ClusterUid, chain, parsed};
@@ -18,6 +18,8 @@ use tokio::sync::Notify;
 /// The pause between two rounds. An API server that ends each watch at once would otherwise be
 /// asked without end.
 const PAUSE: Duration = Duration::from_millis(500);
+/// The number of requests in a page, while they are not large.
+const PAGE: usize = 100;
 
 /// Approves and denies the requests of kubelets.
 pub struct ServingCertificates {
@@ -32,15 +34,18 @@ impl ServingCertificates {
     /// Answers the requests of a cluster until it is gone. Notifies `joined` when it answers one:
     /// a node has joined.
     pub async fn run(&self, name: &ClusterName, uid: ClusterUid, joined: &Notify) {
+        let mut failures = Failures::default();
         loop {
             let pause = match self.steps.view.read(|s| ClusterContext::lookup(s, name, uid)) {
                 Lookup::Gone => return,
                 Lookup::Unavailable => RETRY,
                 Lookup::Found(cluster) => match self.round(&cluster, joined).await {
-                    Ok(()) => PAUSE,
+                    Ok(()) => {
+                        failures.end();
+                        PAUSE
+                    }
                     Err(error) => {
-                        let error = chain(&error);
-                        tracing::debug!(cluster = %name, error, "certificates not looked at");
+                        failures.add(name, "requests for certificates not looked at", &error);
                         RETRY
                     }
                 },
@@ -54,12 +59,22 @@ impl ServingCertificates {
         let api = self.steps.api(&cluster.cluster).await?;
         let signer = SIGNER.replace('/', "%2F");
         let path = format!("{PATH}?fieldSelector=spec.signerName%3D{signer}");
-        let list = api.get(&path).await?;
-        let pending: Vec<&Value> = items(&list)?.iter().filter(|r| is_pending(r)).collect();
-        if !pending.is_empty() && answer(&api, cluster, &self.reserved(cluster)?, &pending).await? {
-            joined.notify_one();
+        let mut pages = Pages::new(path.as_str(), PAGE, pending);
+        let (mut nodes, mut version) = (None, String::new());
+        while let Some(page) = api.page(&mut pages).await? {
+            if !page.items.is_empty() {
+                let nodes = match &mut nodes {
+                    Some(nodes) => nodes,
+                    unread => unread.insert(api.nodes().await?),
+                };
+                let reserved = self.reserved(cluster)?;
+                if answer(&api, cluster, &reserved, nodes, &page.items).await? {
+                    joined.notify_one();
+                }
+            }
+            version = page.version;
         }
-        api.wait_for_change(&path, &list).await
+        api.wait_for_change(&path, &version).await
     }
 
     /// What no node may have a certificate for.
@@ -81,17 +96,22 @@ impl ServingCertificates {
     }
 }
 
+/// A request that is to be judged.
+fn pending(request: Value) -> Option<Value> {
+    (is_pending(&request) && is_plain(&request)).then_some(request)
+}
+
 /// Answers requests. Returns whether any was answered.
 async fn answer(
     api: &ClusterApi,
     cluster: &ClusterContext,
     reserved: &Reserved,
-    pending: &[&Value],
+    nodes: &[Value],
+    pending: &[Value],
 ) -> Result<bool, StepError> {
     let mut answered = false;
-    let nodes = api.nodes().await?;
     for request in pending {
-        let verdict = judge(request, &nodes, reserved);
+        let verdict = judge(request, nodes, reserved);
         let title = request["metadata"]["name"].as_str().unwrap_or_default();
         let by = request["spec"]["username"].as_str().unwrap_or_default();
         let Some(object) = decided(request, &verdict) else {
@@ -102,11 +122,18 @@ async fn answer(
         };
         let path = format!("{PATH}/{title}/approval");
         let reply = only(api.call(vec![Request::with(Verb::Put, path, &object)]).await?)?;
-        // Another worker may have been faster.
-        if reply.status != 409 {
-            reply.object()?;
-            answered = true;
-            tracing::info!(cluster = %cluster.name, request = title, by, ?verdict, "judged");
+        match reply.object() {
+            Ok(_) => {
+                answered = true;
+                tracing::info!(cluster = %cluster.name, request = title, by, ?verdict, "judged");
+            }
+            // Another worker may have been faster.
+            Err(_) if reply.status == 409 => {}
+            // The others are judged all the same.
+            Err(error) => {
+                let error = chain(&error);
+                tracing::warn!(cluster = %cluster.name, request = title, by, error, "not judged");
+            }
         }
     }
     Ok(answered)

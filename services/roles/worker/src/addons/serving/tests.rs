@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::judge::{Reserved, Verdict, judge};
-use super::request::{decided, is_pending};
+use super::request::{decided, is_pending, is_plain};
 use serde_json::{Value, json};
 
 fn node(name: &str, ip: &str) -> Value {
@@ -130,4 +130,12 @@ fn what_waits_stays_pending() {
     assert!(is_pending(&asked));
     assert_eq!(decided(&asked, &Verdict::Wait(String::new())), None);
     assert!(!is_pending(&decided(&asked, &Verdict::Approve).unwrap()));
+}
+
+#[test]
+fn a_request_of_a_megabyte_holds_up_nobody() {
+    let mut asked = request("system:node:a", &["a"], &["10.0.0.1"]);
+    assert!(is_plain(&asked));
+    asked["metadata"] = json!({"annotations": {"x": "x".repeat(1 << 20)}});
+    assert!(!is_plain(&asked));
 }

@@ -1,7 +1,7 @@
 //! The API server.
 
 use super::{API_SERVER, Described, ETC, authentication, container};
-use crate::desired::{DesiredError, Files, Mount, NodeContext, Secrets, etcd};
+use crate::desired::{DesiredError, Files, Mount, NodeContext, Secrets, etcd, names};
 use crate::tunnel::pods as tunnel;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use oi_domain::{Ca, ENCRYPTION_KEY, SERVICE_ACCOUNT, own_issuer};
@@ -26,7 +26,7 @@ pub fn describe(
     secrets: &Secrets<'_>,
     port: u16,
 ) -> Result<Described, DesiredError> {
-    let audit = format!("{}/audit", ctx.dir());
+    let audit = format!("{}/{}", ctx.dir(), names::AUDIT);
     let mut files = files(ctx, secrets)?;
     files.directory(audit.clone());
     let mut flags = fixed_flags(ctx, port)?;

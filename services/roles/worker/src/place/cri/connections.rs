@@ -1,6 +1,7 @@
 //! Connections to hypervisors. They are made once, and shared, until their certificates are renewed.
 
 use super::{CriPlace, CriPlaceError};
+use oi_clock::now_ms;
 use oi_cri::{CriClient, Endpoint, FileTimes, Helper, HelperSettings, TlsFiles};
 use oi_domain::Hypervisor;
 use oi_events::{Generation, HypervisorName};
@@ -112,18 +113,26 @@ impl CriPlace {
         }
     }
 
+    fn helper_settings(&self) -> HelperSettings {
+        let spec = &self.hypervisor.spec;
+        HelperSettings {
+            hypervisor: spec.name.to_string(),
+            image: self.places.helper_image.to_string(),
+            data_dir: spec.data_dir.clone(),
+        }
+    }
+
     /// The helper, looked up again.
     pub(super) async fn fresh_helper(&self) -> Result<Helper, CriPlaceError> {
-        let h = &self.hypervisor;
-        let settings = HelperSettings {
-            hypervisor: h.spec.name.to_string(),
-            image: self.places.helper_image.to_string(),
-            data_dir: h.spec.data_dir.clone(),
-        };
-        let helper = Helper::ensure(&self.client()?, &settings).await?;
+        let helper = Helper::ensure(&self.client()?, &self.helper_settings()).await?;
         let mut helpers = self.places.helpers.lock().unwrap_or_else(PoisonError::into_inner);
-        helpers.insert(key(h), helper.clone());
+        helpers.insert(key(&self.hypervisor), helper.clone());
         Ok(helper)
+    }
+
+    /// Removes helpers that older releases have left, for long.
+    pub async fn remove_older_helpers(&self) -> Result<(), CriPlaceError> {
+        Ok(Helper::remove_older(&self.client()?, &self.helper_settings(), now_ms()).await?)
     }
 
     /// Forgets the helper after it failed: it may have died, and its successor has another key.

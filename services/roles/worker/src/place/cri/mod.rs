@@ -8,7 +8,7 @@ mod pods;
 
 pub use connections::CriPlaces;
 pub use error::CriPlaceError;
-pub use pods::{CriContainer, CriSandbox};
+pub use pods::{CriContainer, CriImage, CriSandbox};
 
 use oi_domain::Hypervisor;
 use std::sync::Arc;

@@ -1,13 +1,15 @@
 //! Pods on a hypervisor: sandboxes and containers.
 
 use super::{CriPlace, CriPlaceError};
-use crate::desired::{ContainerSpec, FileOp, Labels, PodSpec};
+use crate::desired::{ContainerSpec, FileOp, Labels, PodSpec, label};
 use futures::future::{try_join_all, try_join3};
 use oi_cri::{
     CONTAINER_RUNNING, CriError, ExecOutput, PodError, SANDBOX_READY, Sandbox, ensure_container,
-    ensure_sandbox, is_outdated, prepare_container, remove_others, remove_pods_until,
+    ensure_sandbox, generation_of, is_outdated, prepare_container, remove_others,
+    remove_pods_until,
 };
 use oi_events::Generation;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// How many containers of a node may need a kill before the runtime can remove them.
@@ -26,6 +28,8 @@ pub struct CriContainer {
     pub name: String,
     /// Its labels.
     pub labels: Labels,
+    /// The generation that it was made for.
+    pub generation: u64,
     /// Whether it runs.
     pub runs: bool,
 }
@@ -39,6 +43,19 @@ pub struct CriSandbox {
     pub labels: Labels,
     /// Whether it is ready.
     pub ready: bool,
+}
+
+/// An image on a hypervisor.
+#[derive(Debug, Clone)]
+pub struct CriImage {
+    /// The runtime's id.
+    pub id: String,
+    /// All that identifies its content.
+    pub ids: Vec<String>,
+    /// Its names, with their tags.
+    pub names: Vec<String>,
+    /// The runtime keeps it.
+    pub pinned: bool,
 }
 
 impl CriPlace {
@@ -72,14 +89,20 @@ impl CriPlace {
         self.ensure_container(&sandbox, pod, &pod.containers[0]).await
     }
 
-    /// Starts a container unless it runs as described. Returns whether it started just now.
+    /// Starts a container unless it runs as described, and no later generation changed its pod.
+    /// Returns whether it started just now.
     pub async fn ensure_container(
         &self,
         sandbox: &Sandbox,
         pod: &PodSpec,
         container: &ContainerSpec,
     ) -> Result<bool> {
-        Ok(ensure_container(&self.client()?, sandbox, pod, container).await?.1)
+        let client = self.client()?;
+        // What stands in its place may be what a later decision went back to.
+        if !sandbox.fresh && is_outdated(&client, pod, container).await? {
+            self.put_for(pod, &[]).await?;
+        }
+        Ok(ensure_container(&client, sandbox, pod, container).await?.1)
     }
 
     /// Creates a container ahead of its start, if the sandbox is new.
@@ -158,6 +181,7 @@ impl CriPlace {
         let all = self.client()?.containers(labels).await?.into_iter();
         let all = all.map(|c| CriContainer {
             id: c.id,
+            generation: generation_of(&c.labels),
             name: c.metadata.map(|m| m.name).unwrap_or_default(),
             labels: c.labels.into_iter().collect(),
             runs: c.state == CONTAINER_RUNNING,
@@ -165,9 +189,20 @@ impl CriPlace {
         Ok(all.collect())
     }
 
-    /// Removes a container, killing it when it does not end within `grace`.
-    pub async fn remove_container(&self, id: &str, grace: Duration) -> Result<()> {
-        Ok(self.client()?.remove_container(id, grace).await?)
+    /// Removes a container for a generation, unless it was made for a later one. Kills it when it
+    /// does not end within `grace`.
+    pub async fn remove_container(
+        &self,
+        container: &CriContainer,
+        generation: Generation,
+        grace: Duration,
+    ) -> Result<()> {
+        let (found, ours) = (container.generation, generation.0);
+        if found > ours {
+            let pod = container.labels.get(label::POD).cloned().unwrap_or_default();
+            return Err(PodError::StaleGeneration { pod, found, ours }.into());
+        }
+        Ok(self.client()?.remove_container(&container.id, grace).await?)
     }
 
     /// The sandboxes with these labels.
@@ -197,6 +232,30 @@ impl CriPlace {
         }
         self.kill(id).await?;
         Ok(client.remove_sandbox(id).await?)
+    }
+
+    /// All images.
+    pub async fn images(&self) -> Result<Vec<CriImage>> {
+        let all = self.client()?.images().await?.into_iter();
+        let all = all.map(|i| CriImage {
+            ids: i.repo_digests.into_iter().chain([i.id.clone()]).collect(),
+            id: i.id,
+            names: i.repo_tags,
+            pinned: i.pinned,
+        });
+        Ok(all.collect())
+    }
+
+    /// The images of all containers, by names and ids.
+    pub async fn used_images(&self) -> Result<BTreeSet<String>> {
+        let all = self.client()?.containers(&Labels::new()).await?.into_iter();
+        let named = all.flat_map(|c| [c.image.map(|i| i.image), Some(c.image_ref)]);
+        Ok(named.flatten().filter(|name| !name.is_empty()).collect())
+    }
+
+    /// Removes an image.
+    pub async fn remove_image(&self, image: &CriImage) -> Result<()> {
+        Ok(self.client()?.remove_image(&image.id).await?)
     }
 
     /// Runs a command in a container. Its arguments are visible on the hypervisor.

@@ -91,16 +91,17 @@ impl RunningMember {
         self.run(&["member", "promote", &id], LIMIT).await.map(drop)
     }
 
-    /// Removes the member of a node at its peer URL, if there is one. The same URL may be another
-    /// node's by now, whose member has another name; one that never started has none.
-    pub async fn remove_member(&self, name: &str, url: &str) -> Result<(), StepError> {
-        let is_it = |m: &&Member| m.is_at(url) && (m.name == name || m.name.is_empty());
-        match self.members().await?.iter().find(is_it) {
-            None => Ok(()),
-            Some(m) => {
-                self.run(&["member", "remove", &format!("{:x}", m.id)], LIMIT).await.map(drop)
-            }
-        }
+    /// The member of a node at its peer URL, if there is one. The same URL may be another node's
+    /// by now, whose member has another name; one that never started has none.
+    pub async fn member_of(&self, name: &str, url: &str) -> Result<Option<Member>, StepError> {
+        let is_it = |m: &Member| m.is_at(url) && (m.name == name || m.name.is_empty());
+        Ok(self.members().await?.into_iter().find(is_it))
+    }
+
+    /// Removes a member, and no later one of its name and URL.
+    pub async fn remove(&self, member: &Member) -> Result<(), StepError> {
+        let id = format!("{:x}", member.id);
+        self.run(&["member", "remove", &id], LIMIT).await.map(drop)
     }
 }
 

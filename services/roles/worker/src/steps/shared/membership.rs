@@ -5,11 +5,16 @@ use crate::desired::NodeContext;
 use crate::desired::etcd::{self, Joining};
 use crate::steps::{StepError, Steps};
 use oi_domain::ClusterPhase;
-use oi_events::PortUse;
+use oi_events::{Job, PortUse};
 
 impl Steps {
-    /// How the node's member finds the others. Unless it is a member, it is added as a learner.
-    pub(in crate::steps) async fn join(&self, ctx: &NodeContext) -> Result<Joining, StepError> {
+    /// How the member of a job's node finds the others. Unless it is a member, it is added as a
+    /// learner.
+    pub(in crate::steps) async fn join(
+        &self,
+        job: &Job,
+        ctx: &NodeContext,
+    ) -> Result<Joining, StepError> {
         let own = etcd::member_entry(ctx)?;
         let cluster = &ctx.cluster;
         if ctx.node.joined {
@@ -32,7 +37,11 @@ impl Steps {
             && let Some(node) = cluster.nodes.get(broken).filter(|n| n.broken)
         {
             let url = ctx.address_of(broken, node, PortUse::EtcdPeer)?;
-            voter.remove_member(broken.as_str(), &format!("https://{url}")).await?;
+            let gone = voter.member_of(broken.as_str(), &format!("https://{url}")).await?;
+            self.still_owed(job)?;
+            if let Some(member) = gone {
+                voter.remove(&member).await?;
+            }
         }
         voter.add_learner(ctx.name.as_str(), &url).await?;
         let mut entries = Vec::new();

@@ -3,12 +3,21 @@
 use crate::desired::{FileOp, names};
 use crate::place::Place;
 use crate::steps::{StepError, Steps};
-use oi_domain::{Node, Orphan};
-use oi_events::{ClusterUid, Generation, NodeName};
+use futures::StreamExt;
+use oi_domain::{ClusterPhase, Hypervisor, Node, Orphan, State};
+use oi_events::{ClusterUid, Generation, NodeName, chain};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many hypervisors are asked at a time to remove what is left, and how long at most.
+const AT_ONCE: usize = 16;
+const LIMIT: Duration = Duration::from_secs(20);
 
 impl Steps {
-    /// Removes the node's directory, unless a later generation changed it, and the cluster's when
-    /// no other node of it is there.
+    /// Removes the node's directory, unless a later generation changed it, and that of a deleted
+    /// cluster when no other node of it is there. While the cluster stays, so do its directory and
+    /// the marks in it that refuse late changes. The node's audit log is kept until it expires or
+    /// the cluster is deleted: a fault must not end the evidence.
     pub async fn remove_files(
         &self,
         place: &Place,
@@ -18,13 +27,49 @@ impl Steps {
     ) -> Result<(), StepError> {
         let h = &place.hypervisor;
         let path = names::node_dir(h, uid, node);
+        let kept = names::kept_audits_of(h, uid);
+        let stays = self.view.read(|s| stays(s, uid));
+        let audit = if stays {
+            let (path, by) =
+                (format!("{kept}/{node}-{generation}"), format!("{path}/{}", names::AUDIT));
+            FileOp::Replace { path, by, keep: None }
+        } else {
+            FileOp::Remove { path: kept }
+        };
         let fence = FileOp::Fence { path: path.clone(), generation: generation.0 };
-        let mut operations = vec![fence, FileOp::Remove { path }];
-        if !self.has_others(place, uid, node) {
+        // On a full disk, what is kept needs what the data has taken.
+        let data = FileOp::Remove { path: format!("{path}/{}", names::ETCD) };
+        let mut operations = vec![fence, data, audit, FileOp::Remove { path }];
+        // A cluster that goes takes no more nodes.
+        if !stays && !self.has_others(place, uid, node) {
             operations.push(FileOp::Remove { path: names::cluster_dir(h, uid) });
         }
         place.put(&operations).await?;
         Ok(())
+    }
+
+    /// Removes what nodes of a deleted cluster have left: audit logs, and its directory where no
+    /// orphan of it is. On a hypervisor that does not answer, the logs expire, and a supervisor
+    /// removes the directory.
+    pub async fn remove_left(&self, uid: ClusterUid) {
+        let all: Vec<Arc<Hypervisor>> = self.view.read(|s| {
+            let there = s.hypervisors.values().filter(|h| h.prepared && !h.is_away());
+            there.cloned().collect()
+        });
+        let remove = |h: Arc<Hypervisor>| async move {
+            let mut operations = vec![FileOp::Remove { path: names::kept_audits_of(&h, uid) }];
+            if !h.orphans.iter().any(|orphan| orphan.cluster_uid == uid) {
+                operations.push(FileOp::Remove { path: names::cluster_dir(&h, uid) });
+            }
+            if let Err(error) = self.places.at(&h).put(&operations).await {
+                let (hypervisor, error) = (&h.spec.name, chain(&error));
+                tracing::warn!(%hypervisor, cluster_uid = %uid, error, "what a deleted cluster has left stays");
+            }
+        };
+        let removed = futures::stream::iter(all).for_each_concurrent(AT_ONCE, remove);
+        if tokio::time::timeout(LIMIT, removed).await.is_err() {
+            tracing::warn!(cluster_uid = %uid, "some of what a deleted cluster has left stays");
+        }
     }
 
     /// Whether the hypervisor has other nodes of the cluster, or orphans of them.
@@ -39,4 +84,9 @@ impl Steps {
             nodes || orphans.is_some_and(|all| all.iter().any(left))
         })
     }
+}
+
+/// Whether a cluster is there, and is not being deleted.
+fn stays(state: &State, uid: ClusterUid) -> bool {
+    state.clusters.values().any(|c| c.uid == uid && c.phase != ClusterPhase::Deleting)
 }
