@@ -11,7 +11,8 @@ use oi_audit::{ArchiveWriter, Source, decisions, replay, verify};
 use oi_domain::State;
 use oi_events::*;
 use oi_inspect::render;
-use oi_journal::{StoredCommit, subject_of};
+use oi_journal::StoredCommit;
+use oi_journal::testing::stored;
 use serde_json::Value;
 use std::fs;
 use std::ops::ControlFlow;
@@ -96,15 +97,7 @@ fn of_level_3() -> Vec<StoredCommit> {
     world.run(node("test", "cp-1", Role::ControlPlane));
     world.finish_all();
     assert!(!world.cluster("test").nodes.contains_key(&name::<NodeName>("cp-1")));
-    let mut previous = Hash::ZERO;
-    let one = |recorded: &RecordedCommit| {
-        let commit = &recorded.commit;
-        let header = CommitHeader { previous, ..commit.header.clone() };
-        let (subject, body) = (subject_of(&commit.command), commit.encode_body().unwrap());
-        previous = header.hash(&subject, &body);
-        StoredCommit::kept(recorded.position, subject, header, previous, body.into())
-    };
-    world.log.iter().map(one).collect()
+    stored(&world.log)
 }
 
 fn write_log(path: &Path, make: impl FnOnce() -> Vec<StoredCommit>) {

@@ -2,27 +2,12 @@
 //! call is lost.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use oi_cri::fake::{FakeCri, Serving, When};
+mod support;
+
+use oi_cri::fake::{FakeCri, When};
 use oi_cri::*;
 use std::time::Duration;
-use tempfile::TempDir;
-
-struct Lab {
-    fake: FakeCri,
-    client: CriClient,
-    _serving: Serving,
-    _dir: TempDir,
-}
-
-fn lab() -> Lab {
-    let dir = tempfile::tempdir().unwrap();
-    let fake = FakeCri::new(dir.path());
-    let socket = dir.path().join("cri.sock");
-    let serving = fake.serve(&socket).unwrap();
-    let endpoint = Endpoint::parse(&format!("unix://{}", socket.display()), None).unwrap();
-    let client = CriClient::new(&endpoint).unwrap();
-    Lab { fake, client, _serving: serving, _dir: dir }
-}
+use support::lab;
 
 fn labels(of: &[(&str, &str)]) -> Labels {
     of.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
@@ -244,7 +229,7 @@ async fn only_what_has_the_labels_is_removed() {
 #[tokio::test]
 async fn files_reach_the_hypervisor_sealed_and_are_written_once() {
     let lab = lab();
-    let root = lab._dir.path().display().to_string();
+    let root = lab.dir.path().display().to_string();
     let settings = HelperSettings {
         hypervisor: "hv-1".to_owned(),
         image: "oi-helper".to_owned(),

@@ -1,8 +1,8 @@
 //! A broker of its own for each test.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use crate::{Journal, JournalConfig};
-use oi_events::{Command as Asked, CommandId, Commit, CommitHeader, Event, Hash};
+use crate::{Journal, JournalConfig, StoredCommit, subject_of};
+use oi_events::{Command as Asked, CommandId, Commit, CommitHeader, Event, Hash, RecordedCommit};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -23,6 +23,19 @@ pub fn first_commit(command: impl Into<Asked>, events: Vec<Event>) -> Commit {
         command: command.into(),
         events,
     }
+}
+
+/// The commits as they are stored, each with the hash of the one before.
+pub fn stored(log: &[RecordedCommit]) -> Vec<StoredCommit> {
+    let mut previous = Hash::ZERO;
+    let one = |recorded: &RecordedCommit| {
+        let commit = &recorded.commit;
+        let header = CommitHeader { previous, ..commit.header.clone() };
+        let (subject, body) = (subject_of(&commit.command), commit.encode_body().unwrap());
+        previous = header.hash(&subject, &body);
+        StoredCommit::kept(recorded.position, subject, header, previous, body.into())
+    };
+    log.iter().map(one).collect()
 }
 
 /// A real nats-server with a directory and port of its own; gone when dropped.

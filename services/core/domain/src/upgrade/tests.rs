@@ -89,6 +89,25 @@ fn safe(mut world: World) -> World {
     world
 }
 
+/// A cluster of one node, of the minor release before.
+fn of_minor_before() -> World {
+    let mut world = World::with_hypervisors();
+    world.run(cluster_of("test", "v1.35.4"));
+    world.run(node("test", "cp-1", Role::ControlPlane));
+    world.run(node("test", "lb-1", Role::ControlPlaneIngress));
+    world.finish_all();
+    world
+}
+
+/// The same on its way to the next one, as soon as its images are there.
+fn begun_minor() -> World {
+    let mut world = safe(of_minor_before());
+    world.run(upgrade("v1.36.3"));
+    let images = world.owed().remove(0);
+    world.succeed(&images);
+    world
+}
+
 fn failed(class: FailureClass) -> JobResult {
     JobResult::Failed { message: "v1.36.99: not found".to_owned(), class }
 }
@@ -159,15 +178,7 @@ fn an_upgrade_goes_back_before_anything_was_replaced() {
 
 #[test]
 fn a_minor_upgrade_whose_only_api_server_never_became_ready_goes_back() {
-    let mut world = World::with_hypervisors();
-    world.run(cluster_of("test", "v1.35.4"));
-    world.run(node("test", "cp-1", Role::ControlPlane));
-    world.run(node("test", "lb-1", Role::ControlPlaneIngress));
-    world.finish_all();
-    let mut world = safe(world);
-    world.run(upgrade("v1.36.3"));
-    let images = world.owed().remove(0);
-    world.succeed(&images);
+    let mut world = begun_minor();
     let back = ChangeUpgradeV1 { name: name("test"), change: UpgradeChange::RollBack };
     assert_eq!(kinds(&world.run(back)), ["UpgradeChanged", "ComponentVersionChanged"]);
     world.finish_all();
@@ -176,15 +187,7 @@ fn a_minor_upgrade_whose_only_api_server_never_became_ready_goes_back() {
 
 #[test]
 fn a_minor_upgrade_whose_api_server_was_ready_does_not_go_back_because_of_another_component() {
-    let mut world = World::with_hypervisors();
-    world.run(cluster_of("test", "v1.35.4"));
-    world.run(node("test", "cp-1", Role::ControlPlane));
-    world.run(node("test", "lb-1", Role::ControlPlaneIngress));
-    world.finish_all();
-    let mut world = safe(world);
-    world.run(upgrade("v1.36.3"));
-    let images = world.owed().remove(0);
-    world.succeed(&images);
+    let mut world = begun_minor();
     let api_server = world.owed().remove(0);
     world.succeed(&api_server);
     assert_eq!(world.node("test", "cp-1").versions.controller_manager, name("v1.36.3"));
@@ -195,15 +198,7 @@ fn a_minor_upgrade_whose_api_server_was_ready_does_not_go_back_because_of_anothe
 
 #[test]
 fn a_minor_upgrade_whose_api_server_was_ready_does_not_go_back_because_of_a_renewal() {
-    let mut world = World::with_hypervisors();
-    world.run(cluster_of("test", "v1.35.4"));
-    world.run(node("test", "cp-1", Role::ControlPlane));
-    world.run(node("test", "lb-1", Role::ControlPlaneIngress));
-    world.finish_all();
-    let mut world = safe(world);
-    world.run(upgrade("v1.36.3"));
-    let images = world.owed().remove(0);
-    world.succeed(&images);
+    let mut world = begun_minor();
     let change = |change| ChangeUpgradeV1 { name: name("test"), change };
     world.run(change(UpgradeChange::Pause));
     let api_server = world.owed().remove(0);
@@ -233,11 +228,7 @@ fn a_hypervisor_that_is_away_says_nothing_about_images() {
 
 #[test]
 fn a_minor_upgrade_cannot_roll_back_once_all_api_servers_are_new() {
-    let mut world = World::with_hypervisors();
-    world.run(cluster_of("test", "v1.35.4"));
-    world.run(node("test", "cp-1", Role::ControlPlane));
-    world.run(node("test", "lb-1", Role::ControlPlaneIngress));
-    world.finish_all();
+    let mut world = of_minor_before();
     world.run(upgrade("v1.36.3"));
     let back = ChangeUpgradeV1 { name: name("test"), change: UpgradeChange::RollBack };
     assert_eq!(world.rejection(back), "upgrade-impossible");

@@ -6,7 +6,8 @@ mod world;
 
 use oi_audit::{ArchiveWriter, Source};
 use oi_events::*;
-use oi_journal::{StoredCommit, subject_of};
+use oi_journal::StoredCommit;
+pub use oi_journal::testing::stored;
 use std::path::Path;
 pub use world::*;
 
@@ -33,19 +34,6 @@ pub fn story() -> World {
     world.run(DeleteClusterV2 { name: name("other"), forget_orphans: false });
     world.finish_all();
     world
-}
-
-/// The commits as they are stored, each with the hash of the one before.
-pub fn stored(log: &[RecordedCommit]) -> Vec<StoredCommit> {
-    let mut previous = Hash::ZERO;
-    let one = |recorded: &RecordedCommit| {
-        let commit = &recorded.commit;
-        let header = CommitHeader { previous, ..commit.header.clone() };
-        let (subject, body) = (subject_of(&commit.command), commit.encode_body().unwrap());
-        previous = header.hash(&subject, &body);
-        StoredCommit::kept(recorded.position, subject, header, previous, body.into())
-    };
-    log.iter().map(one).collect()
 }
 
 /// The same in messages of three commits, after four that stand alone.
