@@ -20,7 +20,7 @@ pub use client::{CriClient, CriError, ExecOutput};
 pub use endpoint::{Endpoint, EndpointError, FileTimes, TlsFiles};
 pub use helper::{Helper, HelperError, HelperSettings};
 pub use oi_helper::FileOp;
-pub use oi_kube::{Identity, KubeError, Reply, Request, Server, Verb, items};
+pub use oi_kube::{Identity, KubeError, Reply, Request, Server, Verb, items, version};
 pub use pod::{
     GRACE, PodError, Sandbox, ensure_container, ensure_sandbox, generation_of, is_outdated,
     prepare_container, remove_others, remove_pods, remove_pods_until,

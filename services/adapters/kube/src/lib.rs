@@ -10,5 +10,5 @@ mod server;
 
 pub use client::Client;
 pub use error::KubeError;
-pub use message::{Reply, Request, Verb, items};
+pub use message::{Reply, Request, Verb, items, version};
 pub use server::{Identity, Server};

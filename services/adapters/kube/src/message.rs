@@ -114,6 +114,14 @@ pub fn items(list: &Value) -> Result<&[Value], KubeError> {
     }
 }
 
+/// The version of a list, from which on changes of it are watched.
+///
+/// # Errors
+/// [`KubeError::NoList`] if it has none.
+pub fn version(list: &Value) -> Result<&str, KubeError> {
+    list["metadata"]["resourceVersion"].as_str().ok_or(KubeError::NoList)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -60,17 +60,17 @@ pub(super) fn has_parents(root: &Path, path: &Path) -> Result<bool, FilesError> 
     Ok(true)
 }
 
+/// Whether a directory is there, by way of directories alone: see [`has_parents`].
+pub(super) fn has_directory(root: &Path, path: &Path) -> Result<bool, FilesError> {
+    Ok(has_parents(root, path)? && is_directory(path)? == Some(true))
+}
+
 /// Removes what a directory holds of a generation and earlier ones, and the directory where that
 /// was all. Returns whether something changed. Follows no symbolic link out of `root`.
 pub fn remove_until(root: &Path, path: &Path, generation: u64) -> Result<bool, FilesError> {
     let failed = |source| FilesError::Io { path: path.to_owned(), source };
-    if !has_parents(root, path)? {
+    if !has_directory(root, path)? {
         return Ok(false);
-    }
-    match fs::symlink_metadata(path) {
-        Ok(m) if m.is_dir() => {}
-        Err(e) if e.kind() != ErrorKind::NotFound => return Err(failed(e)),
-        _ => return Ok(false),
     }
     let (mut changed, mut stays) = (false, false);
     for entry in fs::read_dir(path).map_err(failed)? {

@@ -1,7 +1,7 @@
 //! What has not changed for long goes.
 
 use super::FilesError;
-use super::changes::has_parents;
+use super::changes::has_directory;
 use std::fs;
 use std::io::{Error, ErrorKind};
 use std::path::Path;
@@ -15,20 +15,14 @@ pub fn expire(
     age: Duration,
 ) -> Result<bool, FilesError> {
     let Some(before) = SystemTime::now().checked_sub(age) else { return Ok(false) };
-    let failed = |source| FilesError::Io { path: path.to_owned(), source };
-    if !has_parents(root, path)? {
+    if !has_directory(root, path)? {
         return Ok(false);
-    }
-    match fs::symlink_metadata(path) {
-        Ok(m) if m.is_dir() => {}
-        Err(e) if e.kind() != ErrorKind::NotFound => return Err(failed(e)),
-        _ => return Ok(false),
     }
     let expired = match ending {
         Some(ending) => expire_files(path, ending, before),
         None => expire_below(path, before),
     };
-    expired.map_err(failed)
+    expired.map_err(|source| FilesError::Io { path: path.to_owned(), source })
 }
 
 /// The files right in a directory with this ending.

@@ -101,8 +101,8 @@ impl ClusterApi {
     /// All Nodes of the cluster: names, whether their machines have left, and addresses.
     pub async fn nodes(&self) -> Result<Vec<Value>, StepError> {
         let pages = Pages::new("/api/v1/nodes", PAGE, slim_node);
-        let (_, mut lists) = self.read(Vec::new(), vec![pages]).await?;
-        Ok(lists.pop().unwrap_or_default())
+        let (_, lists) = self.read(Vec::new(), vec![pages]).await?;
+        only(lists)
     }
 
     /// Waits until something in a list changes after a version, or for as long as one watch lasts.
@@ -141,9 +141,9 @@ fn slim_node(node: Value) -> Option<Value> {
     Some(kept)
 }
 
-/// The reply to a single request.
-pub fn only(replies: Vec<Reply>) -> Result<Reply, StepError> {
-    replies.into_iter().next().ok_or(StepError::NoAnswer)
+/// What a single request was answered with, or a single list holds.
+pub fn only<T>(answers: Vec<T>) -> Result<T, StepError> {
+    answers.into_iter().next().ok_or(StepError::NoAnswer)
 }
 
 impl Steps {

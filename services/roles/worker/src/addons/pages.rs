@@ -1,7 +1,7 @@
 //! Lists in pages. Anybody may make objects of any number and size in a cluster, and answers of an
 //! API are read up to 8 MiB.
 
-use crate::place::{Reply, Request, Verb, items};
+use crate::place::{Reply, Request, Verb, items, version};
 use crate::steps::StepError;
 use serde_json::{Value, json};
 
@@ -59,7 +59,7 @@ impl Pages {
         let mut list = reply.object()?;
         let more = list["metadata"]["continue"].as_str().filter(|more| !more.is_empty());
         self.next = more.map(str::to_owned);
-        let version = list["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+        let version = version(&list)?.to_owned();
         items(&list)?;
         let all = list["items"].as_array_mut().map(std::mem::take).into_iter().flatten();
         Ok(Some(Page { items: all.filter_map(self.keep).collect(), version }))
@@ -100,7 +100,7 @@ mod tests {
         }
         let end = from + page.len();
         let more = if end < sizes.len() { end.to_string() } else { String::new() };
-        let list = json!({"metadata": {"continue": more}, "items": page});
+        let list = json!({"metadata": {"continue": more, "resourceVersion": "1"}, "items": page});
         Reply { status: 200, body: list.to_string().into_bytes() }
     }
 

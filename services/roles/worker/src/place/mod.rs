@@ -21,7 +21,7 @@ mod start_limiter;
 pub use node_session::NodeSession;
 pub use oi_cri::{
     GRACE, Identity as ApiIdentity, KubeError, Reply, Request, Sandbox, Server as ApiServer, Verb,
-    items,
+    items, version,
 };
 pub use start_limiter::{StartKind, StartLimiter, Turn};
 

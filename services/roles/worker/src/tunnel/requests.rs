@@ -4,7 +4,7 @@
 
 use super::objects::{NAMESPACE, REQUEST};
 use crate::addons::{self, ClusterApi, ClusterContext, Failures, LEFT, Lookup, Pages, RETRY, only};
-use crate::place::{Request, items};
+use crate::place::{Request, items, version};
 use crate::reporter::Reporter;
 use crate::steps::{StepError, Steps};
 use oi_domain::{Tunnel, is_dns_name};
@@ -155,8 +155,7 @@ impl PeerRequests {
         if waits {
             return Ok(());
         }
-        let version = list["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-        api.wait_for_change(&path, version).await
+        api.wait_for_change(&path, version(&list)?).await
     }
 
     fn report(
