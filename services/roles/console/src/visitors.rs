@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 pub struct Visitors<C> {
     /// The connections.
     pub connections: mpsc::Receiver<io::Result<C>>,
-    /// Why the client of a connection may not see the page; none if it may.
-    pub refusal: fn(&C) -> Option<String>,
+    /// Whether the client of a connection may see the page: why not.
+    pub admits: fn(&C) -> Result<(), String>,
 }
 
 /// Whether a visitor may see the page: why not.
@@ -30,8 +30,8 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send + 'static> Listener for Visitors<C
         loop {
             match self.connections.recv().await {
                 Some(Ok(connection)) => {
-                    let refusal = (self.refusal)(&connection);
-                    return (connection, Admitted(refusal.map_or(Ok(()), Err)));
+                    let admitted = Admitted((self.admits)(&connection));
+                    return (connection, admitted);
                 }
                 Some(Err(error)) => tracing::debug!(%error, "no connection to the page"),
                 // The server ends.

@@ -33,14 +33,14 @@ impl Gateway {
         who: &Identity,
         envelope: CommandEnvelope,
     ) -> Result<CommandEnvelope, Rejected> {
-        if !who.is_tenant() {
-            return self.view.read(|s| who.asks(s, envelope));
-        }
-        let end = self.handles.log.last_position().await;
-        let end = end.map_err(|e| Rejected::unavailable(&e))?;
-        let seen = tokio::time::timeout(DECISION, self.view.wait_for(end)).await;
-        if !matches!(seen, Ok(Ok(()))) {
-            return Err(Rejected::new(Code::Unavailable, "the view does not keep up with the log"));
+        if who.is_tenant() {
+            let end = self.handles.log.last_position().await;
+            let end = end.map_err(|e| Rejected::unavailable(&e))?;
+            let seen = tokio::time::timeout(DECISION, self.view.wait_for(end)).await;
+            if !matches!(seen, Ok(Ok(()))) {
+                let problem = "the view does not keep up with the log";
+                return Err(Rejected::new(Code::Unavailable, problem));
+            }
         }
         self.view.read(|s| who.asks(s, envelope))
     }

@@ -43,6 +43,14 @@ fn page<T>(
     (found, next)
 }
 
+/// A page of jobs. They come by their turn where all of them are asked for and fit, and else by id.
+fn page_of_jobs(mut jobs: Vec<v1::Job>, size: u32, token: &str) -> (Vec<v1::Job>, String) {
+    if size > 0 || !token.is_empty() || jobs.len() > LARGEST_PAGE {
+        jobs.sort_by(|a, b| a.id.cmp(&b.id));
+    }
+    page(jobs.into_iter(), |job| job.id.clone(), size, token)
+}
+
 impl Gateway {
     fn who<T>(&self, request: &Request<T>) -> Result<Identity, Rejected> {
         Identity::of(request, self.asks)
@@ -249,10 +257,7 @@ impl Oi for Gateway {
             let wanted =
                 |job: &v1::Job| r.state == v1::JobState::Unspecified as i32 || r.state == job.state;
             jobs.retain(|job| who.sees(s, &job.cluster) && wanted(job));
-            if r.page_size > 0 || !r.page_token.is_empty() {
-                jobs.sort_by(|a, b| a.id.cmp(&b.id));
-            }
-            let (jobs, next) = page(jobs.into_iter(), |j| j.id.clone(), r.page_size, &r.page_token);
+            let (jobs, next) = page_of_jobs(jobs, r.page_size, &r.page_token);
             v1::ListJobsResponse { position: s.position, jobs, next_page_token: next }
         })))
     }
@@ -301,5 +306,31 @@ impl Oi for Gateway {
         let who = self.who(&request)?;
         who.needs(AccessRole::Viewer)?;
         Ok(Response::new(ReceiverStream::new(self.stream(request.into_inner(), who)?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jobs(count: usize) -> Vec<v1::Job> {
+        let job = |n| v1::Job { id: format!("{n:06}"), ..v1::Job::default() };
+        (0..count).rev().map(job).collect()
+    }
+
+    #[test]
+    fn pages_of_all_jobs_leave_none_out_and_have_none_twice() {
+        let all = jobs(LARGEST_PAGE + 10);
+        let (mut found, next) = page_of_jobs(all.clone(), 0, "");
+        assert_eq!(found.len(), LARGEST_PAGE);
+        let (rest, end) = page_of_jobs(all.clone(), 0, &next);
+        found.extend(rest);
+        assert_eq!(end, "");
+        assert!(found.iter().eq(all.iter().rev()));
+    }
+
+    #[test]
+    fn jobs_that_fit_come_by_their_turn() {
+        assert_eq!(page_of_jobs(jobs(3), 0, "").0, jobs(3));
     }
 }

@@ -17,8 +17,8 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::TcpIncoming;
 
-/// So many KiB of commands wait for their decision here at most.
-const WAITING: u32 = 16 * 1024;
+/// So many KiB of commands wait for their decision here at most, and as many of messages.
+pub(crate) const WAITING: u32 = 16 * 1024;
 /// As which the smallest of them count: for what else one takes that waits.
 const LEAST: u32 = 16;
 /// A client is asked to connect anew after so long; what it has open goes on meanwhile.

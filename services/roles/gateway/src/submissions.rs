@@ -12,7 +12,7 @@ use crate::decision::command_span;
 use crate::identity::{Identity, actor_of};
 use crate::rejected::Rejected;
 use crate::rejection_log::with_source;
-use crate::service::{Gateway, LARGEST, permits};
+use crate::service::{Gateway, LARGEST, WAITING, permits};
 use oi_events::{Code, CommandEnvelope, Limit, chain};
 use oi_journal::{Delivered, Submission};
 use oi_proto::v1::{self, command_outcome};
@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tracing::Instrument;
 
 const POSTCARD: &str = "application/x-oi-postcard";
@@ -31,8 +32,6 @@ const PROTOBUF: [&str; 2] = ["application/x-protobuf", "application/protobuf"];
 const REPLIES: [&str; 2] = ["_INBOX.", "oi.outcomes."];
 /// Bytes of a subject for an outcome.
 const REPLY: usize = 200;
-/// So many KiB of messages wait here.
-const WAITING: usize = 16 * 1024;
 /// The broker is told so often that a message is in hand: it waits for 5 s.
 const PROGRESS: Duration = Duration::from_secs(2);
 /// A producer that is silent for so long is forgotten.
@@ -122,7 +121,7 @@ impl Gateway {
     /// Takes submissions without end.
     pub(crate) async fn take_submissions(self) {
         let mut queue = self.handles.submissions.queue();
-        let room = Arc::new(Semaphore::new(WAITING));
+        let room = Arc::new(Semaphore::new(WAITING as usize));
         let mut lanes: BTreeMap<String, mpsc::UnboundedSender<Held>> = BTreeMap::new();
         let mut tasks = JoinSet::new();
         loop {
@@ -157,6 +156,7 @@ impl Gateway {
     async fn lane(self, mut messages: mpsc::UnboundedReceiver<Held>) {
         let mut waiting = VecDeque::new();
         let mut tick = tokio::time::interval(PROGRESS);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let Some(Held { delivered, _room }) = waiting.pop_front() else {
                 match tokio::time::timeout(SILENCE, messages.recv()).await {

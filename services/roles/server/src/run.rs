@@ -122,9 +122,6 @@ struct Server<'a> {
 
 impl Server<'_> {
     async fn new(config: &Config) -> Result<Server<'_>, RunError> {
-        if !config.create_key_file {
-            key::load(config)?;
-        }
         let known = config.state_dir.as_deref().map(KnownLog::load).transpose()?.flatten();
         let journal = Journal::connect(config.journal()).await?;
         journal.ensure_streams().await?;
@@ -285,7 +282,8 @@ impl Server<'_> {
         let metrics = oi_gateway::Metrics::new(&self.registry)?;
         let load = |files, protocol| Tls::load(files, protocol, metrics.unusable_files(protocol));
         let tls = |protocol| self.config.tls_files().map(|f| load(f, protocol)).transpose();
-        let page = tls(Protocol::Http1)?.filter(|_| !self.config.console_listen.ip().is_loopback());
+        let is_open = !self.config.console_listen.ip().is_loopback();
+        let page = if is_open { tls(Protocol::Http1)? } else { None };
         let tls = tls(Protocol::Http2)?;
         let (address, stop) = (self.config.listen, self.stop.clone());
         self.graceful.spawn(async move {
@@ -298,8 +296,8 @@ impl Server<'_> {
             let Some(tls) = page else {
                 return Ok(oi_console::serve(listener, history, stop).await?);
             };
-            let refusal = |c: &Connection| c.sees_all().err().map(|refused| refused.message);
-            let visitors = Visitors { connections: tls.accept(listener), refusal };
+            let admits = |c: &Connection| c.sees_all().map_err(|refused| refused.message);
+            let visitors = Visitors { connections: tls.accept(listener), admits };
             Ok(oi_console::serve_to(visitors, history, stop).await?)
         });
         Ok(())

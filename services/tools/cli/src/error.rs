@@ -4,6 +4,7 @@ use oi_events::{Code, CodeClass};
 use oi_node_join::{JoinError, KubeError};
 use oi_output::OutputError;
 use oi_proto::manifest::ManifestError;
+use oi_proto::v1;
 use std::path::Path;
 use std::process::ExitCode;
 use tonic::Status;
@@ -102,6 +103,18 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Refuses what the rules would refuse.
+    ///
+    /// # Errors
+    /// Why they would.
+    pub fn of_plan(plan: v1::PlanResponse) -> Result<v1::PlanResponse, Failure> {
+        if plan.refused.is_empty() {
+            return Ok(plan);
+        }
+        let code = Code::from(plan.refused.as_str());
+        Err(Failure::Rejected { code, message: plan.message })
+    }
+
     /// What an answer of the server means.
     pub fn of(status: Status, server: &str) -> Failure {
         let message = status.message().to_owned();

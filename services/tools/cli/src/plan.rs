@@ -5,7 +5,6 @@ use crate::client::Client;
 use crate::error::Failure;
 use crate::output;
 use clap::{Args, Parser};
-use oi_events::Code;
 use oi_output::OutputFormat;
 use oi_proto::v1;
 use serde_json::{Value, json};
@@ -36,10 +35,7 @@ impl Plan {
         Box::pin(run_command(&client, planned.command)).await?;
         let plan = client.plan().await?;
         show(self.output, &plan)?;
-        if plan.refused.is_empty() {
-            return Ok(());
-        }
-        Err(Failure::Rejected { code: Code::from(plan.refused.as_str()), message: plan.message })
+        Failure::of_plan(plan).map(drop)
     }
 }
 

@@ -71,24 +71,18 @@ impl Client {
     /// Clusters with the log position of the answer: a watch from the next one on misses
     /// nothing, whichever server answers it.
     pub async fn clusters_at(&self, name: &str) -> Result<v1::ListClustersResponse, Failure> {
-        let mut first = self.clusters_from(name, String::new()).await?;
-        let mut next = first.next_page_token.clone();
-        while !next.is_empty() {
-            let page = self.clusters_from(name, next).await?;
-            first.clusters.extend(page.clusters);
-            next = page.next_page_token;
-        }
-        Ok(first)
-    }
-
-    async fn clusters_from(
-        &self,
-        name: &str,
-        page_token: String,
-    ) -> Result<v1::ListClustersResponse, Failure> {
-        let name = name.to_owned();
-        let request = v1::ListClustersRequest { name, page_token, ..Default::default() };
-        self.call(request, async |mut api, r| api.list_clusters(r).await).await
+        let mut first = None;
+        let clusters = all_pages(async |page_token| {
+            let name = name.to_owned();
+            let request = v1::ListClustersRequest { name, page_token, ..Default::default() };
+            let page = self.call(request, async |mut api, r| api.list_clusters(r).await).await?;
+            first.get_or_insert(page.position);
+            Ok((page.clusters, page.next_page_token))
+        })
+        .await?;
+        // There is a first page, also of nothing.
+        let position = first.unwrap_or_default();
+        Ok(v1::ListClustersResponse { position, clusters, ..Default::default() })
     }
 
     /// All nodes, or those of a cluster.

@@ -43,7 +43,7 @@ impl Drill {
             return Ok(());
         }
         let took = start.elapsed().as_secs_f64();
-        delete(client, v1::DeleteCluster { name, forget_orphans: false }, limit, None).await?;
+        delete(client, v1::DeleteCluster { name, forget_orphans: false }, limit).await?;
         output::print(&format!(
             "backup {backup} of cluster {cluster} restores: its SHA-256 is the recorded one, and the API answered with it after {took:.1} s\n"
         ))

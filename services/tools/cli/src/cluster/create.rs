@@ -8,7 +8,7 @@ use crate::declare::{self, Step};
 use crate::error::Failure;
 use crate::feature_level;
 use clap::Args;
-use oi_events::{ClusterName, Code, KubernetesVersion};
+use oi_events::{ClusterName, KubernetesVersion};
 use oi_proto::manifest::{
     AddonsSpec, ClusterSpec, Document, Metadata, Networking, NodeRole, NodeSpec, TunnelSpec,
 };
@@ -153,11 +153,8 @@ impl Create {
         feature_level::check(client, &steps).await?;
         self.flags.warn();
         if !client.is_planning() {
-            let plan = client.plan_of(steps.iter().map(|step| step.command.clone())).await?;
-            if !plan.refused.is_empty() {
-                let code = Code::from(plan.refused.as_str());
-                return Err(Failure::Rejected { code, message: plan.message });
-            }
+            let commands = steps.iter().map(|step| step.command.clone());
+            Failure::of_plan(client.plan_of(commands).await?)?;
         }
         for step in steps {
             client.submit(step.command).await?;

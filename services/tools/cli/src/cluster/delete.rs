@@ -43,8 +43,9 @@ impl Delete {
         let lost = if client.is_planning() { None } else { lost(client, &name).await };
         match grace {
             None => {
+                lost.iter().for_each(|lost| eprintln!("cluster {name}: {lost}"));
                 let command = v1::DeleteCluster { name, forget_orphans };
-                delete(client, command, wait.limit(), lost).await
+                delete(client, command, wait.limit()).await
             }
             Some(grace) => schedule(client, name, grace, wait.limit(), lost).await,
         }
@@ -54,8 +55,13 @@ impl Delete {
 /// Which backups a deletion makes unreadable, before there is nobody left to ask.
 async fn lost(client: &Client, name: &str) -> Option<String> {
     let command = v1::DeleteCluster { name: name.to_owned(), forget_orphans: false };
-    // What may not even be planned is refused, with its reason, when it is asked for.
-    let Ok(plan) = client.plan_of([command.into()].into_iter()).await else { return None };
+    let plan = match client.plan_of([command.into()].into_iter()).await {
+        Ok(plan) => plan,
+        // What is not allowed is refused, with its reason, when it is asked for.
+        Err(error) => {
+            return Some(format!("which backups become unreadable is not known: {error}"));
+        }
+    };
     let ids: Vec<String> = plan.unreadable_backups.into_iter().map(|b| b.id).collect();
     (!ids.is_empty()).then(|| {
         format!(
@@ -85,10 +91,8 @@ pub async fn delete(
     client: &Client,
     command: v1::DeleteCluster,
     limit: Option<Duration>,
-    lost: Option<String>,
 ) -> Result<(), Failure> {
     let name = &command.name.clone();
-    lost.iter().for_each(|lost| eprintln!("cluster {name}: {lost}"));
     let mut next = client.submit(command).await?.position;
     let Some(limit) = limit.filter(|_| !client.is_planning()) else {
         eprintln!("cluster {name}: deletion started");

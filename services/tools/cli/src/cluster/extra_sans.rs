@@ -35,7 +35,6 @@ impl ExtraSans {
         }
         let (cluster, extra_sans) = (self.name.clone(), self.sans);
         client.submit(v1::SetExtraSans { cluster, extra_sans }).await?;
-        let ready = |c: &v1::Cluster, nodes: &[v1::Node]| wait::is_ready(c, nodes);
-        wait::for_cluster(client, &self.name, self.wait.limit(), ready).await
+        wait::for_cluster(client, &self.name, self.wait.limit(), wait::is_ready).await
     }
 }

@@ -78,12 +78,9 @@ impl Known {
             names.any(|name| self.declared.contains(&(n.cluster.clone(), name.clone())))
         };
         let of_clusters = self.nodes.values().filter(|n| clusters.contains(n.cluster.as_str()));
-        let declares_servers = |cluster: &str| {
-            let is_server = |d: &Document| matches!(d, Document::Node(_, s) if s.cluster == cluster && s.role == NodeRole::ApiServer);
-            documents.iter().any(is_server)
-        };
-        let of_clusters =
-            of_clusters.filter(|n| n.role() != v1::Role::ApiServer || declares_servers(&n.cluster));
+        let of_clusters = of_clusters.filter(|n| {
+            n.role() != v1::Role::ApiServer || declares(documents, &n.cluster, NodeRole::ApiServer)
+        });
         let staying = of_clusters.filter(|n| n.phase() != v1::NodePhase::Removing);
         let mut surplus: Vec<_> = staying.filter(|n| !is_asked_for(n)).cloned().collect();
         surplus.sort_by_key(|n| n.role() == v1::Role::ControlPlane);
@@ -132,6 +129,15 @@ impl Known {
         }
         notes
     }
+}
+
+/// Whether documents declare a node of a cluster with that role.
+pub fn declares(documents: &[Document], cluster: &str, role: NodeRole) -> bool {
+    let mut nodes = documents.iter().filter_map(|document| match document {
+        Document::Node(_, spec) => Some(spec),
+        Document::Hypervisor(..) | Document::Cluster(..) => None,
+    });
+    nodes.any(|spec| spec.cluster == cluster && spec.role == role)
 }
 
 fn cluster_name(document: &Document) -> Option<&str> {

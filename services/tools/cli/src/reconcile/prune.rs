@@ -1,10 +1,9 @@
 //! `--prune`: nodes that no document asks for go, one after the other.
 
-use super::known::shown;
+use super::known::{declares, shown};
 use super::progress::Progress;
 use crate::client::Client;
 use crate::error::Failure;
-use oi_events::Code;
 use oi_proto::manifest::{Document, NodeRole};
 use oi_proto::v1;
 use std::time::Duration;
@@ -21,8 +20,7 @@ pub fn check(documents: &[Document], surplus: &[v1::Node]) -> Result<(), Failure
             (NodeRole::ControlPlane, "control-plane node"),
             (NodeRole::ControlPlaneIngress, "ingress"),
         ] {
-            let declares = |d: &Document| matches!(d, Document::Node(_, s) if s.cluster == *cluster && s.role == role);
-            if !documents.iter().any(declares) {
+            if !declares(documents, cluster, role) {
                 return Err(Failure::Input(format!(
                     "--prune would leave cluster {cluster} without any {what}: its documents declare none; are they all there?"
                 )));
@@ -45,11 +43,8 @@ pub async fn remove(
     let command =
         |n: &v1::Node| v1::RemoveNode { cluster: n.cluster.clone(), name: n.name.clone() };
     if !client.is_planning() && !surplus.is_empty() {
-        let plan = client.plan_of(surplus.iter().map(|n| command(n).into())).await?;
-        if !plan.refused.is_empty() {
-            let code = Code::from(plan.refused.as_str());
-            return Err(Failure::Rejected { code, message: plan.message });
-        }
+        let commands = surplus.iter().map(|n| command(n).into());
+        let plan = Failure::of_plan(client.plan_of(commands).await?)?;
         for e in &plan.events {
             let restarts = if e.restarts { " (a container is replaced)" } else { "" };
             progress.line(&format!("plan: {}/{}: {}{restarts}", e.cluster, e.node, e.summary));
