@@ -39,7 +39,8 @@ pub enum JobResult {
         /// Whether it is tried again.
         class: FailureClass,
     },
-    /// The queue delivered it too often without any outcome.
+    /// The queue delivered it too often without any outcome. Only logs of older releases have it:
+    /// today that is a failure that is tried again.
     DeadLettered,
 }
 
@@ -159,8 +160,8 @@ pub struct JobDeadLetteredV1 {
     pub job: JobId,
 }
 
-/// A job is not tried again by itself: it failed for good, or was delivered too often
-/// without any outcome. A person can retry it.
+/// A job is not tried again by itself: it failed for good or, in logs of older releases, was
+/// delivered too often without any outcome. A person can retry it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobDeadLetteredV2 {
     /// The job.

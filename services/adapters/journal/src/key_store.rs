@@ -40,7 +40,7 @@ fn failed<E: Error + Send + Sync + 'static>(
 }
 
 impl Connection {
-    /// The newest message of the key store on a subject, which may have wildcards.
+    /// The newest message of the key store on a subject.
     async fn key_message(&self, subject: &str) -> Result<Option<StreamMessage>, KeyStoreError> {
         let open = failed(KeyStoreError::Open);
         let stream = self.context.get_stream_no_info(KEYS).await.map_err(open)?;
@@ -104,9 +104,7 @@ impl KeyStore {
         let deleted = stream.delete_message(message.sequence).await;
         deleted.map(drop).map_err(failed(KeyStoreError::Destroy))
     }
-}
 
-impl KeyStore {
     /// The id of the key that wraps all others; none where none is recorded.
     ///
     /// # Errors
@@ -116,18 +114,15 @@ impl KeyStore {
         Ok(message.map(|m| String::from_utf8_lossy(&m.payload).into_owned()))
     }
 
-    /// Records the id of the key that wraps all others unless one is recorded, and returns the
-    /// one that is.
+    /// Records the id of the key that wraps all others unless one is recorded.
     ///
     /// # Errors
     /// When the broker does not answer.
-    pub async fn record_wrapper(&self, id: &str) -> Result<String, KeyStoreError> {
+    pub async fn record_wrapper(&self, id: &str) -> Result<(), KeyStoreError> {
         let message = PublishMessage::build().payload(id.to_owned().into());
         match self.0.store(subjects::WRAPPER, message).await {
-            Ok(_) => Ok(id.to_owned()),
-            Err(e) if is_subject_taken(&e) => {
-                self.wrapper().await?.ok_or_else(|| KeyStoreError::Store(e.into()))
-            }
+            Ok(_) => Ok(()),
+            Err(e) if is_subject_taken(&e) => Ok(()),
             Err(e) => Err(KeyStoreError::Store(e.into())),
         }
     }

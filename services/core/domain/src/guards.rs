@@ -1,9 +1,10 @@
 //! What decisions ask first: whether a cluster is there, stays, runs.
 
+use crate::backup::commands::REFERENCES;
 use crate::cluster::{Cluster, ClusterPhase};
 use crate::rejection::Rejection;
 use crate::state::State;
-use oi_events::{ClusterName, Generation};
+use oi_events::{BackupId, ClusterName, Generation};
 
 /// The generation that a decision gives: the position that its commit will have.
 pub(crate) fn next_generation(state: &State) -> Generation {
@@ -22,6 +23,21 @@ pub(crate) fn unused(state: &State, name: &ClusterName) -> Result<(), Rejection>
     }
     staying(state, name)?;
     Err(Rejection::ClusterExists(name.clone()))
+}
+
+/// No other cluster is being made of one backup of a cluster, or of any of them.
+pub(crate) fn unreferenced(
+    state: &State,
+    name: &ClusterName,
+    cluster: &Cluster,
+    backup: Option<BackupId>,
+) -> Result<(), Rejection> {
+    match state.cloned_from(cluster.uid, backup).cloned() {
+        Some(by) if state.level() >= REFERENCES => {
+            Err(Rejection::BackupInUse { cluster: name.clone(), by })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A cluster that is to stay.

@@ -8,7 +8,6 @@ use crate::fold::evolve;
 use crate::guards::next_generation;
 use crate::jobs::Scope;
 use crate::node::Node;
-use crate::node::SUCCESSORS;
 use crate::node::commands::removal;
 use crate::state::State;
 use crate::{authentication, backup, rotation, tunnel, upgrade};
@@ -112,18 +111,11 @@ fn next(before: &State, state: &State, name: &ClusterName, generation: Generatio
             return Vec::new();
         }
     }
-    let replaced: Option<&NodeName> = cluster
-        .nodes
-        .values()
-        .filter(|node| node.is_ready())
-        .filter_map(|node| node.replaces.as_ref().map(|old| (node, old)))
-        .find(|(node, old)| {
-            // Another one may have come under the old one's name.
-            let is_older = |n: &Node| n.added < node.added || state.level() < SUCCESSORS;
-            cluster.nodes.get(*old).is_some_and(|n| !n.removing && is_older(n))
-        })
-        .map(|(_, old)| old);
-    if let Some(old) = replaced
+    let ready = cluster.nodes.values().filter(|node| node.is_ready());
+    let replaced = ready
+        .filter_map(|node| cluster.replaced_by(node, state.level()))
+        .find(|(_, old)| !old.removing);
+    if let Some((old, _)) = replaced
         && let Ok(events) = removal(cluster, name, old, generation)
     {
         return events;

@@ -6,7 +6,7 @@ use crate::job::JobFailure;
 use crate::node::Node;
 use crate::processed::Processed;
 use crate::tenant::Tenants;
-use oi_events::{ClusterName, CodecError, Hash, HypervisorName, JobId, NodeName};
+use oi_events::{ClusterName, ClusterUid, CodecError, Hash, HypervisorName, JobId, NodeName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -60,6 +60,11 @@ impl State {
     pub fn ahead(&self) -> State {
         let processed = Arc::new(self.processed.horizon_only());
         State { processed, ..self.clone() }
+    }
+
+    /// The cluster of this uid, whatever its name.
+    pub fn cluster_of(&self, uid: ClusterUid) -> Option<&Cluster> {
+        self.clusters.values().find(|c| c.uid == uid).map(|c| &**c)
     }
 
     /// All nodes on a hypervisor, with their clusters.

@@ -87,18 +87,17 @@ fn guarded(
     match catch_unwind(AssertUnwindSafe(|| decide(state, envelope, context))) {
         Ok(decided) => decided,
         // The panic is in this server's log.
-        Err(_) => {
-            tell_defect(envelope);
-            Err(Rejection::Defect(envelope.id))
-        }
+        Err(_) => Err(defect(envelope)),
     }
 }
 
-/// What a report of the defect needs. Commands hold no secrets: all of them are in the log.
-fn tell_defect(envelope: &CommandEnvelope) {
+/// Refuses a command that shows a defect, and tells what a report of it needs. Commands hold no
+/// secrets: all of them are in the log.
+fn defect(envelope: &CommandEnvelope) -> Rejection {
     let command = &envelope.command;
     let (kind, arguments) = (command.kind().name, shorten(format!("{command:?}")));
     tracing::error!(command = %envelope.id, kind, arguments, "shows a defect of oi: it is refused");
+    Rejection::Defect(envelope.id)
 }
 
 impl Decider {
@@ -168,8 +167,7 @@ impl Decider {
                         Pushed::Added => Outcome::Committed { position: draft.position() },
                         Pushed::TooLarge(size) => too_large(size),
                         Pushed::Defect => {
-                            tell_defect(envelope);
-                            let defect = Rejection::Defect(envelope.id);
+                            let defect = defect(envelope);
                             outcomes[n] = Some(rejected(defect.code(), defect.to_string()));
                             // What was decided before it is stored; its state is lost.
                             break;

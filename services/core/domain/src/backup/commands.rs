@@ -3,7 +3,7 @@
 use crate::backup::restore::{abort, clone, import, restore};
 use crate::cluster::ClusterPhase;
 use crate::decide::Context;
-use crate::guards::{known, next_generation, standing, staying};
+use crate::guards::{known, next_generation, standing, staying, unreferenced};
 use crate::rejection::Rejection;
 use crate::state::State;
 use oi_events::{
@@ -84,10 +84,8 @@ fn keep(state: &State, c: &KeepBackupsV1) -> Result<Vec<Event>, Rejection> {
         if !kept {
             return Err(Rejection::ClusterDeleting(c.name.clone()));
         }
-        if c.for_ms == 0
-            && let Some(by) = state.cloned_from(cluster.uid, None).cloned()
-        {
-            return Err(Rejection::BackupInUse { cluster: c.name.clone(), by });
+        if c.for_ms == 0 {
+            unreferenced(state, &c.name, cluster, None)?;
         }
     } else if cluster.keep_backups_ms.unwrap_or(0) == c.for_ms {
         return Ok(Vec::new());
@@ -106,11 +104,7 @@ pub(crate) fn delete(state: &State, c: &DeleteBackupV1) -> Result<Vec<Event>, Re
             Err(Rejection::RestoreRunning(name))
         }
         Some(_) => {
-            if state.level() >= REFERENCES
-                && let Some(by) = state.cloned_from(cluster.uid, Some(backup)).cloned()
-            {
-                return Err(Rejection::BackupInUse { cluster: name, by });
-            }
+            unreferenced(state, &name, cluster, Some(backup))?;
             let generation = next_generation(state);
             Ok(vec![BackupExpiredV1 { cluster: name, backup, generation }.into()])
         }

@@ -62,7 +62,8 @@ pub(crate) fn fold(state: &mut State, event: &BackupEvent) {
             change_nodes(state, &e.cluster, e.generation);
         }
         BackupEvent::RestoreStaged(e) => {
-            let away = state.clusters.get(&e.cluster).map(|c| without_in_swap(state, c));
+            let Some(c) = state.clusters.get(&e.cluster) else { return };
+            let away = without_in_swap(state, c);
             if let Some(c) = state.cluster_mut(&e.cluster) {
                 let before = c.before(e.generation);
                 if let Some(restore) = &mut c.restore {
@@ -74,7 +75,8 @@ pub(crate) fn fold(state: &mut State, event: &BackupEvent) {
             change_nodes(state, &e.cluster, e.generation);
         }
         BackupEvent::RestoreAborted(e) => {
-            let away = state.clusters.get(&e.cluster).map(|c| without_in_return(state, c));
+            let Some(c) = state.clusters.get(&e.cluster) else { return };
+            let away = without_in_return(state, c);
             if let Some(c) = state.cluster_mut(&e.cluster) {
                 let kept = c.kept(e.generation);
                 match c.restore.as_mut().filter(|restore| restore.is_down()) {
@@ -159,8 +161,8 @@ fn start_restore(state: &mut State, e: &RestoreStartedV1) {
 }
 
 /// The restore goes on without these nodes, of which none is a member of what comes of it.
-fn give_up(cluster: &mut Cluster, away: Option<BTreeSet<NodeName>>) {
-    let (Some(restore), Some(away)) = (&mut cluster.restore, away) else { return };
+fn give_up(cluster: &mut Cluster, away: BTreeSet<NodeName>) {
+    let Some(restore) = &mut cluster.restore else { return };
     for name in &away {
         if let Some(n) = cluster.nodes.get_mut(name) {
             Arc::make_mut(n).joined = false;

@@ -145,22 +145,18 @@ pub(crate) fn without_in_return(state: &State, cluster: &Cluster) -> BTreeSet<No
 }
 
 /// What follows once the backup is unpacked beside a member's data.
-pub(crate) fn staged(state: &State, name: &ClusterName) -> Vec<Event> {
-    let Some(cluster) = state.clusters.get(name) else { return Vec::new() };
-    let Some(restore) = &cluster.restore else { return Vec::new() };
+pub(crate) fn staged(state: &State, name: &ClusterName) -> Option<Event> {
+    let restore = state.clusters.get(name)?.restore.as_ref()?;
     let (generation, backup) = (next_generation(state), restore.backup);
-    vec![RestoreStagedV1 { cluster: name.clone(), backup, generation }.into()]
+    Some(RestoreStagedV1 { cluster: name.clone(), backup, generation }.into())
 }
 
 /// What follows where the backup cannot be unpacked: nothing has stopped for it, and all goes on
 /// without it.
-pub(crate) fn not_staged(state: &State, name: &ClusterName) -> Vec<Event> {
-    let Some(cluster) = state.clusters.get(name) else { return Vec::new() };
-    let Some(restore) = cluster.restore.as_ref().filter(|restore| !restore.is_down()) else {
-        return Vec::new();
-    };
+pub(crate) fn not_staged(state: &State, name: &ClusterName) -> Option<Event> {
+    let restore = state.clusters.get(name)?.restore.as_ref().filter(|r| !r.is_down())?;
     let (generation, backup) = (next_generation(state), restore.backup);
-    vec![RestoreAbortedV1 { cluster: name.clone(), backup, generation }.into()]
+    Some(RestoreAbortedV1 { cluster: name.clone(), backup, generation }.into())
 }
 
 /// The cluster goes on as it is, where it was not stopped yet; else the data from before is put

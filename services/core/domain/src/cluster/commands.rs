@@ -1,11 +1,10 @@
 //! Decisions about clusters.
 
-use crate::backup::commands::REFERENCES;
 use crate::backup::restore::STAGED;
 use crate::cluster::ClusterPhase;
 use crate::cluster::spec::check_spec;
 use crate::decide::Context;
-use crate::guards::{known, next_generation, staying, unused};
+use crate::guards::{known, next_generation, staying, unreferenced, unused};
 use crate::mint::{Ca, ENCRYPTION_KEY, SERVICE_ACCOUNT, fingerprint};
 use crate::node::certificates::renewal;
 use crate::rejection::Rejection;
@@ -70,11 +69,7 @@ fn delete(state: &State, c: &DeleteClusterV2) -> Result<Vec<Event>, Rejection> {
     if cluster.phase == ClusterPhase::Deleting {
         return Ok(Vec::new());
     }
-    if state.level() >= REFERENCES
-        && let Some(by) = state.cloned_from(cluster.uid, None).cloned()
-    {
-        return Err(Rejection::BackupInUse { cluster: c.name.clone(), by });
-    }
+    unreferenced(state, &c.name, cluster, None)?;
     let generation = next_generation(state);
     let (name, forget_orphans) = (c.name.clone(), c.forget_orphans);
     let mut events = vec![ClusterDeletionStartedV2 { name, generation, forget_orphans }.into()];

@@ -13,10 +13,6 @@ mod tests;
 /// The highest level that this release knows. See docs/upgrading.md for what came with each.
 pub const FEATURE_LEVEL: u16 = 4;
 
-/// The level from which on the images of an upgrade are looked for first, and a way back begins
-/// with what cannot start.
-pub(crate) const SAFE_UPGRADES: u16 = 4;
-
 /// Refuses what servers that may still run could not read.
 pub(crate) fn check(state: &State, command: &Command) -> Result<(), Rejection> {
     let needed = command.facts().level;

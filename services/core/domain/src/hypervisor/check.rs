@@ -6,12 +6,13 @@ use crate::validate::parse_cidr;
 use oi_events::{RegisterHypervisorV1, quoted};
 use std::net::IpAddr;
 
+/// The level from which on an address is one of which others can make use, and no cluster's, and
+/// hypervisors at one address have no port twice.
+pub(crate) const ADDRESSES: u16 = 4;
+
 fn absolute(path: &str) -> bool {
     path.len() > 1 && path.starts_with('/') && !path.split('/').any(|part| part == "..")
 }
-
-/// The level from which on an address is one of which others can make use, and no cluster's.
-pub(crate) const ADDRESSES: u16 = 4;
 
 /// What can be said of all but the address without a look at others.
 ///

@@ -62,6 +62,11 @@ impl Hypervisor {
         range.contains(&port) || self.shared_ports.contains(&port)
     }
 
+    /// What is left on it of nodes of a cluster.
+    pub fn orphans_of(&self, uid: ClusterUid) -> impl Iterator<Item = &Orphan> {
+        self.orphans.iter().filter(move |left| left.cluster_uid == uid)
+    }
+
     /// Whether it was looked at and did not answer.
     pub fn is_away(&self) -> bool {
         matches!(self.reach, Reach::Unreachable(_))

@@ -50,53 +50,45 @@ fn report(state: &State, c: &ReportJobV2, now_ms: u64) -> Result<Vec<Event>, Rej
         let message = message.clone();
         if state.level() >= SHORTENED { shorten(message) } else { message }
     };
-    let again = |message: String| {
+    let again = |message: String| -> Event {
         let retry_at_ms = now_ms.saturating_add(pause_ms(failed));
         JobFailedV1 { job: job.clone(), attempt: failed, message, retry_at_ms }.into()
     };
-    Ok(match &c.result {
-        JobResult::Succeeded(output) => match succeeded(state, c, output) {
-            Some(events) => events,
-            None => vec![again("it was reported done without its output".to_owned())],
-        },
+    let given_up = |attempts: u32, message: String| -> Event {
+        JobDeadLetteredV2 { job: job.clone(), attempts, message }.into()
+    };
+    let (event, hopeless) = match &c.result {
+        JobResult::Succeeded(output) => {
+            let without = || vec![again("it was reported done without its output".to_owned())];
+            return Ok(succeeded(state, c, output).unwrap_or_else(without));
+        }
         JobResult::Failed { message, class: FailureClass::Transient } => {
-            let failed_again = vec![again(told(message))];
-            with_what_follows(state, &c.job, failed, false, failed_again)
+            (again(told(message)), false)
         }
         JobResult::Failed { message, class: FailureClass::Permanent } => {
-            let (job, message) = (job.clone(), told(message));
-            let given_up = vec![JobDeadLetteredV2 { job, attempts: failed, message }.into()];
-            with_what_follows(state, &c.job, failed, true, given_up)
+            (given_up(failed, told(message)), true)
         }
+        // How often it failed before is known already.
         JobResult::DeadLettered => {
-            let message = "delivered too often without any outcome".to_owned();
-            // How often it failed before is known already.
-            let job = job.clone();
-            let given_up = vec![JobDeadLetteredV2 { job, attempts: 0, message }.into()];
-            with_what_follows(state, &c.job, failed, true, given_up)
+            (given_up(0, "delivered too often without any outcome".to_owned()), true)
         }
-    })
+    };
+    let follows = what_follows(state, &c.job, failed, hopeless);
+    Ok([event].into_iter().chain(follows).collect())
 }
 
-/// The same with what follows from a failure: an upgrade without its images goes back, and a
-/// restore whose backup cannot be unpacked ends.
-fn with_what_follows(
-    state: &State,
-    job: &JobId,
-    tries: u32,
-    hopeless: bool,
-    mut events: Vec<Event>,
-) -> Vec<Event> {
-    match JobTarget::parse(job) {
-        Some(JobTarget::Node { cluster, node, step: JobKind::PullImages, .. }) => {
-            events.extend(images_missing(state, &cluster, &node, tries, hopeless));
+/// What follows from a failure: an upgrade without its images goes back, and a restore whose
+/// backup cannot be unpacked ends.
+fn what_follows(state: &State, job: &JobId, tries: u32, hopeless: bool) -> Option<Event> {
+    match JobTarget::parse(job)? {
+        JobTarget::Node { cluster, node, step: JobKind::PullImages, .. } => {
+            images_missing(state, &cluster, &node, tries, hopeless)
         }
-        Some(JobTarget::Node { cluster, step: JobKind::StageRestore, .. }) if hopeless => {
-            events.extend(backup::restore::not_staged(state, &cluster));
+        JobTarget::Node { cluster, step: JobKind::StageRestore, .. } if hopeless => {
+            backup::restore::not_staged(state, &cluster)
         }
-        _ => {}
+        _ => None,
     }
-    events
 }
 
 /// What holds now that a job has succeeded; none where its output is not what it must be.

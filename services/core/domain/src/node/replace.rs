@@ -53,7 +53,8 @@ fn replacement(
         .nodes
         .get(old)
         .ok_or_else(|| Rejection::NodeUnknown { cluster: name.clone(), node: old.clone() })?;
-    if node.removing || cluster.replacement_of(old, state.level()).is_some() {
+    let replaced = |n| cluster.replaced_by(n, state.level()).map(|(name, _)| name);
+    if node.removing || cluster.nodes.values().any(|n| replaced(n) == Some(old)) {
         return Ok(None);
     }
     if node.role == Role::ControlPlane {

@@ -123,7 +123,7 @@ pub(crate) fn default_components(role: Role) -> &'static [Component] {
 }
 
 /// The level from which on a node replaces only an older one.
-pub(crate) const SUCCESSORS: u16 = 4;
+const SUCCESSORS: u16 = 4;
 
 impl Cluster {
     /// Nodes that are to stay and are `wanted`, by role, then by age.
@@ -149,14 +149,11 @@ impl Cluster {
         self.staying(|n| n.components.contains(&component))
     }
 
-    /// The node that takes the place of another one, by the rules of a log's level. A later node
-    /// of the old one's name has nothing to do with that.
-    pub(crate) fn replacement_of(&self, old: &NodeName, level: u16) -> Option<&NodeName> {
-        let since = self.nodes.get(old)?.added;
-        let mut others = self.nodes.iter();
-        let later = |n: &Node| n.added > since || level < SUCCESSORS;
-        let found = others.find(|(_, n)| n.replaces.as_ref() == Some(old) && later(n));
-        found.map(|(name, _)| name)
+    /// The node whose place a node takes, by the rules of a log's level. A later node of the old
+    /// one's name has nothing to do with that.
+    pub(crate) fn replaced_by(&self, node: &Node, level: u16) -> Option<(&NodeName, &Node)> {
+        let (name, old) = self.nodes.get_key_value(node.replaces.as_ref()?)?;
+        (old.added < node.added || level < SUCCESSORS).then_some((name, &**old))
     }
 
     /// Ingress nodes that are to stay, the oldest first.

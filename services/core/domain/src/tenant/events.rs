@@ -16,7 +16,7 @@ pub(crate) fn fold(state: &mut State, event: &TenantEvent) {
 
 /// A cluster is gone, and nobody's.
 pub(crate) fn end(state: &mut State, cluster: &ClusterName) {
-    if state.tenants.has(cluster) {
+    if state.tenants.of(cluster).is_some() {
         let here = state.position + 1;
         Arc::make_mut(&mut state.tenants).set(cluster, None, here);
     }

@@ -51,9 +51,4 @@ impl Tenants {
             self.standing.insert(cluster.clone(), Tenancy { tenant, since: here });
         }
     }
-
-    /// Whether a cluster of that name is or was anybody's.
-    pub(crate) fn has(&self, cluster: &ClusterName) -> bool {
-        self.standing.contains_key(cluster)
-    }
 }

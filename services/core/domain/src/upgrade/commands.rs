@@ -4,7 +4,6 @@ use super::Upgrade;
 use super::reactions::ORDER;
 use crate::cluster::spec::check_version;
 use crate::cluster::{Cluster, ClusterPhase};
-use crate::feature_level::SAFE_UPGRADES;
 use crate::guards::{known, next_generation, settled};
 use crate::rejection::Rejection;
 use crate::state::State;
@@ -12,6 +11,10 @@ use oi_events::{
     ChangeUpgradeV1, ClusterName, Component, ComponentVersionChangedV1, Event, Generation,
     NodeName, UpgradeChange, UpgradeChangedV1, UpgradeClusterV1, UpgradeCommand, UpgradeStartedV1,
 };
+
+/// The level from which on the images of an upgrade are looked for first, and a way back begins
+/// with what cannot start.
+pub(crate) const SAFE_UPGRADES: u16 = 4;
 
 /// How often images are looked for on a hypervisor before the upgrade is taken back.
 const IMAGE_TRIES: u32 = 6;

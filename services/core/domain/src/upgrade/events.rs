@@ -1,8 +1,8 @@
 //! What events about upgrades change.
 
-use crate::feature_level::SAFE_UPGRADES;
 use crate::job::events::{forget_failures, forget_node_failures};
 use crate::state::State;
+use crate::upgrade::commands::SAFE_UPGRADES;
 use crate::upgrade::{Images, Upgrade};
 use oi_events::{ClusterName, Component, JobKind, JobTarget, NodeName, UpgradeEvent};
 use std::collections::BTreeSet;

@@ -19,15 +19,14 @@ pub struct Upgrade {
     /// An API server of `to` may have been ready: objects may be stored in its form. Of an upgrade
     /// that began below level 4 nothing else is known.
     pub served: bool,
-    /// The nodes on whose hypervisors the images are still to be looked for, before the first
-    /// component is replaced.
+    /// Where its images were found. The first component is replaced once that is so for all nodes.
     pub images: Images,
 }
 
-/// Where the images of an upgrade were looked for.
+/// Where the images of an upgrade were found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Images {
-    /// Nowhere, and nobody waits for it.
+    /// They are not looked for: it began below level 4.
     NotWanted,
     /// On the hypervisors of these nodes.
     On(BTreeSet<NodeName>),
