@@ -80,9 +80,9 @@ impl Helper {
     /// # Errors
     /// If it cannot read them.
     pub async fn directories(&self, root: &str) -> Result<Vec<String>, HelperError> {
-        let answer = self.ask(["directories", "--root", root].map(str::to_owned).to_vec(), LIMIT);
-        let lines = |text: String| text.split_whitespace().map(str::to_owned).collect();
-        answer.await.map(lines)
+        let asked = ["directories", "--root", root].map(str::to_owned).to_vec();
+        let answer = self.ask(asked, LIMIT).await?;
+        Ok(answer.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
     }
 
     /// The TCP ports on which something listens at an address of the hypervisor.

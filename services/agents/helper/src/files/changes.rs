@@ -39,7 +39,7 @@ fn parents(root: &Path, path: &Path) -> Result<Vec<PathBuf>, FilesError> {
 }
 
 /// Whether it is a directory, and no link to one; none where nothing is there.
-fn is_directory(path: &Path) -> Result<Option<bool>, FilesError> {
+pub(super) fn is_directory(path: &Path) -> Result<Option<bool>, FilesError> {
     match fs::symlink_metadata(path) {
         Ok(m) => Ok(Some(m.is_dir())),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),

@@ -1,11 +1,27 @@
-//! Which generation changed a directory last.
+//! Which generation changed a directory, or did a list, last.
 
-use super::changes::write;
-use super::replace::last_generation;
-use super::{FilesError, NO_LINK};
+use super::changes::{has_parents, write};
+use super::{FilesError, NO_LINK, open};
 use std::fs;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+/// The generation that a file holds; none where there is no file.
+pub fn last_generation(root: &Path, path: &Path) -> Result<Option<u64>, FilesError> {
+    let failed = |source| FilesError::Io { path: path.to_owned(), source };
+    if !has_parents(root, path)? {
+        return Ok(None);
+    }
+    let mut file = match open(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(failed)?,
+    };
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(failed)?;
+    let read = text.trim().parse();
+    read.map(Some).map_err(|source| FilesError::Generation { path: path.to_owned(), source })
+}
 
 /// The file that tells the generation: beside the directory, so that it outlives it.
 fn mark(dir: &Path) -> PathBuf {

@@ -7,7 +7,8 @@ mod replace;
 
 use changes::{extend, has_parents, make_dir, remove, remove_until, sync_directory, write};
 use expire::expire;
-use replace::{last_generation, replace};
+use fence::last_generation;
+use replace::replace;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs;

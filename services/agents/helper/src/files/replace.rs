@@ -1,26 +1,9 @@
 //! One directory takes the place of another, once.
 
-use super::changes::{has_parents, make_parents, remove, sync_directory};
-use super::{FilesError, open};
+use super::FilesError;
+use super::changes::{is_directory, make_parents, remove, sync_directory};
 use std::fs;
-use std::io::{ErrorKind, Read};
 use std::path::Path;
-
-/// The generation that a file holds; none where there is no file.
-pub fn last_generation(root: &Path, path: &Path) -> Result<Option<u64>, FilesError> {
-    let failed = |source| FilesError::Io { path: path.to_owned(), source };
-    if !has_parents(root, path)? {
-        return Ok(None);
-    }
-    let mut file = match open(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(failed)?,
-    };
-    let mut text = String::new();
-    file.read_to_string(&mut text).map_err(failed)?;
-    let read = text.trim().parse();
-    read.map(Some).map_err(|source| FilesError::Generation { path: path.to_owned(), source })
-}
 
 /// See [`FileOp::Replace`](super::FileOp::Replace). Wherever it is cut off, doing it again
 /// completes it. Returns whether something changed.
@@ -32,26 +15,18 @@ pub fn replace(
 ) -> Result<bool, FilesError> {
     make_parents(root, path)?;
     make_parents(root, by)?;
-    if !exists(by)? {
+    if is_directory(by)?.is_none() {
         return Ok(false);
     }
     if let Some(keep) = keep {
         make_parents(root, keep)?;
-        if exists(path)? && !exists(keep)? {
+        if is_directory(path)?.is_some() && is_directory(keep)?.is_none() {
             rename(path, keep)?;
         }
     }
     remove(root, path)?;
     rename(by, path)?;
     Ok(true)
-}
-
-fn exists(path: &Path) -> Result<bool, FilesError> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => Ok(true),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
-        Err(source) => Err(FilesError::Io { path: path.to_owned(), source }),
-    }
 }
 
 /// Moves, and lasts.

@@ -2,7 +2,7 @@
 //! in the cluster gives it all rights there. It is made once: who manages the cluster can take it away, unlike
 //! the rights of `system:masters`.
 
-use super::api::{ClusterApi, api_at, only};
+use super::api::{ClusterApi, accepted, api_at, only};
 use super::object::Object;
 use super::reconciler::RETRY;
 use crate::place::{NodeSession, Request};
@@ -59,10 +59,7 @@ async fn bind_once(api: &ClusterApi) -> Result<(), StepError> {
     // In this order: one that is cut off in between is done again.
     for object in [binding(), record()] {
         let reply = only(api.call(object.apply().into_iter().collect()).await?)?;
-        if !reply.is_success() {
-            let (status, message) = (reply.status, reply.message());
-            return Err(StepError::Object { title: object.title(), status, message });
-        }
+        accepted(&object, &reply)?;
     }
     Ok(())
 }

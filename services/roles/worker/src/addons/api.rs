@@ -2,6 +2,7 @@
 //! server: a worker need not reach API servers itself.
 
 use super::cluster_context::ca_bundle;
+use super::object::Object;
 use super::pages::{Page, Pages};
 use crate::place::{ApiIdentity, ApiServer, KubeError, Place, Reply, Request, Verb};
 use crate::steps::{StepError, Steps};
@@ -139,6 +140,18 @@ fn slim_node(node: Value) -> Option<Value> {
         kept["metadata"]["labels"][LEFT] = left.clone();
     }
     Some(kept)
+}
+
+/// Whether an object that was applied was taken.
+///
+/// # Errors
+/// Why not, in the API's words.
+pub fn accepted(object: &Object, reply: &Reply) -> Result<(), StepError> {
+    if reply.is_success() {
+        return Ok(());
+    }
+    let (status, message) = (reply.status, reply.message());
+    Err(StepError::Object { title: object.title(), status, message })
 }
 
 /// What a single request was answered with, or a single list holds.

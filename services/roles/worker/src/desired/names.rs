@@ -2,16 +2,27 @@
 
 use super::{Labels, label};
 use oi_domain::Hypervisor;
-use oi_events::{ClusterName, ClusterUid, KubernetesVersion, NodeName};
+use oi_events::{ClusterName, ClusterUid, Component, KubernetesVersion, NodeName};
+
+/// Where Kubernetes publishes its images.
+const REGISTRY: &str = "registry.k8s.io";
 
 /// The etcd image for a Kubernetes release, as kubeadm pairs them.
 pub fn etcd_image(_version: &KubernetesVersion) -> String {
-    "registry.k8s.io/etcd:3.6.16-0".to_owned()
+    format!("{REGISTRY}/{ETCD}:3.6.16-0")
 }
 
 /// The image of a component of a Kubernetes release.
 pub fn kubernetes_image(component: &str, version: &KubernetesVersion) -> String {
-    format!("registry.k8s.io/{component}:{version}")
+    format!("{REGISTRY}/{component}:{version}")
+}
+
+/// Whether nodes run images of this name, or hypervisors a helper of it.
+pub fn is_ours(name: &str) -> bool {
+    let published = name.strip_prefix(REGISTRY).and_then(|rest| rest.strip_prefix('/'));
+    published.is_some_and(|n| n == ETCD || Component::ALL.iter().any(|c| c.as_str() == n))
+        || HAPROXY_IMAGE.rsplit_once(':').is_some_and(|(own, _)| own == name)
+        || ["oi-tunnel", "oi-helper"].iter().any(|end| name.ends_with(&format!("/{end}")))
 }
 
 /// The load balancer in front of API servers.
@@ -30,7 +41,7 @@ pub fn cluster_dir(h: &Hypervisor, cluster: ClusterUid) -> String {
     format!("{}/clusters/{cluster}", h.spec.data_dir.trim_end_matches('/'))
 }
 
-/// The directory, in a node's own, of its etcd member.
+/// The name of etcd: of its image, and of its member's directory in a node's own.
 pub const ETCD: &str = "etcd";
 
 /// The directory, in a node's own, of its API server's audit log.

@@ -22,8 +22,6 @@ impl NodeSession {
 
     /// Changes files of the node, unless a later generation changed them.
     pub async fn put(&self, files: &[FileOp]) -> Result<Vec<String>, PlaceError> {
-        let (path, generation) = (self.ctx.dir(), self.ctx.node.generation.0);
-        let fence = FileOp::Fence { path, generation };
-        self.place.put(&[std::slice::from_ref(&fence), files].concat()).await
+        self.place.put_fenced(self.ctx.dir(), self.ctx.node.generation.0, files).await
     }
 }

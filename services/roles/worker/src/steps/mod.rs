@@ -10,8 +10,8 @@
 //! - A step may be cut off anywhere. Running it again completes the work.
 //! - Steps of several workers may overlap, for the same job too: the outcome is the same.
 //! - A step never undoes a later decision: sandboxes and containers carry the generation of their
-//!   node, and a place refuses to change a pod with one of a higher generation. Shared ports and add-ons carry the position
-//!   or generation that they were made from.
+//!   node, and a place refuses to change a pod with one of a higher generation. Shared ports and
+//!   add-ons carry the position or generation that they were made from.
 //! - While a job runs, the supervisor of the same worker leaves its node alone, and a job that ends
 //!   what runs there has the node to itself.
 //! - A job that is no longer owed is cut off ([`job_runner`](crate::job_runner)). What it may have
@@ -183,7 +183,7 @@ impl Steps {
     }
 
     /// Waits until something of this kind may start in the place.
-    async fn turn(&self, session: &NodeSession, kind: StartKind) -> Result<Turn, StepError> {
+    pub async fn turn(&self, session: &NodeSession, kind: StartKind) -> Result<Turn, StepError> {
         Ok(self.start_limiter.turn(&session.place, kind).await?)
     }
 

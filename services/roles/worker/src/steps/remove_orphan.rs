@@ -36,8 +36,7 @@ impl Steps {
     ) -> Result<(bool, Generation), StepError> {
         let known = self.still_owed(job)?;
         let is_anothers = self.view.read(|s| {
-            let cluster = s.clusters.values().find(|c| c.uid == uid);
-            let named = cluster.and_then(|c| c.nodes.get(node));
+            let named = s.cluster_of(uid).and_then(|c| c.nodes.get(node));
             named.is_some_and(|n| Some(&n.hypervisor) == job.hypervisor.as_ref())
         });
         Ok((is_anothers, if is_anothers { job.generation } else { known }))

@@ -29,7 +29,7 @@ impl Steps {
             // A name of its own: an earlier attempt may have left half of a file or an object, and
             // another one may be under way.
             let attempt = Uuid::now_v7();
-            let file = format!("oi-{backup}-{attempt}.snapshot");
+            let file = format!("oi-{backup}-{attempt}{}", etcd::SNAPSHOTS[0]);
             let object = format!("{}{attempt}", prefix(uid, Some(backup)));
             match self.snapshot(&ctx, &file, &object, position).await {
                 Ok(snapshot) => return Ok(JobOutput::Backup(snapshot)),

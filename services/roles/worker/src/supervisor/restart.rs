@@ -6,7 +6,7 @@ use super::{Errand, Supervisor, Watch};
 use crate::desired::NodeContext;
 use crate::desired::etcd::{Joining, member_entry};
 use crate::locks::{NodeGuard, Part};
-use crate::place::{NodeSession, Place, StartKind, Turn};
+use crate::place::{NodeSession, Place, StartKind};
 use crate::steps::StepError;
 use oi_events::{Observation, Role, chain};
 use std::time::Duration;
@@ -79,7 +79,7 @@ impl Supervisor {
         let Some(ctx) = found.filter(|_| self.is_current(node)) else { return Ok(0) };
         let session = self.steps.session_of(ctx).await?;
         if node.role == Role::ControlPlaneIngress {
-            let _turn = self.turn(&session).await?;
+            let _turn = self.steps.turn(&session, StartKind::Again).await?;
             let Some(_held) = self.lock(node, Part::Rest) else { return Ok(0) };
             return self.steps.start_ingress(&session).await.map(usize::from);
         }
@@ -101,7 +101,7 @@ impl Supervisor {
         node: &ReadyNode,
         session: &NodeSession,
     ) -> Result<bool, StepError> {
-        let _turn = self.turn(session).await?;
+        let _turn = self.steps.turn(session, StartKind::Again).await?;
         let Some(_held) = self.lock(node, Part::Member) else { return Ok(false) };
         let initial_cluster = member_entry(&session.ctx)?;
         let joining = Joining { initial_cluster, state: "existing" };
@@ -115,7 +115,8 @@ impl Supervisor {
         session: &NodeSession,
         late: bool,
     ) -> Result<usize, StepError> {
-        let turn = if late { None } else { Some(self.turn(session).await?) };
+        let turn =
+            if late { None } else { Some(self.steps.turn(session, StartKind::Again).await?) };
         let Some(held) = self.lock(node, Part::Rest) else { return Ok(0) };
         let Some(begun) = self.steps.begin_control_plane(session).await? else { return Ok(0) };
         drop(held);
@@ -136,10 +137,6 @@ impl Supervisor {
     fn lock(&self, node: &ReadyNode, part: Part) -> Option<NodeGuard> {
         let held = self.steps.node_locks.for_supervisor(node.uid, &node.name, &[part]);
         held.filter(|_| self.is_current(node))
-    }
-
-    async fn turn(&self, session: &NodeSession) -> Result<Turn, StepError> {
-        Ok(self.steps.start_limiter.turn(&session.place, StartKind::Again).await?)
     }
 
     /// Waits until the state wants something else of the node. That is for a job, which waits for

@@ -2,7 +2,7 @@
 //! that are gone are removed.
 
 use super::Supervisor;
-use super::sweep::{Owner, is_owed};
+use super::sweep::{Owner, is_orphan};
 use crate::desired::{FileOp, Labels, label, names};
 use crate::place::{ListedSandbox, Place};
 use crate::steps::StepError;
@@ -46,14 +46,16 @@ impl Standing {
 /// Whether a directory is of a node that is there, or of which something is to be removed.
 fn is_known(state: &State, h: &Hypervisor, directory: &str) -> bool {
     let (uid, node) = match directory.split_once('/') {
-        Some((uid, node)) => (uid, parsed::<NodeName>(node)),
+        Some((uid, node)) => (uid, Some(node)),
         None => (directory, None),
     };
     let Some(uid) = parsed::<ClusterUid>(uid) else { return false };
-    let cluster = state.clusters.values().find(|c| c.uid == uid);
-    let Some(node) = node else { return cluster.is_some() && !directory.contains('/') };
+    let cluster = state.cluster_of(uid);
+    let Some(node) = node else { return cluster.is_some() };
+    let Some(node) = parsed::<NodeName>(node) else { return false };
     // It may stand at another endpoint of the same machine.
-    cluster.is_some_and(|c| c.nodes.contains_key(&node)) || is_owed(state, &h.spec.name, uid, &node)
+    cluster.is_some_and(|c| c.nodes.contains_key(&node))
+        || is_orphan(state, &h.spec.name, uid, &node)
 }
 
 /// The ports that nodes have at the address of a hypervisor.
@@ -110,7 +112,7 @@ impl Supervisor {
                 Ok(false) => {}
                 Err(error) => {
                     let (hypervisor, error) = (&h.spec.name, chain(&error));
-                    tracing::warn!(%hypervisor, directory, error, "it stays");
+                    tracing::warn!(%hypervisor, directory, error, "belongs to nobody, and cannot be removed");
                 }
             }
             stay.push(directory);
@@ -161,5 +163,5 @@ impl Supervisor {
 
 fn has_orphans(state: &State, h: &Hypervisor, uid: ClusterUid) -> bool {
     let known = state.hypervisors.get(&h.spec.name);
-    known.is_some_and(|h| h.orphans.iter().any(|orphan| orphan.cluster_uid == uid))
+    known.is_some_and(|h| h.orphans_of(uid).next().is_some())
 }

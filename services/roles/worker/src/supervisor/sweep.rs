@@ -6,7 +6,7 @@ use crate::desired::{etcd, label};
 use crate::locks::Part;
 use crate::place::{ListedSandbox, Place};
 use crate::steps::StepError;
-use oi_domain::{Orphan, State};
+use oi_domain::State;
 use oi_events::{ClusterUid, Generation, HypervisorName, NodeName, chain};
 
 /// Which node a sandbox is of.
@@ -54,7 +54,7 @@ impl Owner {
         if self.is_known(state, hypervisor) {
             return self.has_stopped(state, hypervisor).then_some(Dead::Stopped);
         }
-        let cluster = state.clusters.values().find(|c| c.uid == self.uid);
+        let cluster = state.cluster_of(self.uid);
         let here = cluster.and_then(|c| c.nodes.get(&self.node));
         if here.is_some_and(|n| n.hypervisor == *hypervisor) {
             return Some(Dead::Earlier);
@@ -68,9 +68,7 @@ impl Owner {
     /// Whether it is of an earlier generation of a node that runs nothing now, or is a restore that
     /// an earlier generation of its node had begun.
     fn has_stopped(&self, state: &State, hypervisor: &HypervisorName) -> bool {
-        let Some(cluster) = state.clusters.values().find(|c| c.uid == self.uid) else {
-            return false;
-        };
+        let Some(cluster) = state.cluster_of(self.uid) else { return false };
         let node = cluster.nodes.get(&self.node).filter(|n| n.hypervisor == *hypervisor);
         node.is_some_and(|n| self.generation < n.generation.0)
             && (self.pod == etcd::RESTORE || cluster.is_at_rest(&self.node))
@@ -78,24 +76,23 @@ impl Owner {
 
     /// Whether the state knows the present life of its node, or owes its removal.
     pub fn is_known(&self, state: &State, hypervisor: &HypervisorName) -> bool {
-        let cluster = state.clusters.values().find(|c| c.uid == self.uid);
-        let node = cluster.and_then(|c| c.nodes.get(&self.node));
+        let node = state.cluster_of(self.uid).and_then(|c| c.nodes.get(&self.node));
         // It may stand at another endpoint of the same machine.
         node.is_some_and(|n| self.generation >= n.added.0)
             || node.is_none_or(|n| n.hypervisor != *hypervisor)
-                && is_owed(state, hypervisor, self.uid, &self.node)
+                && is_orphan(state, hypervisor, self.uid, &self.node)
     }
 }
 
 /// Whether what is left of a node is to be removed by a job.
-pub fn is_owed(
+pub fn is_orphan(
     state: &State,
     hypervisor: &HypervisorName,
     uid: ClusterUid,
     node: &NodeName,
 ) -> bool {
-    let left = |l: &Orphan| l.cluster_uid == uid && l.node == *node;
-    state.hypervisors.get(hypervisor).is_some_and(|h| h.orphans.iter().any(left))
+    let known = state.hypervisors.get(hypervisor);
+    known.is_some_and(|h| h.orphans_of(uid).any(|left| left.node == *node))
 }
 
 impl Supervisor {
@@ -118,7 +115,7 @@ impl Supervisor {
             match self.clear(place, sandbox, &owner, dead, Generation(position)).await {
                 Ok(()) => self.metrics.orphans.with_label_values(&[name.as_str()]).inc(),
                 Err(error) => {
-                    tracing::warn!(hypervisor = %name, sandbox = id, error = chain(&error), "it stays");
+                    tracing::warn!(hypervisor = %name, sandbox = id, error = chain(&error), "belongs to nobody, and cannot be removed");
                 }
             }
         }

@@ -112,7 +112,9 @@ fn unneeded<'a>(images: &'a [Image], used: &BTreeSet<String>) -> Vec<&'a Image> 
     for image in images.iter().filter(|i| !i.pinned && !is_used(i)) {
         // One with several names may be another's, too.
         let [only] = image.names.as_slice() else { continue };
-        let Some((name, version)) = named(only).filter(|(name, _)| is_ours(name)) else { continue };
+        let Some((name, version)) = named(only).filter(|(name, _)| names::is_ours(name)) else {
+            continue;
+        };
         if newest.get(name).is_some_and(|newest| version < *newest) {
             older.entry(name).or_default().insert(version, image);
         }
@@ -124,15 +126,6 @@ fn unneeded<'a>(images: &'a [Image], used: &BTreeSet<String>) -> Vec<&'a Image> 
 fn named(image: &str) -> Option<(&str, Vec<u64>)> {
     let (name, tag) = image.rsplit_once(':').filter(|(name, _)| !name.contains('@'))?;
     Some((name, version(tag)?))
-}
-
-/// Whether oi pulls images of this name.
-fn is_ours(name: &str) -> bool {
-    let components = Component::ALL.map(|c| format!("registry.k8s.io/{}", c.as_str()));
-    let others = ["registry.k8s.io/etcd", "docker.io/library/haproxy"];
-    components.iter().any(|c| c == name)
-        || others.contains(&name)
-        || ["oi-tunnel", "oi-helper"].iter().any(|end| name.ends_with(&format!("/{end}")))
 }
 
 #[cfg(test)]

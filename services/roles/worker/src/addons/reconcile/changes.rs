@@ -2,6 +2,7 @@
 
 use super::observed::Observed;
 use super::title;
+use crate::addons::api::accepted;
 use crate::addons::object::{delete, is_ours, is_same};
 use crate::addons::{ClusterApi, Object};
 use crate::place::Request;
@@ -64,11 +65,8 @@ pub async fn apply(
     let replies = api.call(wanted.iter().filter_map(Object::apply).collect()).await?;
     let mut changed = Vec::new();
     for (reply, object) in replies.iter().zip(wanted) {
+        accepted(object, reply)?;
         let title = object.title();
-        if !reply.is_success() {
-            let (status, message) = (reply.status, reply.message());
-            return Err(StepError::Object { title, status, message });
-        }
         let now = reply.object()?;
         let same =
             |is: &Value| version(is) == version(&now) || is_same(&object.0, Some(is), Some(&now));

@@ -19,7 +19,7 @@ pub enum CriPlaceError {
     #[error(transparent)]
     Helper(#[from] HelperError),
     /// The registry does not have an image.
-    #[error("{image} is not there")]
+    #[error("image {image} is not in its registry")]
     NoImage {
         /// Its name.
         image: String,

@@ -147,8 +147,17 @@ impl CriPlace {
         if pod.directory.is_empty() {
             return self.put(files).await;
         }
-        let (path, generation) = (pod.directory.clone(), pod.generation);
-        let fence = FileOp::Fence { path, generation };
+        self.put_fenced(pod.directory.clone(), pod.generation, files).await
+    }
+
+    /// Changes files, unless a generation later than this one changed their directory.
+    pub async fn put_fenced(
+        &self,
+        directory: String,
+        generation: u64,
+        files: &[FileOp],
+    ) -> Result<Vec<String>> {
+        let fence = FileOp::Fence { path: directory, generation };
         self.put(&[std::slice::from_ref(&fence), files].concat()).await
     }
 

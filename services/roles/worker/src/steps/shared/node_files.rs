@@ -4,7 +4,7 @@ use crate::desired::{FileOp, names};
 use crate::place::Place;
 use crate::steps::{StepError, Steps};
 use futures::StreamExt;
-use oi_domain::{ClusterPhase, Hypervisor, Node, Orphan, State};
+use oi_domain::{ClusterPhase, Hypervisor, Node, State};
 use oi_events::{ClusterUid, Generation, NodeName, chain};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,15 +36,14 @@ impl Steps {
         } else {
             FileOp::Remove { path: kept }
         };
-        let fence = FileOp::Fence { path: path.clone(), generation: generation.0 };
         // On a full disk, what is kept needs what the data has taken.
         let data = FileOp::Remove { path: format!("{path}/{}", names::ETCD) };
-        let mut operations = vec![fence, data, audit, FileOp::Remove { path }];
+        let mut operations = vec![data, audit, FileOp::Remove { path: path.clone() }];
         // A cluster that goes takes no more nodes.
         if !stays && !self.has_others(place, uid, node) {
             operations.push(FileOp::Remove { path: names::cluster_dir(h, uid) });
         }
-        place.put(&operations).await?;
+        place.put_fenced(path, generation.0, &operations).await?;
         Ok(())
     }
 
@@ -58,7 +57,7 @@ impl Steps {
         });
         let remove = |h: Arc<Hypervisor>| async move {
             let mut operations = vec![FileOp::Remove { path: names::kept_audits_of(&h, uid) }];
-            if !h.orphans.iter().any(|orphan| orphan.cluster_uid == uid) {
+            if h.orphans_of(uid).next().is_none() {
                 operations.push(FileOp::Remove { path: names::cluster_dir(&h, uid) });
             }
             if let Err(error) = self.places.at(&h).put(&operations).await {
@@ -76,17 +75,16 @@ impl Steps {
     fn has_others(&self, place: &Place, uid: ClusterUid, node: &NodeName) -> bool {
         let h = &place.hypervisor.spec.name;
         self.view.read(|s| {
-            let cluster = s.clusters.values().find(|c| c.uid == uid);
             let here = |n: &Node| n.hypervisor == *h;
+            let cluster = s.cluster_of(uid);
             let nodes = cluster.is_some_and(|c| c.nodes.iter().any(|(n, v)| n != node && here(v)));
-            let left = |l: &Orphan| l.cluster_uid == uid && l.node != *node;
-            let orphans = s.hypervisors.get(h).map(|h| &h.orphans);
-            nodes || orphans.is_some_and(|all| all.iter().any(left))
+            let known = s.hypervisors.get(h);
+            nodes || known.is_some_and(|h| h.orphans_of(uid).any(|left| left.node != *node))
         })
     }
 }
 
 /// Whether a cluster is there, and is not being deleted.
 fn stays(state: &State, uid: ClusterUid) -> bool {
-    state.clusters.values().any(|c| c.uid == uid && c.phase != ClusterPhase::Deleting)
+    state.cluster_of(uid).is_some_and(|c| c.phase != ClusterPhase::Deleting)
 }
